@@ -1,0 +1,37 @@
+/** One clear message for a mistake of the user: what went wrong, why, and how to fix it. The command line exits with 2. */
+export class UserError extends Error {
+  readonly what: string;
+  readonly why: string;
+  readonly fix: string;
+
+  constructor({ what, why, fix }: { readonly what: string; readonly why: string; readonly fix: string }) {
+    super(`${what}\n  why: ${why}\n  fix: ${fix}`);
+    this.name = 'UserError';
+    this.what = what;
+    this.why = why;
+    this.fix = fix;
+  }
+}
+
+/** The names nearest to `wanted` by edit distance, best first, for "unknown X" messages. At most three. */
+export function nearestNames(wanted: string, known: readonly string[]): readonly string[] {
+  return known
+    .map((name) => ({ name, distance: editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, name.length >> 1))
+    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (from[i - 1] === to[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[to.length];
+}

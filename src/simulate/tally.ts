@@ -1,0 +1,64 @@
+/**
+ * What one simulated run counted: plain numbers and typed arrays, no text. The harness turns it into a CellResult.
+ *
+ * Everything here is a function of the cell's inputs and its seed, to the last bit.
+ * Units: *Ns = virtual nanoseconds, multiples of 1/8, so that sums are exact in a double.
+ */
+import type { Histogram } from './histogram.ts';
+
+/** Latencies that a run records, each in a histogram of its own. */
+export const LATENCIES = ['toPrivate', 'toShared', 'kernel', 'abandoned', 'hostFault', 'guestFault', 'io'] as const;
+export type LatencyName = (typeof LATENCIES)[number];
+
+export const DIRECTIONS = ['toPrivate', 'toShared'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
+/** Locks that a task can wait for; the order is the lock order, outermost first. */
+export const LOCKS = ['mmap', 'invalidate', 'folio', 'iMmap', 'pageTable', 'mmu'] as const;
+
+export interface ConversionTally {
+  /** Requests of the guest; = succeeded + timedOut + gaveUp. */
+  readonly requested: number;
+  readonly pages: number;
+  readonly succeeded: number;
+  readonly timedOut: number;
+  readonly gaveUp: number;
+  /** Attempts beyond each request's first. */
+  readonly retries: number;
+  /** Attempts refused, by index in ERRNOS. */
+  readonly refused: Float64Array;
+  /** Latency of the succeeded requests by index in PHASES; sums to the histogram's total exactly. */
+  readonly phasesNs: Float64Array;
+}
+
+export interface Tally {
+  /** Accesses taken from the workload's streams, and those of them that completed. */
+  readonly accesses: number;
+  readonly completed: number;
+  /** Virtual time at which the last actor was done. */
+  readonly virtualNs: number;
+  /** By index in OPERATIONS. */
+  readonly operations: Float64Array;
+  readonly conversions: { readonly [D in Direction]: ConversionTally };
+  readonly latencyNs: { readonly [L in LatencyName]: Histogram };
+  /** Time that tasks lost to interrupts which others sent. */
+  readonly bystanderNs: number;
+  /** Time that tasks waited, by index in LOCKS. */
+  readonly lockBlockedNs: Float64Array;
+  /** Errors by kind and index in ERRNOS. */
+  readonly errors: { readonly mmap: Float64Array; readonly gup: Float64Array; readonly convert: Float64Array };
+  /** Time charged by rmap walks: the operations of phase `rmap`, wherever they were charged. */
+  readonly rmapNs: number;
+  readonly memory: {
+    readonly vmemmapBytes: number;
+    /** Host page tables at the end of the run. */
+    readonly pageTableBytes: number;
+    /** Highest total of populated guest memory, vmemmap and page tables. */
+    readonly peakBytes: number;
+    /** Stage-2 leaves at the end. */
+    readonly stage2Leaves4K: number;
+    readonly stage2Leaves2M: number;
+    /** Share of the stage-2 mapped bytes that large leaves map, at the end; 0 where nothing is mapped. */
+    readonly hugeCoverage: number;
+  };
+}
