@@ -1,5 +1,33 @@
-/** What a policy is: see the fields. Filled in with the model. */
+/**
+ * What a policy of the conversion family is: both sides of a contract, as lists of steps, and the words for it.
+ *
+ * A policy never mentions time and never counts: the model charges operations, engines price them. It is a pure function
+ * of its options; all its state lives in the world.
+ */
+import type { HostRules } from '../model/host.ts';
+import type { CheckName } from '../model/convert.ts';
+
+/** The reference tests that a policy may apply before it commits (DOMAIN 5.13), from the weakest. */
+export const CHECKS = ['mapcount', 'mapped-or-pinned', 'refcount'] as const satisfies readonly CheckName[];
+export type Check = (typeof CHECKS)[number];
+export const DEFAULT_CHECK: Check = 'refcount';
+
+export interface PolicyOptions {
+  readonly check: Check;
+}
+
 export interface ConversionPolicy {
   readonly name: string;
+  /** One line: the rule. */
   readonly summary: string;
+  readonly family: 'conversion';
+  /** The checks that it can run under; none where it has no reference test: one row, never repeated per check. */
+  readonly checks: readonly Check[];
+  /** Not a proposal but a measure: `null` (the harness itself) and `lower-bound` (what no safe policy can beat). */
+  readonly reference?: 'null' | 'lower-bound';
+  /** Order of the folios that core-mm sees where the run asks for folios of this order; default: the same. */
+  readonly coreOrder?: (folioOrder: number) => number;
+  /** References that the file's owner holds on each folio beside the page cache's. */
+  readonly ownerRefs?: number;
+  readonly rules: (options: PolicyOptions) => HostRules;
 }

@@ -1,0 +1,279 @@
+/**
+ * Accesses: what the guest, the host's CPUs and the kernel on behalf of a process do to single pages.
+ *
+ * Routines: `guestAccess` (with the stage-2 fault), `hostAccess` (with the host fault), `copy` (read/write through the
+ * mapping: an error in place of a signal). Source: KVM's page fault path as in DOMAIN 3.3.
+ */
+import { EntryBit } from './entries.ts';
+import { Errno } from './errno.ts';
+import { noteReach } from './exposure.ts';
+import { clearFolioStep, getFolioSteps, putFolio, readLockInvalidate, readLockMmap, readUnlockInvalidate, readUnlockMmap, unlockFolio } from './fault.ts';
+import { PageBit, isPrivate } from './file.ts';
+import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
+import { Event } from './meter.ts';
+import { Op } from './operations.ts';
+import { RegionBit, mayMapLarge, stage2Maps } from './stage2.ts';
+import { Flow, callRoutine, end, goTo, step } from './step.ts';
+import type { FlowKind, Run, Step } from './step.ts';
+import { Gather, TaskFlag } from './tasks.ts';
+import type { World } from './world.ts';
+
+export const complete: Run = (world) => {
+  world.meter.charge(Op['access.done']);
+  return Flow.Done;
+};
+
+export const fail: Run = (world) => {
+  world.meter.charge(Op['access.failed']);
+  return Flow.Done;
+};
+
+/* ---- the guest ---- */
+
+const guestAccess: Run = (world, task) => {
+  const page = world.page[task];
+  const state = world.pageState[page];
+  if ((state & PageBit.Leaf) === 0 && !stage2Maps(world, page)) return Flow.Next;
+  const { meter } = world;
+  meter.charge(Op['guest.access']);
+  meter.charge(Op['access.done']);
+  if (state & PageBit.Degraded) meter.charge(Op['access.degraded']);
+  if (world.shape.contents && world.value[task] !== 0) world.content[page] = world.value[task];
+  return Flow.Done;
+};
+
+const exitToFault: Run = (world) => {
+  world.meter.event = Event.GuestFaultBegin;
+  world.meter.charge(Op['vm.exit']);
+  world.meter.charge(Op['stage2.fault']);
+  return Flow.Next;
+};
+
+/** Remembers that no invalidation has been seen; a later one makes the fault start again (mmu_invalidate_retry). */
+const takeSnapshot: Run = (world, task) => {
+  world.flags[task] = (world.flags[task] & ~TaskFlag.SawInvalidation) | TaskFlag.InGuestFault;
+  return Flow.Next;
+};
+
+/** Lazy runs: a shared page that the guest did not ask to share is donated first. */
+const needsNoDonation: Run = (world, task) => {
+  const page = world.page[task];
+  const state = world.pageState[page];
+  world.meter.charge(Op['state.read']);
+  return isPrivate(world, page) || state & (PageBit.Asked | PageBit.Degraded) ? Flow.Next : Flow.Otherwise;
+};
+
+const unlockToDonate: Run = (world, task) => {
+  world.flags[task] = (world.flags[task] & ~TaskFlag.InGuestFault) | TaskFlag.Donation;
+  world.rangeStart[task] = world.page[task];
+  world.rangeEnd[task] = world.page[task] + 1;
+  return readUnlockInvalidate(world, task);
+};
+
+export const writeLockMmu: Run = (world, task) => {
+  const flow = acquireWrite(world, task, world.mmuLock, 0, LockClass.Mmu);
+  if (flow === Flow.Next) world.meter.charge(Op['lock.mmu']);
+  return flow;
+};
+
+export const writeUnlockMmu: Run = (world, task) => {
+  releaseWrite(world, task, world.mmuLock, 0, LockClass.Mmu);
+  return Flow.Next;
+};
+
+const checkSnapshot: Run = (world, task) =>
+  world.invalidating[0] !== 0 || world.flags[task] & TaskFlag.SawInvalidation ? Flow.Otherwise : Flow.Next;
+
+const mapStage2: Run = (world, task) => {
+  const page = world.page[task];
+  const region = page >> world.shape.regionOrder;
+  world.meter.charge(Op['stage2.map']);
+  if (mayMapLarge(world, region)) world.regionState[region] |= RegionBit.Leaf;
+  else world.pageState[page] |= PageBit.Leaf;
+  world.flags[task] &= ~TaskFlag.InGuestFault;
+  return Flow.Next;
+};
+
+const resumeGuest: Run = (world) => {
+  world.meter.event = Event.GuestFaultEnd;
+  return Flow.Otherwise;
+};
+
+/** Routine: a guest access to `page`; a miss is a stage-2 fault. */
+export function guestAccessSteps({ lazy }: { readonly lazy: boolean }): readonly Step[] {
+  return [
+    step('guest.access', guestAccess),
+    step('vm.exit', exitToFault),
+    step('seq.snapshot', takeSnapshot),
+    step('invalidate.readLock', readLockInvalidate),
+    step('state.read', lazy ? needsNoDonation : readState, 'invalidate.readUnlockToDonate'),
+    ...getFolioSteps(),
+    step('invalidate.readUnlock', readUnlockInvalidate),
+    clearFolioStep,
+    step('folio.unlock', unlockFolio),
+    step('mmuLock.write', writeLockMmu),
+    step('seq.check', checkSnapshot, 'mmuLock.unlockRetry'),
+    step('stage2.map', mapStage2),
+    step('mmuLock.unlock', writeUnlockMmu),
+    step('folio.put', putFolio),
+    step('vm.enter', resumeGuest, 'guest.access'),
+    step('mmuLock.unlockRetry', writeUnlockMmu),
+    step('folio.putRetry', putFolio),
+    goTo('seq.snapshot'),
+    step('invalidate.readUnlockToDonate', unlockToDonate),
+    callRoutine('donate', 'convertRequest'),
+    goTo('seq.snapshot'),
+  ];
+}
+
+const readState: Run = (world) => {
+  world.meter.charge(Op['state.read']);
+  return Flow.Next;
+};
+
+/* ---- the host ---- */
+
+/** Reaches the page through the entry, or through a stale TLB entry; otherwise a fault. */
+function touchThroughMapping(world: World, task: number, write: boolean): boolean {
+  const page = world.page[task];
+  if (page >= world.shape.pages) return false;
+  const at = world.window[task] * world.shape.pages + page;
+  const bits = world.entry[at];
+  if ((bits & EntryBit.Present) === 0 && !staleReach(world, task, bits, write)) return false;
+  if (write && bits & EntryBit.Present) world.entry[at] = bits | EntryBit.Dirty;
+  noteReach(world, page);
+  world.meter.charge(Op['host.access']);
+  if (write && world.shape.contents && world.value[task] !== 0) world.content[page] = world.value[task];
+  return true;
+}
+
+/** Whether this CPU may still hold a TLB entry that a gather has cleared and not flushed here. A clean one permits reads only (DOMAIN 11.1). */
+function staleReach(world: World, task: number, bits: number, write: boolean): boolean {
+  if ((bits & (EntryBit.StaleMunmap | EntryBit.StaleZap)) === 0) return false;
+  if (write && (bits & EntryBit.RmapDelayed) === 0) return false;
+  const { cpus } = world.shape;
+  const page = world.page[task];
+  for (let other = 0; other < cpus; other++) {
+    const gather = world.gather[other];
+    if (gather === Gather.None || gather === Gather.Flushed) continue;
+    if (world.walkWindow[other] !== world.window[task] || page < world.gatherStart[other] || page >= world.gatherEnd[other]) continue;
+    if (gather === Gather.Pending || world.callPending[other * cpus + task] !== 0) return true;
+  }
+  return false;
+}
+
+const hostAccess = (write: boolean): Run => (world, task) => {
+  if (!touchThroughMapping(world, task, write)) return Flow.Next;
+  world.meter.charge(Op['access.done']);
+  return Flow.Done;
+};
+
+export const enterHostFault: Run = (world) => {
+  world.meter.event = Event.HostFaultBegin;
+  world.meter.charge(Op['host.fault']);
+  return Flow.Next;
+};
+
+const faultResult: Run = (world, task) => {
+  if (world.outcome[task] !== Errno.OK) return Flow.Otherwise;
+  world.meter.event = Event.HostFaultEnd;
+  return Flow.Next;
+};
+
+const deliverSignal: Run = (world, task) => {
+  world.meter.charge(Op.signal);
+  world.meter.charge(world.outcome[task] === Errno.SIGSEGV ? Op['signal.SIGSEGV'] : Op['signal.SIGBUS']);
+  world.meter.charge(Op['access.failed']);
+  return Flow.Done;
+};
+
+/**
+ * Routine: a load or store of `page` through `window` by a thread of the VMM.
+ * @param remap the VMM's way to get a mapping where it has none (`refuse-mmap`); leaves `outcome`
+ */
+export function hostAccessSteps({ write, remap }: { readonly write: boolean; readonly remap: boolean }): readonly Step[] {
+  return [
+    ...(remap ? remapSteps : []),
+    step('host.access', hostAccess(write)),
+    step('host.fault', enterHostFault),
+    step('mmapLock.read', readLockMmap),
+    callRoutine('fault', 'faultCore'),
+    step('mmapLock.readUnlock', readUnlockMmap),
+    step('fault.result', faultResult, 'signal'),
+    goTo('host.access'),
+    step('signal', deliverSignal),
+    ...(remap ? [step('mmap.failed', fail)] : []),
+  ];
+}
+
+const isLinked: Run = (world, task) => (world.windowFlags[world.window[task]] === 0 ? Flow.Next : Flow.Otherwise);
+export const outcomeOk: Run = (world, task): FlowKind => (world.outcome[task] === Errno.OK ? Flow.Next : Flow.Otherwise);
+
+const remapSteps: readonly Step[] = [
+  step('mapped', isLinked, 'host.access'),
+  callRoutine('remap', 'mmapWindow'),
+  step('remapped', outcomeOk, 'mmap.failed'),
+];
+
+/* ---- the kernel on behalf of a process: read(2) and write(2) into guest memory ---- */
+
+const beginCopy: Run = (world, task) => {
+  world.meter.event = Event.IoBegin;
+  world.meter.charge(Op.syscall);
+  world.page[task] = world.rangeStart[task];
+  return Flow.Next;
+};
+
+const copyPage: Run = (world, task) => {
+  if (!touchThroughMapping(world, task, true)) return Flow.Next;
+  world.meter.charge(Op['page.copy']);
+  if (++world.page[task] < world.rangeEnd[task]) return Flow.Otherwise;
+  world.outcome[task] = Errno.OK;
+  return Flow.Done;
+};
+
+const copyDone: Run = (world) => {
+  world.meter.event = Event.IoReady;
+  return Flow.Next;
+};
+
+const copyFault: Run = (world) => {
+  world.meter.gupErrors[Errno.EFAULT]++;
+  return Flow.Next;
+};
+
+/** Routine `copyRange`: copies to or from all pages of the range through the mapping. `outcome`: OK or EFAULT. */
+export function copyRangeSteps({ remap }: { readonly remap: boolean }): readonly Step[] {
+  return [
+    ...(remap ? [step('mapped', isLinked, 'page.copy'), callRoutine('remap', 'mmapWindow'), step('remapped', outcomeOk, 'copy.refused')] : []),
+    step('page.copy', copyPage, 'page.copy'),
+    step('host.fault', enterHostFault),
+    step('mmapLock.read', readLockMmap),
+    callRoutine('fault', 'faultCore'),
+    step('mmapLock.readUnlock', readUnlockMmap),
+    step('fault.result', faultResult, 'copy.efault'),
+    goTo('page.copy'),
+    step('copy.efault', copyFault),
+    step('copy.refused', setOutcome(Errno.EFAULT)),
+    end,
+  ];
+}
+
+export function setOutcome(errno: number): Run {
+  return (world, task) => {
+    world.outcome[task] = errno;
+    return Flow.Next;
+  };
+}
+
+/** Routine: `--io buffered`: a copy and no reference. */
+export function copySteps(): readonly Step[] {
+  return [
+    step('io.begin', beginCopy),
+    callRoutine('copy', 'copyRange'),
+    step('copied', outcomeOk, 'io.failed'),
+    step('io.ready', copyDone),
+    step('io.done', complete),
+    step('io.failed', fail),
+  ];
+}

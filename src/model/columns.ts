@@ -1,0 +1,57 @@
+/**
+ * Columns: all state of a world, one typed array a field, over one buffer.
+ *
+ * Each model file declares its own with `column(...)`. The maximum gives the explorer a bit width, the axis its
+ * symmetry. Zero is the initial value of every column, so untouched memory stays uncommitted.
+ */
+import type { Shape } from './shape.ts';
+
+const ARRAYS = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, i32: Int32Array } as const;
+
+export type ElementType = keyof typeof ARRAYS;
+export type Axis = 'page' | 'frame' | 'folio' | 'region' | 'window' | 'entry' | 'table' | 'mm' | 'cpu' | 'task' | 'slot' | 'world';
+export type ArrayOf<T extends ElementType> = InstanceType<(typeof ARRAYS)[T]>;
+
+export interface Column<T extends ElementType = ElementType> {
+  readonly type: T;
+  readonly axis: Axis;
+  readonly length: (shape: Shape) => number;
+  /** Largest value that an element can have in a world of this shape. */
+  readonly max: (shape: Shape) => number;
+  /** Set where elements are ids of another axis (stored as id, or id + 1 where 0 means none). */
+  readonly ids?: Axis;
+}
+
+export function column<T extends ElementType>(
+  type: T,
+  axis: Axis,
+  length: (shape: Shape) => number,
+  max: (shape: Shape) => number,
+  ids?: Axis,
+): Column<T> {
+  return ids === undefined ? { type, axis, length, max } : { type, axis, length, max, ids };
+}
+
+export type Columns = Readonly<Record<string, Column>>;
+export type ArraysOf<C extends Columns> = { readonly [K in keyof C]: ArrayOf<C[K]['type']> };
+
+/** Bytes of a buffer that holds the columns; each starts at a multiple of 8. */
+export function bytesOf(columns: Columns, shape: Shape): number {
+  let bytes = 0;
+  for (const { type, length } of Object.values(columns)) bytes += align(length(shape) * ARRAYS[type].BYTES_PER_ELEMENT);
+  return bytes;
+}
+
+/** Lays the columns over the buffer in the order of their declaration. */
+export function layColumns<C extends Columns>(columns: C, shape: Shape, buffer: ArrayBuffer): ArraysOf<C> {
+  const arrays: Record<string, ArrayOf<ElementType>> = {};
+  let offset = 0;
+  for (const [name, { type, length }] of Object.entries(columns)) {
+    const elements = length(shape);
+    arrays[name] = new ARRAYS[type](buffer, offset, elements);
+    offset += align(elements * ARRAYS[type].BYTES_PER_ELEMENT);
+  }
+  return arrays as ArraysOf<C>;
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / 8) * 8;

@@ -1,0 +1,106 @@
+/**
+ * Cross calls: what one CPU asks of others and waits for. A TLB shootdown, a vCPU kick, a drain of the LRU batches.
+ *
+ * Sent in one step, acknowledged by each CPU in any order, waited for in another step. A CPU whose interrupts are off
+ * (GUP-fast) acknowledges later, except where flushes are broadcast by hardware (DOMAIN 1.4).
+ */
+import { PageBit } from './file.ts';
+import { lockId, waitFor } from './locks.ts';
+import { drainBatch } from './lru.ts';
+import { Waiting } from './meter.ts';
+import { Op } from './operations.ts';
+import { Flow } from './step.ts';
+import type { FlowKind } from './step.ts';
+import { TaskFlag } from './tasks.ts';
+import type { World } from './world.ts';
+
+export const CrossCall = { None: 0, Flush: 1, Kick: 2, Drain: 3 } as const;
+export type CrossCallKind = (typeof CrossCall)[keyof typeof CrossCall];
+
+/** Asks every other CPU that runs `mm` to flush, and flushes this one. Broadcast flushes need no acknowledgement. */
+export function sendFlush(world: World, task: number, mm: number): void {
+  const { cpus, broadcastFlush } = world.shape;
+  const { meter } = world;
+  meter.charge(Op['tlb.flush']);
+  if (broadcastFlush) return;
+  let sent = 0;
+  for (let cpu = 0; cpu < cpus; cpu++) {
+    if (cpu === task || world.mm[cpu] !== mm) continue;
+    world.callPending[task * cpus + cpu] = 1;
+    sent++;
+  }
+  if (sent > 0) post(world, task, CrossCall.Flush, sent, Op['tlb.ipi']);
+}
+
+/** Kicks every other vCPU out of the guest, so that its guest TLB is flushed. */
+export function sendKick(world: World, task: number): void {
+  const { cpus, vcpus } = world.shape;
+  let sent = 0;
+  for (let cpu = 0; cpu < vcpus; cpu++) {
+    if (cpu === task) continue;
+    world.callPending[task * cpus + cpu] = 1;
+    sent++;
+  }
+  if (sent > 0) post(world, task, CrossCall.Kick, sent, Op['stage2.kick']);
+}
+
+/** Queues a drain on every CPU that has a pending batch (lru_add_drain_all); this CPU drains its own at once. */
+export function sendDrain(world: World, task: number): void {
+  const { cpus } = world.shape;
+  let sent = 0;
+  for (let cpu = 0; cpu < cpus; cpu++) {
+    if (world.lruCount[cpu] === 0) continue;
+    if (cpu === task) {
+      world.meter.charge(Op['lru.drainWork']);
+      drainBatch(world, cpu);
+      continue;
+    }
+    world.callPending[task * cpus + cpu] = 1;
+    sent++;
+  }
+  if (sent > 0) post(world, task, CrossCall.Drain, sent, Op['lru.drain']);
+}
+
+function post(world: World, task: number, kind: CrossCallKind, sent: number, operation: number): void {
+  world.callKind[task] = kind;
+  world.callCount[task] = sent;
+  world.meter.chargeMany(operation, sent);
+  world.meter.crossCaller = task + 1;
+}
+
+/** Whether a CPU can acknowledge the calls of a task now. */
+export function canAcknowledge(world: World, task: number, cpu: number): boolean {
+  return world.callPending[task * world.shape.cpus + cpu] !== 0 && (world.flags[cpu] & TaskFlag.IrqOff) === 0;
+}
+
+/** The CPU does what was asked. Charged to whoever the meter attributes to: the interrupted CPU. */
+export function acknowledge(world: World, task: number, cpu: number): void {
+  const kind = world.callKind[task];
+  if (kind === CrossCall.Flush) world.meter.charge(Op['tlb.interrupt']);
+  else if (kind === CrossCall.Kick) world.meter.charge(Op['stage2.interrupt']);
+  else {
+    world.meter.charge(Op['lru.drainWork']);
+    drainBatch(world, cpu);
+  }
+  world.callPending[task * world.shape.cpus + cpu] = 0;
+  if (--world.callCount[task] === 0) {
+    world.callKind[task] = CrossCall.None;
+    world.meter.released = lockId(Waiting.CrossCall, task) + 1;
+  }
+}
+
+/** Waits until all CPUs have acknowledged. */
+export function waitCalls(world: World, task: number): FlowKind {
+  return world.callCount[task] === 0 ? Flow.Next : waitFor(world, lockId(Waiting.CrossCall, task));
+}
+
+/** A secondary MMU is told of the unmapping of the range (mmu_notifier); it drops its entries. */
+export function notifySecondary(world: World, start: number, end: number): void {
+  const { pageState, dataRefs } = world;
+  for (let page = start; page < end; page++) {
+    if (pageState[page] & PageBit.Secondary) {
+      pageState[page] &= ~PageBit.Secondary;
+      dataRefs[page]--;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Host page tables and TLBs: one byte for each page of each window, and one for each page table.
+ *
+ * The TLB has no entries of its own: TLBs fill speculatively, so any CPU that runs the mm may hold any present entry
+ * (DOMAIN 11.15), and a *stale* one between the clearing of the PTE and the end of the flush. Two gathers can have
+ * cleared entries of one window at a time: one of a munmap (under mmap_lock) and one under invalidate_lock.
+ */
+import { column } from './columns.ts';
+import type { World } from './world.ts';
+
+export const EntryBit = {
+  Present: 1 << 0,
+  Dirty: 1 << 1,
+  /** Cleared by a munmap's gather, which still holds the reference; TLBs may hold it until that flush. */
+  StaleMunmap: 1 << 2,
+  /** The same, of a zap under invalidate_lock. */
+  StaleZap: 1 << 3,
+  /** Cleared while dirty: the mapping count is dropped after the flush, under the same page-table lock. */
+  RmapDelayed: 1 << 4,
+  /** Coverage by a VMA of the mm; see windows.ts for its meaning. */
+  MmMark: 1 << 5,
+  /** Coverage by a VMA in i_mmap. */
+  IMmapMark: 1 << 6,
+} as const;
+
+const tables = ({ pages, windows, regionOrder }: { readonly pages: number; readonly windows: number; readonly regionOrder: number }): number =>
+  windows * Math.ceil(pages / (1 << regionOrder));
+
+/** A page table: allocated, and its lock (PTL). */
+export const TableBit = { Allocated: 1, Locked: 2 } as const;
+
+export const entryColumns = {
+  /** [window x pages + page]. */
+  entry: column('u8', 'entry', ({ windows, pages }) => windows * pages, () => 0x7f),
+  /** [window x regions + page >> regionOrder]. */
+  table: column('u8', 'table', tables, () => 3),
+} as const;
+
+export const tableOf = (world: World, window: number, page: number): number =>
+  window * world.sizes.regions + (page >> world.shape.regionOrder);

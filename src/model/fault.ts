@@ -1,0 +1,214 @@
+/**
+ * The host's page fault, and the lookup of a folio that it shares with the guest's.
+ *
+ * Source: virt/kvm/guest_memfd.c (kvm_gmem_fault_user_mapping, kvm_gmem_get_folio), mm/memory.c (do_fault, finish_fault).
+ * DOMAIN 2.4 (iii). invalidate_lock is dropped before the entry exists: that race is closed by the reference, not by the lock.
+ */
+import { EntryBit, TableBit, tableOf } from './entries.ts';
+import { Errno } from './errno.ts';
+import { noteExposure } from './exposure.ts';
+import { PageBit, headOf, isPrivate } from './file.ts';
+import { addMapping, cacheReferences, dropReference } from './folios.ts';
+import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
+import { addToBatch } from './lru.ts';
+import { Op } from './operations.ts';
+import { RegionBit } from './stage2.ts';
+import { Flow, end, goTo, step } from './step.ts';
+import type { Run, Step } from './step.ts';
+import { TaskFlag } from './tasks.ts';
+import { inMm } from './windows.ts';
+import { lockPageTable, unlockPageTable } from './zap.ts';
+
+export const readLockMmap: Run = (world, task) => {
+  const flow = acquireRead(world, task, world.mmapLock, world.mm[task], LockClass.Mmap);
+  if (flow === Flow.Next) world.meter.charge(Op['lock.mmap']);
+  return flow;
+};
+
+export const readUnlockMmap: Run = (world, task) => {
+  releaseRead(world, task, world.mmapLock, world.mm[task], LockClass.Mmap);
+  return Flow.Next;
+};
+
+export const readLockInvalidate: Run = (world, task) => {
+  const flow = acquireRead(world, task, world.invalidateLock, 0, LockClass.Invalidate);
+  if (flow === Flow.Next) world.meter.charge(Op['lock.invalidate']);
+  return flow;
+};
+
+export const readUnlockInvalidate: Run = (world, task) => {
+  releaseRead(world, task, world.invalidateLock, 0, LockClass.Invalidate);
+  return Flow.Next;
+};
+
+/** Takes a reference on the folio of `page`; otherwise there is none. */
+const lookupFolio: Run = (world, task) => {
+  const head = headOf(world, world.page[task]);
+  if ((world.pageState[head] & PageBit.Present) === 0) return Flow.Otherwise;
+  world.refcount[head]++;
+  world.flags[task] |= TaskFlag.HoldsFolio;
+  world.meter.charge(Op['pageCache.lookup']);
+  return Flow.Next;
+};
+
+const allocateFolio: Run = (world, task) => {
+  const region = world.page[task] >> world.shape.regionOrder;
+  world.meter.charge(Op['folio.alloc']);
+  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) {
+    world.regionState[region] |= RegionBit.Backed;
+    // Small folios over a large page: it is split as it comes from the pool.
+    if (world.shape.folioOrder < world.shape.regionOrder) world.meter.chargeMany(Op['folio.split'], world.sizes.regionPages);
+  }
+  return Flow.Next;
+};
+
+/** Adds the new folio to the page cache with the caller's reference; otherwise somebody else was first. */
+const insertFolio: Run = (world, task) => {
+  const head = headOf(world, world.page[task]);
+  if (world.pageState[head] & PageBit.Present) {
+    world.meter.charge(Op['folio.free']);
+    return Flow.Otherwise;
+  }
+  world.pageState[head] |= PageBit.Present;
+  world.refcount[head] = cacheReferences(world) + 1;
+  world.flags[task] |= TaskFlag.HoldsFolio;
+  world.meter.charge(Op['pageCache.insert']);
+  return Flow.Next;
+};
+
+const batchFolio: Run = (world, task) => {
+  addToBatch(world, task, headOf(world, world.page[task]));
+  return Flow.Next;
+};
+
+export const lockFolio: Run = (world, task) => {
+  const head = headOf(world, world.page[task]);
+  checkOrder(world, task, LockClass.Folio);
+  if (world.pageState[head] & PageBit.Locked) return waitFor(world, lockId(LockClass.Folio, head));
+  world.pageState[head] |= PageBit.Locked;
+  noteHeld(world, task, LockClass.Folio);
+  world.meter.charge(Op['lock.folio']);
+  return Flow.Next;
+};
+
+export const unlockFolio: Run = (world, task) => {
+  const head = headOf(world, world.page[task]);
+  world.pageState[head] &= ~PageBit.Locked;
+  noteReleased(world, task, LockClass.Folio, head);
+  return Flow.Next;
+};
+
+/** Zeroes the folio of `page` on its first use. */
+const clearFolio: Run = (world, task) => {
+  const head = headOf(world, world.page[task]);
+  if ((world.pageState[head] & PageBit.UpToDate) === 0) {
+    world.pageState[head] |= PageBit.UpToDate;
+    world.meter.chargeMany(Op['page.clear'], world.sizes.folioPages);
+    if (world.shape.contents) world.content.fill(0, head, head + world.sizes.folioPages);
+  }
+  return Flow.Next;
+};
+
+/** Drops the lookup's reference. */
+export const putFolio: Run = (world, task) => {
+  world.flags[task] &= ~TaskFlag.HoldsFolio;
+  dropReference(world, headOf(world, world.page[task]), 1);
+  world.meter.charge(Op['folio.put']);
+  return Flow.Next;
+};
+
+/** Finds or makes the folio of `page`, with a reference and locked; invalidate_lock is held. */
+export function getFolioSteps(): readonly Step[] {
+  return [
+    step('folio.lookupGet', lookupFolio, 'folio.alloc'),
+    goTo('folio.lock'),
+    step('folio.alloc', allocateFolio),
+    step('pageCache.insert', insertFolio, 'folio.lookupGet'),
+    step('lru.add', batchFolio),
+    step('folio.lock', lockFolio),
+  ];
+}
+
+/** Zeroes it where that was not done: the folio lock is held. */
+export const clearFolioStep: Step = step('folio.clear', clearFolio);
+
+/** Otherwise the entry is there: somebody else's fault was first. No VMA: SIGSEGV. */
+const readEntryNone: Run = (world, task) => {
+  const window = world.window[task];
+  const page = world.page[task];
+  world.outcome[task] = Errno.OK;
+  if (page < world.shape.pages && world.entry[window * world.shape.pages + page] & EntryBit.Present) return Flow.Otherwise;
+  if (page < world.shape.pages && !inMm(world, window, page)) {
+    world.outcome[task] = Errno.SIGSEGV;
+    return Flow.Otherwise;
+  }
+  return Flow.Next;
+};
+
+/** Otherwise the host has no business there: beyond the end of the file, or private. */
+const readStateShared: Run = (world, task) => {
+  const page = world.page[task];
+  world.meter.charge(Op['state.read']);
+  if (page < world.shape.pages && !isPrivate(world, page)) return Flow.Next;
+  world.outcome[task] = Errno.SIGBUS;
+  return Flow.Otherwise;
+};
+
+const lockEntry: Run = (world, task) => lockPageTable(world, task, world.window[task], world.page[task]);
+
+const unlockEntry: Run = (world, task) => {
+  unlockPageTable(world, task, world.window[task], world.page[task]);
+  return Flow.Next;
+};
+
+const recheckEntryNone: Run = (world, task) =>
+  world.entry[world.window[task] * world.shape.pages + world.page[task]] & EntryBit.Present ? Flow.Otherwise : Flow.Next;
+
+const addRmap: Run = (world, task) => {
+  addMapping(world, world.page[task]);
+  return Flow.Next;
+};
+
+/** Installs the entry; the fault's reference becomes the mapping's. */
+const setEntry: Run = (world, task) => {
+  const window = world.window[task];
+  const page = world.page[task];
+  const table = tableOf(world, window, page);
+  world.table[table] |= TableBit.Allocated;
+  world.entry[window * world.shape.pages + page] |= EntryBit.Present;
+  world.flags[task] &= ~TaskFlag.HoldsFolio;
+  world.dataRefs[page]++;
+  noteExposure(world, page);
+  world.meter.charge(Op['pte.set']);
+  if (world.pageState[page] & PageBit.NeighbourZapped) {
+    world.pageState[page] &= ~PageBit.NeighbourZapped;
+    world.meter.charge(Op['fault.neighbour']);
+  }
+  return Flow.Next;
+};
+
+/** Routine: a host fault on (window, page) under mmap_lock. `outcome`: OK, SIGBUS or SIGSEGV. */
+export function faultCoreSteps(): readonly Step[] {
+  return [
+    step('pte.readNone', readEntryNone, 'end'),
+    step('invalidate.readLock', readLockInvalidate),
+    step('state.read', readStateShared, 'invalidate.readUnlockRefused'),
+    ...getFolioSteps(),
+    step('invalidate.readUnlock', readUnlockInvalidate),
+    clearFolioStep,
+    step('ptl.lock', lockEntry),
+    step('pte.recheckNone', recheckEntryNone, 'ptl.unlockLost'),
+    step('rmap.add', addRmap),
+    step('pte.set', setEntry),
+    step('ptl.unlock', unlockEntry),
+    step('folio.unlock', unlockFolio),
+    goTo('end'),
+    step('ptl.unlockLost', unlockEntry),
+    step('folio.unlockLost', unlockFolio),
+    step('folio.put', putFolio),
+    goTo('end'),
+    step('invalidate.readUnlockRefused', readUnlockInvalidate),
+    end,
+  ];
+}
+

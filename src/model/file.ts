@@ -1,0 +1,62 @@
+/**
+ * The guest_memfd file: what is known of each page index, in one 16-bit word, so that a hit reads one element.
+ *
+ * Shareability is a difference to the file's default (`initShared`), so that a fresh world is all zeros. Bits that speak
+ * of a folio (present, up to date, locked) stand at its head page.
+ *
+ * Source: virt/kvm/guest_memfd.c; attributes per inode as in the in-place conversion series (DOMAIN 3.1, 3.2).
+ * Differs from Linux: one word a page in place of a maple tree; the price of the tree is charged (`state.prealloc`).
+ */
+import { column } from './columns.ts';
+import type { World } from './world.ts';
+
+export const PageBit = {
+  /** The folio is in the page cache (at the head). */
+  Present: 1 << 0,
+  /** Shareability differs from the file's default. */
+  Flipped: 1 << 1,
+  /** A 4 KiB stage-2 leaf maps it. */
+  Leaf: 1 << 2,
+  /** The content was cleared or written (at the head). */
+  UpToDate: 1 << 3,
+  /** The folio lock (at the head). */
+  Locked: 1 << 4,
+  /** The guest asked to share it (what a lazy donation must respect). */
+  Asked: 1 << 5,
+  /** A request for it was given up: the guest uses it in a state that it did not want. */
+  Degraded: 1 << 6,
+  /** Ghost: an exposure was counted in this private interval. */
+  Exposed: 1 << 7,
+  /** A secondary MMU that only the mmu_notifier reaches holds an entry (DOMAIN 11.6). */
+  Secondary: 1 << 8,
+  /** Ghost: its host entry was last zapped as a neighbour's. */
+  NeighbourZapped: 1 << 9,
+} as const;
+
+export const fileColumns = {
+  pageState: column('u16', 'page', ({ pages }) => pages, () => 0x3ff),
+  /** Pages whose shareability differs from the file's default. */
+  flippedPages: column('u32', 'world', () => 1, ({ pages }) => pages),
+  /** A conversion has begun its stage-2 invalidation and not ended it. */
+  invalidating: column('u8', 'world', () => 1, ({ cpus }) => cpus),
+} as const;
+
+export function isPrivate(world: World, page: number): boolean {
+  return ((world.pageState[page] & PageBit.Flipped) !== 0) === world.shape.initShared;
+}
+
+export const headOf = (world: World, page: number): number => page & ~(world.sizes.folioPages - 1);
+
+/** Whether all pages of the range are in the wanted state already. */
+export function rangeIs(world: World, start: number, end: number, wantPrivate: boolean): boolean {
+  const { pageState } = world;
+  const wanted = wantPrivate === world.shape.initShared ? PageBit.Flipped : 0;
+  for (let page = start; page < end; page++) if ((pageState[page] & PageBit.Flipped) !== wanted) return false;
+  return true;
+}
+
+/** Private pages of the file. */
+export function privatePages(world: World): number {
+  const flipped = world.flippedPages[0];
+  return world.shape.initShared ? flipped : world.shape.pages - flipped;
+}

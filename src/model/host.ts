@@ -1,0 +1,88 @@
+/**
+ * The host: all routines of a run put together, from the shape of the world and the rules of a policy.
+ *
+ * This is the one place that knows every routine. Where a policy does not say otherwise, the kernel behaves as guest_memfd
+ * does today; where it does, only the named blocks change.
+ */
+import { complete, copyRangeSteps, copySteps, guestAccessSteps, hostAccessSteps } from './access.ts';
+import { convertRequestSteps } from './convert.ts';
+import { faultCoreSteps } from './fault.ts';
+import { gupRoutines } from './gup.ts';
+import { mappingRoutines } from './mapping.ts';
+import { punchSteps } from './punch.ts';
+import { buildProgram, step } from './step.ts';
+import type { Program, Routine, Step } from './step.ts';
+
+/** Both sides of a policy's contract: what the kernel does, and what a well-behaved VMM does to live with it. */
+export interface HostRules {
+  /** The kernel's side of the two conversions: routines that leave `outcome`. */
+  readonly toPrivate: readonly Step[];
+  readonly toShared: readonly Step[];
+  /** The file's mmap hook; a refusal sets `outcome` and goes on at `mmap.refused`. */
+  readonly mmapHook?: readonly Step[];
+  readonly gup?: { readonly allowed: boolean; readonly longTermAllowed: boolean };
+  readonly vmm?: {
+    /** What is mapped when the run starts, where everything is private and where everything is shared. */
+    readonly mapsAtStart?: { readonly private: StartMapping; readonly shared: StartMapping };
+    readonly beforeToPrivate?: Routine;
+    readonly afterToShared?: Routine;
+    /** Maps its window again at a host access that finds it unmapped. */
+    readonly remapsOnAccess?: boolean;
+    /** Short I/O goes through a bounce buffer. */
+    readonly bounces?: boolean;
+  };
+  /** Requests go straight to the kernel's side: no exit to the VMM, no system call. */
+  readonly bareRequests?: boolean;
+  /** Requests do nothing at all and every page is shared. */
+  readonly ignoresRequests?: boolean;
+}
+
+/** `full`: one VMA over the file; `empty`: a reserved window without VMAs; `none`: no mapping. */
+export type StartMapping = 'full' | 'empty' | 'none';
+
+/** Routine of each access kind, by the values of the workloads' `Access`. */
+const ACCESS_ROUTINES = [
+  '', 'guestAccess', 'guestAccess', 'hostRead', 'hostWrite', 'convert', 'convert', 'io', 'pinShort', 'pinLong', 'splice',
+  'deviceAccess', 'unpin', 'copy', 'punch', 'unmap', 'map', 'fork',
+] as const;
+
+export interface Host {
+  readonly program: Program;
+  /** Position at which an access of a kind begins, by kind. */
+  readonly entries: Uint16Array;
+}
+
+/** @param lazy the guest's first touch of a page donates it (see `Shape.lazy`) */
+export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }): Host {
+  const remap = rules.vmm?.remapsOnAccess ?? false;
+  const { beforeToPrivate, afterToShared } = rules.vmm ?? {};
+  let deviceEntry = 0;
+  const routines: Record<string, Routine> = {
+    guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests }) },
+    hostRead: { steps: hostAccessSteps({ write: false, remap }) },
+    hostWrite: { steps: hostAccessSteps({ write: true, remap }) },
+    faultCore: { steps: faultCoreSteps() },
+    copyRange: { steps: copyRangeSteps({ remap }), vmm: true },
+    copy: { steps: copySteps() },
+    ...gupRoutines({ ...(rules.gup ?? { allowed: true, longTermAllowed: true }), bounces: rules.vmm?.bounces ?? false, remap }, () => deviceEntry),
+    ...mappingRoutines(rules.mmapHook ?? []),
+    punch: { steps: punchSteps() },
+    toPrivate: { steps: rules.toPrivate },
+    toShared: { steps: rules.toShared },
+    ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: { vmm: true, ...beforeToPrivate } }),
+    ...(afterToShared === undefined ? {} : { afterToShared: { vmm: true, ...afterToShared } }),
+    convertRequest: {
+      steps: convertRequestSteps({
+        ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: 'beforeToPrivate' }),
+        ...(afterToShared === undefined ? {} : { afterToShared: 'afterToShared' }),
+        bare: rules.bareRequests ?? false,
+      }),
+    },
+    ignored: { steps: [step('request.ignored', complete)] },
+  };
+  const program = buildProgram(routines);
+  deviceEntry = program.entry('device');
+  const request = rules.ignoresRequests ? 'ignored' : 'convertRequest';
+  const entries = Uint16Array.from(ACCESS_ROUTINES, (routine) => (routine === '' ? 0 : program.entry(routine === 'convert' ? request : routine)));
+  return { program, entries };
+}

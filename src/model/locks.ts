@@ -1,0 +1,86 @@
+/**
+ * Locks: words in columns, in one order, outermost first; acquiring against it throws.
+ *
+ *     mmap_lock -> invalidate_lock -> folio lock -> i_mmap_rwsem -> page-table lock -> mmu_lock
+ *
+ * Source: mm/rmap.c's header and Documentation/mm/process_addrs; the KVM part virt/kvm/guest_memfd.c.
+ * A lock that cannot be had leaves the world unchanged and names itself in `meter.waitOn`; engines keep the queues.
+ * Differs from Linux: rwsems, spinlocks and the folio lock's wait queue are all FIFO words here; a VMA lock is not
+ * modelled, because guest_memfd has no `map_pages` and every fault ends up under mmap_lock (DOMAIN 2.4 iii).
+ */
+import { column } from './columns.ts';
+import { WAIT_KINDS } from './meter.ts';
+import { Flow } from './step.ts';
+import type { FlowKind } from './step.ts';
+import type { World } from './world.ts';
+
+export const LockClass = { Mmap: 0, Invalidate: 1, Folio: 2, IMmap: 3, PageTable: 4, Mmu: 5 } as const;
+export type LockClassKind = (typeof LockClass)[keyof typeof LockClass];
+
+/** 0 is free; WRITER is held exclusively; else the number of readers. */
+export const WRITER = 0xffff;
+
+export const lockColumns = {
+  mmapLock: column('u16', 'mm', ({ mms }) => mms, () => WRITER),
+  invalidateLock: column('u16', 'world', () => 1, () => WRITER),
+  iMmapLock: column('u16', 'world', () => 1, () => WRITER),
+  mmuLock: column('u16', 'world', () => 1, () => WRITER),
+} as const;
+
+/** The engines' number of a lock. */
+export const lockId = (lockClass: number, index: number): number => index * WAIT_KINDS + lockClass;
+export const lockClassOf = (waitOn: number): number => waitOn % WAIT_KINDS;
+
+/** Throws where a lock of this class or of an inner one is already held. */
+export function checkOrder(world: World, task: number, lockClass: number): void {
+  if (world.held[task] >> lockClass !== 0) {
+    throw new Error(`lock order: task ${task} takes class ${lockClass} while it holds ${world.held[task].toString(2)}`);
+  }
+}
+
+export function noteHeld(world: World, task: number, lockClass: number): void {
+  world.held[task] |= 1 << lockClass;
+}
+
+export function noteReleased(world: World, task: number, lockClass: number, index: number): void {
+  world.held[task] &= ~(1 << lockClass);
+  world.meter.released = lockId(lockClass, index) + 1;
+}
+
+/** Waits for a lock: the answer of a step that could not go on. */
+export function waitFor(world: World, waitOn: number): FlowKind {
+  world.meter.waitOn = waitOn;
+  return Flow.Wait;
+}
+
+export function acquireWrite(world: World, task: number, words: Uint16Array | Uint8Array, index: number, lockClass: number, writer = WRITER): FlowKind {
+  checkOrder(world, task, lockClass);
+  if (words[index] !== 0) return waitFor(world, lockId(lockClass, index));
+  words[index] = writer;
+  noteHeld(world, task, lockClass);
+  return Flow.Next;
+}
+
+export function acquireRead(world: World, task: number, words: Uint16Array, index: number, lockClass: number): FlowKind {
+  checkOrder(world, task, lockClass);
+  if (words[index] === WRITER) return waitFor(world, lockId(lockClass, index));
+  words[index]++;
+  noteHeld(world, task, lockClass);
+  return Flow.Next;
+}
+
+export function releaseWrite(world: World, task: number, words: Uint16Array | Uint8Array, index: number, lockClass: number): void {
+  words[index] = 0;
+  noteReleased(world, task, lockClass, index);
+}
+
+export function releaseRead(world: World, task: number, words: Uint16Array, index: number, lockClass: number): void {
+  words[index]--;
+  noteReleased(world, task, lockClass, index);
+}
+
+/** A writer becomes a reader without letting another writer in. */
+export function downgrade(world: World, words: Uint16Array, index: number, lockClass: number): void {
+  words[index] = 1;
+  world.meter.released = lockId(lockClass, index) + 1;
+}

@@ -1,0 +1,129 @@
+/**
+ * Punch hole: the balloon gives pages back and the file drops them.
+ *
+ * Source: virt/kvm/guest_memfd.c (kvm_gmem_punch_hole), mm/truncate.c. DOMAIN 2.4 (i).
+ * Truncation never looks at the refcount: a folio that somebody holds leaves the file and lives on as an orphan, and the
+ * shareability of the index stays. A hole smaller than a large folio removes nothing.
+ * Differs from Linux: one folio at a time, in one pass; it waits for references that end by themselves (a fault in
+ * flight, GUP-fast, a gather), so that only slots and LRU batches can hold an orphan.
+ */
+import { complete } from './access.ts';
+import { stage2ZapSteps, endInvalidation, writeLockInvalidate, writeUnlockInvalidate } from './convert.ts';
+import { Errno } from './errno.ts';
+import { lockFolio, putFolio, unlockFolio } from './fault.ts';
+import { PageBit } from './file.ts';
+import { cacheReferences, folioMapcount, spareFolio, GUP_PIN_COUNTING_BIAS } from './folios.ts';
+import { lockId, waitFor } from './locks.ts';
+import { repointBatches } from './lru.ts';
+import { Waiting } from './meter.ts';
+import { Op } from './operations.ts';
+import { SlotKind, repointSlots } from './slots.ts';
+import { Flow, goTo, step } from './step.ts';
+import type { Run, Step } from './step.ts';
+import { TaskFlag } from './tasks.ts';
+import { unmapEverywhereSteps } from './zap.ts';
+import type { World } from './world.ts';
+
+const enterPunch: Run = (world, task) => {
+  world.meter.charge(Op.syscall);
+  const mask = world.sizes.folioPages - 1;
+  // Whole folios only; a part of one is zeroed and stays.
+  world.walkStart[task] = (world.rangeStart[task] + mask) & ~mask;
+  world.outcome[task] = Errno.OK;
+  return Flow.Next;
+};
+
+/** Finds the next folio of the range and takes a reference; otherwise there is none left. */
+const nextFolio: Run = (world, task) => {
+  const { folioPages } = world.sizes;
+  for (let head = world.walkStart[task]; head + folioPages <= world.rangeEnd[task]; head += folioPages) {
+    if ((world.pageState[head] & PageBit.Present) === 0) continue;
+    world.walkStart[task] = head;
+    world.walkEnd[task] = head + folioPages;
+    world.page[task] = head;
+    world.refcount[head]++;
+    world.flags[task] |= TaskFlag.HoldsFolio;
+    world.meter.charge(Op['pageCache.lookup']);
+    return Flow.Next;
+  }
+  return Flow.Otherwise;
+};
+
+const ifMapped: Run = (world, task) => (folioMapcount(world, world.page[task]) > 0 ? Flow.Next : Flow.Otherwise);
+
+/** Takes the folio out of the page cache; one that is still held moves to a spare frame with its holders. */
+const removeFolio: Run = (world, task) => {
+  const head = world.page[task];
+  const held = world.refcount[head] - cacheReferences(world) - 1;
+  if (held > 0) {
+    const spare = spareFolio(world);
+    if (spare < 0 || heldBySlotsAndBatches(world, head) !== held) return waitFor(world, lockId(Waiting.Folio, head));
+    moveFolio(world, head, spare, held);
+  }
+  world.pageState[head] &= ~(PageBit.Present | PageBit.UpToDate);
+  world.refcount[head] = 1;
+  world.meter.charge(Op['pageCache.remove']);
+  return Flow.Next;
+};
+
+/** References on the folio that slots and LRU batches hold. */
+function heldBySlotsAndBatches(world: World, head: number): number {
+  const { folioPages } = world.sizes;
+  const { slots, slotPages, folioOrder } = world.shape;
+  let held = 0;
+  for (let slot = 0; slot < slots; slot++) {
+    const each = folioOrder === 0 && world.slotKind[slot] !== SlotKind.Get ? GUP_PIN_COUNTING_BIAS : 1;
+    for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) {
+      const frame = world.slotFrame[place] - 1;
+      if (frame >= head && frame < head + folioPages) held += each;
+    }
+  }
+  for (let place = 0; place < world.lruPage.length; place++) if (world.lruPage[place] === head + 1) held++;
+  return held;
+}
+
+function moveFolio(world: World, from: number, to: number, references: number): void {
+  const { folioPages } = world.sizes;
+  const { folioOrder } = world.shape;
+  world.refcount[to] = references;
+  for (let page = 0; page < folioPages; page++) {
+    world.dataRefs[to + page] = world.dataRefs[from + page];
+    world.dataRefs[from + page] = 0;
+  }
+  if (world.shape.contents) world.content.copyWithin(to, from, from + folioPages);
+  if (folioOrder > 0) {
+    world.pincount[to >> folioOrder] = world.pincount[from >> folioOrder];
+    world.pincount[from >> folioOrder] = 0;
+  }
+  repointSlots(world, from, to);
+  repointBatches(world, from, to);
+}
+
+/** Drops the punch's own reference, the last one. */
+const freePunched: Run = (world, task) => {
+  putFolio(world, task);
+  world.walkStart[task] = world.walkEnd[task];
+  return Flow.Next;
+};
+
+
+/** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
+export function punchSteps(): readonly Step[] {
+  return [
+    step('punch', enterPunch),
+    step('invalidate.writeLock', writeLockInvalidate),
+    ...stage2ZapSteps(),
+    step('folio.next', nextFolio, 'punch.done'),
+    step('folio.lock', lockFolio),
+    step('folio.mapped', ifMapped, 'pageCache.remove'),
+    ...unmapEverywhereSteps(),
+    step('pageCache.remove', removeFolio),
+    step('folio.unlock', unlockFolio),
+    step('folio.put', freePunched),
+    goTo('folio.next'),
+    step('punch.done', () => Flow.Next),
+    step('seq.end', endInvalidation),
+    step('invalidate.unlock', writeUnlockInvalidate),
+    step('done', complete),
+  ];
+}

@@ -1,0 +1,88 @@
+/**
+ * The shape of a world: every size that its columns follow from. Small worlds (a few pages, orders 1 or 2) are for the
+ * explorer, large ones for the simulator; nothing else tells them apart.
+ */
+import { UserError } from './userError.ts';
+
+export interface Shape {
+  /** 4 KiB pages of the guest_memfd file. */
+  readonly pages: number;
+  /** Order of the folios that core-mm sees in the file. */
+  readonly folioOrder: number;
+  /** log2 of the pages behind one page table, and of a large stage-2 leaf: 9 on x86-64 and arm64 with 4 KiB pages. */
+  readonly regionOrder: number;
+  /** The memory behind the file comes in units of `regionOrder`, so that stage-2 may use large leaves. */
+  readonly largeBacking: boolean;
+  /** Folios that can live on as orphans: punched, and still referenced. */
+  readonly spareFolios: number;
+  /** Mappings of the file: one mmap call each. The last `childWindows` of them are those of forked children. */
+  readonly windows: number;
+  readonly childWindows: number;
+  /** Processes; the last one is the forked child's where `childWindows` > 0. */
+  readonly mms: number;
+  /** CPUs, one an actor of the workload; the first `vcpus` of them run the guest. */
+  readonly cpus: number;
+  readonly vcpus: number;
+  /** Tasks: one a CPU, then one a device slot. */
+  readonly tasks: number;
+  /** Buffers that can be held by reference, and the pages that one can have. The last `tasks - cpus` slots belong to the device tasks. */
+  readonly slots: number;
+  readonly slotPages: number;
+  /** Largest number of pages that one step of a burst handles: 1 where every interleaving counts, else 512. */
+  readonly chunk: number;
+  /** Folios that a CPU's LRU batch holds before it is drained by itself; 0 = no batches. Linux: 31. */
+  readonly lruBatch: number;
+  /** Pages start shared (INIT_SHARED) or private. */
+  readonly initShared: boolean;
+  /** The guest's first touch of a page that it did not ask to share donates the page (pKVM). */
+  readonly lazy: boolean;
+  /** Flushes reach other CPUs by broadcast (TLBI, INVLPGB) and not by interrupts that wait for GUP-fast. */
+  readonly broadcastFlush: boolean;
+  /** References that the file's owner holds on each folio beside the page cache's (split-4k: 1, "unmovable"). */
+  readonly ownerRefs: number;
+  /** Keep one content value a page. */
+  readonly contents: boolean;
+}
+
+/** Sizes that follow from a shape. */
+export interface Sizes {
+  readonly folioPages: number;
+  readonly folios: number;
+  readonly regionPages: number;
+  readonly regions: number;
+  readonly frames: number;
+}
+
+export function sizesOf({ pages, folioOrder, regionOrder, spareFolios }: Shape): Sizes {
+  const folioPages = 1 << folioOrder;
+  const regionPages = 1 << regionOrder;
+  return {
+    folioPages,
+    folios: pages / folioPages,
+    regionPages,
+    regions: Math.ceil(pages / regionPages),
+    frames: pages + spareFolios * folioPages,
+  };
+}
+
+/** Most elements that V8 allows in one typed array on Node 20. */
+const COLUMN_LENGTH_MAX = 2 ** 32;
+
+/** Refuses what cannot be built. @throws UserError */
+export function checkShape(shape: Shape): void {
+  const { pages, folioOrder, windows } = shape;
+  if (pages % (1 << folioOrder) !== 0) {
+    throw new UserError({
+      what: `${pages} pages cannot be made of folios of order ${folioOrder}`,
+      why: `the memory must be a multiple of the folio's ${1 << folioOrder} pages`,
+      fix: 'pick a memory size that the folio size divides, or a smaller folio',
+    });
+  }
+  if (pages * windows > COLUMN_LENGTH_MAX) {
+    throw new UserError({
+      what: `${pages} pages x ${windows} mappings is too large`,
+      why: `the host's page-table entries need one element each, and a column holds at most ${COLUMN_LENGTH_MAX}`,
+      fix: 'use less memory, fewer --vmas or fewer --processes',
+    });
+  }
+}

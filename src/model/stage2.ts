@@ -1,0 +1,37 @@
+/**
+ * Stage-2: what maps guest memory for the guest. 4 KiB leaves stand in the page's word, large ones in a column a region.
+ *
+ * Stage-2 entries hold no reference on folios (DOMAIN 1.1). A large leaf needs large backing, natural alignment and one
+ * shareability over the whole region; a conversion of a part splits it.
+ */
+import { column } from './columns.ts';
+import { PageBit } from './file.ts';
+import type { World } from './world.ts';
+
+const regions = ({ pages, regionOrder }: { readonly pages: number; readonly regionOrder: number }): number => Math.ceil(pages / (1 << regionOrder));
+
+export const RegionBit = {
+  /** One large stage-2 leaf maps the region. */
+  Leaf: 1,
+  /** The backing of the region was taken from the pool (and split to 4 KiB folios, where the policy does that). */
+  Backed: 2,
+} as const;
+
+export const stage2Columns = {
+  regionState: column('u8', 'region', regions, () => 3),
+  /** Pages of the region whose shareability is not the file's default. */
+  regionFlipped: column('u16', 'region', regions, ({ regionOrder }) => 1 << regionOrder),
+} as const;
+
+/** Whether the guest reaches the page without a fault. */
+export function stage2Maps(world: World, page: number): boolean {
+  return (world.pageState[page] & PageBit.Leaf) !== 0 || (world.regionState[page >> world.shape.regionOrder] & RegionBit.Leaf) !== 0;
+}
+
+/** Whether the region may have one large leaf now. */
+export function mayMapLarge(world: World, region: number): boolean {
+  const { shape, sizes } = world;
+  if (!shape.largeBacking || (region + 1) * sizes.regionPages > shape.pages) return false;
+  const flipped = world.regionFlipped[region];
+  return flipped === 0 || flipped === sizes.regionPages;
+}

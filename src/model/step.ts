@@ -1,0 +1,145 @@
+/**
+ * Steps, routines and programs: how a protocol is written down, and what an engine runs.
+ *
+ * A routine is a named list of steps. A step does at most one access to state that no lock of its own protects, and says
+ * where to go on: to the next step, to its `otherwise` label, back to its caller, or nowhere yet. Routines call one
+ * another, at most three deep (a guest's fault, the conversion in it, the VMM's dance in that).
+ *
+ * A program is all routines of a run flattened to one array, so that a task's position is a few small numbers in columns
+ * and an engine's inner loop is one indexed call.
+ */
+import type { World } from './world.ts';
+
+export const Flow = {
+  /** Go on with the next step of the routine. */
+  Next: 0,
+  /** Go on at the step that `otherwise` names. */
+  Otherwise: 1,
+  /** The routine is over; go on after the call, or the access is done. */
+  Done: 2,
+  /** Not yet. The world is unchanged; `meter.waitOn` says what for. The step is repeated. */
+  Wait: 3,
+  /** Sleep for a while, then go on with the next step, or at `otherwise` when the time limit has passed. Explore takes both. */
+  Sleep: 4,
+  /** Call the routine that the step names. */
+  Call: 5,
+} as const;
+export type FlowKind = (typeof Flow)[keyof typeof Flow];
+
+export type Run = (world: World, task: number) => FlowKind;
+
+export interface Step {
+  readonly name: string;
+  readonly run: Run;
+  /** Name of the step (in the same routine) to go on at after `Flow.Otherwise`, or after a time-out. */
+  readonly otherwise?: string;
+  /** Name of the routine to call. */
+  readonly callee?: string;
+}
+
+/** @param otherwise label of the step to go on at when `run` answers `Flow.Otherwise` */
+export function step(name: string, run: Run, otherwise?: string): Step {
+  return otherwise === undefined ? { name, run } : { name, run, otherwise };
+}
+
+const call: Run = () => Flow.Call;
+
+/** A step that runs a whole routine and goes on behind it; the callee's result is in `world.outcome[task]`. */
+export function callRoutine(name: string, callee: string): Step {
+  return { name, run: call, callee };
+}
+
+const jump: Run = () => Flow.Otherwise;
+
+/** A step that only goes on elsewhere. It costs nothing and nobody can see it. */
+export function goTo(label: string): Step {
+  return { name: `to ${label}`, run: jump, otherwise: label };
+}
+
+const done: Run = () => Flow.Done;
+
+/** The end of a routine with nothing left to do. */
+export const end: Step = { name: 'end', run: done };
+
+/**
+ * The same steps with every label in them prefixed, so that a block can stand twice in one routine.
+ * Labels that are not in the block stay as they are.
+ */
+export function labelled(prefix: string, steps: readonly Step[]): readonly Step[] {
+  const names = new Set(steps.map(({ name }) => name));
+  return steps.map((original) => ({
+    ...original,
+    name: `${prefix}${original.name}`,
+    ...(original.otherwise !== undefined && names.has(original.otherwise) ? { otherwise: `${prefix}${original.otherwise}` } : {}),
+  }));
+}
+
+export interface Routine {
+  readonly steps: readonly Step[];
+  /** Time charged in it is the VMM's own. */
+  readonly vmm?: boolean;
+}
+
+export type Routines = Readonly<Record<string, Routine>>;
+
+/** Positions are indices into these; 0 is "idle", so that a world starts with all tasks idle. */
+export interface Program {
+  readonly run: readonly Run[];
+  readonly otherwise: Uint16Array;
+  readonly callee: Uint16Array;
+  /** 1 where the step belongs to the VMM's own dance. */
+  readonly vmm: Uint8Array;
+  readonly names: readonly string[];
+  readonly routineNames: readonly string[];
+  /** First position of a routine. @throws Error where there is none */
+  entry(routine: string): number;
+}
+
+/** How deep routines nest: a guest's fault, the conversion in it, the kernel's or the VMM's part of that. */
+export const DEPTH_MAX = 3;
+
+/** Flattens routines. @throws Error for a label or a callee that does not exist, a name used twice, a step without its label */
+export function buildProgram(routines: Routines): Program {
+  const starts = new Map<string, number>();
+  const all: { readonly routine: string; readonly step: Step; readonly vmm: boolean }[] = [
+    { routine: 'idle', step: { name: 'idle', run: done }, vmm: false },
+  ];
+  for (const [routine, { steps, vmm = false }] of Object.entries(routines)) {
+    if (steps.length === 0) throw new Error(`routine "${routine}" has no steps`);
+    starts.set(routine, all.length);
+    for (const one of steps) all.push({ routine, step: one, vmm });
+  }
+  const entry = (routine: string): number => {
+    const start = starts.get(routine);
+    if (start === undefined) throw new Error(`no routine "${routine}"; there are ${[...starts.keys()].join(', ')}`);
+    return start;
+  };
+  const otherwise = new Uint16Array(all.length);
+  const callee = new Uint16Array(all.length);
+  for (const [routine, { steps }] of Object.entries(routines)) {
+    const start = entry(routine);
+    const places = new Map<string, number>();
+    for (const [index, one] of steps.entries()) {
+      const { name } = one;
+      if (places.has(name) && one.run !== done && one.run !== jump) throw new Error(`routine "${routine}" has two steps "${name}"`);
+      places.set(name, start + index);
+    }
+    for (const [index, one] of steps.entries()) {
+      if (one.otherwise !== undefined) {
+        const place = places.get(one.otherwise);
+        if (place === undefined) throw new Error(`routine "${routine}", step "${one.name}": no step "${one.otherwise}"`);
+        otherwise[start + index] = place;
+      }
+      if (one.callee !== undefined) callee[start + index] = entry(one.callee);
+    }
+  }
+  return {
+    run: all.map(({ step: { run } }) => run),
+    otherwise,
+    callee,
+    vmm: Uint8Array.from(all, ({ vmm }) => (vmm ? 1 : 0)),
+    names: all.map(({ step: { name } }) => name),
+    routineNames: all.map(({ routine }) => routine),
+    entry,
+  };
+}

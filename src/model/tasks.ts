@@ -1,0 +1,117 @@
+/**
+ * Tasks: whoever takes steps. One task is one CPU (a vCPU thread or a thread of the VMM), and one task a device slot.
+ *
+ * A task's position is a stack of program positions; its locals are the columns below, so that a world can be copied in
+ * the middle of anything. The engine clears the locals when an access ends, so that equal states are equal bytes.
+ *
+ * Local names: *range* = pages of the access or request; *walk* = pages that a zap or a munmap covers (whole folios);
+ * *cursor* = place in a loop; *gather* = an mmu_gather: entries cleared and not yet flushed and put.
+ */
+import { column } from './columns.ts';
+import type { Shape } from './shape.ts';
+import { DEPTH_MAX } from './step.ts';
+import type { World } from './world.ts';
+
+const tasks = ({ tasks: count }: Shape): number => count;
+const pages = ({ pages: count }: Shape): number => count;
+
+export const taskColumns = {
+  /** Position in the program at each depth; 0 = idle (at depth 0) or unused. */
+  pc: column('u16', 'task', (shape) => shape.tasks * DEPTH_MAX, () => 0xffff),
+  depth: column('u8', 'task', tasks, () => DEPTH_MAX - 1),
+  /** What the task does: an `Access` kind. */
+  kind: column('u8', 'task', tasks, () => 31),
+  flags: column('u16', 'task', tasks, () => 0xffff),
+  /** Lock classes that it holds, one bit each. */
+  held: column('u8', 'task', tasks, () => 0xff),
+  /** The last result, an index in ERRNOS. */
+  outcome: column('u8', 'task', tasks, () => 15),
+  /** Attempts of a request after the first, saturating at ATTEMPTS_MAX. */
+  attempts: column('u8', 'task', tasks, () => ATTEMPTS_MAX),
+  mm: column('u8', 'task', tasks, ({ mms }) => mms - 1, 'mm'),
+  /** The window that it accesses memory through. */
+  window: column('u16', 'task', tasks, ({ windows }) => Math.max(0, windows - 1), 'window'),
+  slot: column('u16', 'task', tasks, ({ slots }) => Math.max(0, slots - 1), 'slot'),
+  rangeStart: column('u32', 'task', tasks, pages, 'page'),
+  rangeEnd: column('u32', 'task', tasks, pages, 'page'),
+  /** The page that a fault, a lookup or a pin is about. */
+  page: column('u32', 'task', tasks, pages, 'page'),
+  cursor: column('u32', 'task', tasks, pages, 'page'),
+  cursorEnd: column('u32', 'task', tasks, pages, 'page'),
+  walkStart: column('u32', 'task', tasks, pages, 'page'),
+  walkEnd: column('u32', 'task', tasks, pages, 'page'),
+  walkCursor: column('u32', 'task', tasks, pages, 'page'),
+  walkWindow: column('u16', 'task', tasks, ({ windows }) => windows, 'window'),
+  /** Entries cleared by its gather lie in [gatherStart, gatherEnd) of `walkWindow`. */
+  gatherStart: column('u32', 'task', tasks, pages, 'page'),
+  gatherEnd: column('u32', 'task', tasks, pages, 'page'),
+  gather: column('u8', 'task', tasks, () => 3),
+  /** A value to write, where the world keeps contents. */
+  value: column('u8', 'task', tasks, () => 0xff),
+  /** Cross calls (flush, kick, drain) that a CPU has not acknowledged: [task x cpus + cpu]. */
+  callPending: column('u8', 'task', ({ tasks: count, cpus }) => count * cpus, () => 1),
+  /** What its cross calls ask of the other CPUs: a `CrossCall`. */
+  callKind: column('u8', 'task', tasks, () => 3),
+  callCount: column('u8', 'task', tasks, ({ cpus }) => cpus),
+} as const;
+
+export const ATTEMPTS_MAX = 7;
+
+/** Bits of `flags`. */
+export const TaskFlag = {
+  /** Interrupts are off: GUP-fast is at work. */
+  IrqOff: 1 << 0,
+  /** A stage-2 invalidation began since the fault took its snapshot. */
+  SawInvalidation: 1 << 1,
+  /** Between the snapshot and the installation of a stage-2 leaf. */
+  InGuestFault: 1 << 2,
+  /** The LRU batches were drained once in this request. */
+  Drained: 1 << 3,
+  /** Entries of the current page table that were cleared were dirty. */
+  DirtyTable: 1 << 4,
+  /** The range held an unexpected reference. */
+  Refused: 1 << 5,
+  /** Holds a lookup's reference on the folio of `page`. */
+  HoldsFolio: 1 << 6,
+  /** The bottom half of a nested request: the guest's fault started it. */
+  Donation: 1 << 7,
+  /** The host access is a write. */
+  Write: 1 << 8,
+  /** The reference is FOLL_GET (vmsplice). */
+  Get: 1 << 9,
+  /** The reference is FOLL_LONGTERM. */
+  LongTerm: 1 << 10,
+  /** Its stage-2 zap cleared something. */
+  Zapped: 1 << 11,
+  /** A host fault on a page that lost its entry as a neighbour. */
+  Neighbour: 1 << 12,
+  /** The reference goes to a device task that is not started yet. */
+  ForDevice: 1 << 13,
+} as const;
+
+/** State of a gather. */
+export const Gather = { None: 0, Pending: 1, Sent: 2, Flushed: 3 } as const;
+
+/** Puts all locals of a task back to zero; its mm and what it is stay. */
+export function clearTask(world: World, task: number): void {
+  world.pc[task * DEPTH_MAX] = 0;
+  world.depth[task] = 0;
+  world.kind[task] = 0;
+  world.flags[task] = 0;
+  world.outcome[task] = 0;
+  world.attempts[task] = 0;
+  world.window[task] = 0;
+  world.slot[task] = 0;
+  world.rangeStart[task] = 0;
+  world.rangeEnd[task] = 0;
+  world.page[task] = 0;
+  world.cursor[task] = 0;
+  world.cursorEnd[task] = 0;
+  world.walkStart[task] = 0;
+  world.walkEnd[task] = 0;
+  world.walkCursor[task] = 0;
+  world.walkWindow[task] = 0;
+  world.gatherStart[task] = 0;
+  world.gatherEnd[task] = 0;
+  world.value[task] = 0;
+}

@@ -1,0 +1,93 @@
+/**
+ * Windows and VMAs: one window is one mmap call of the whole file by one process.
+ *
+ * A VMA is a maximal run of pages of a window that are covered; split and merge come for free and canonical, and 65 530
+ * VMAs cost no more than one. A page has two marks, because munmap takes a VMA out of the mm's tree before it takes it
+ * out of the file's i_mmap: covered in the mm (a fault finds a VMA) and covered in i_mmap (a walk finds one).
+ * In an *inverted* window the marks mean "covered", else "hole", so that both a full and an empty window are all zeros.
+ *
+ * Source: mm/vma.c, mm/memory.c (unmap_mapping_range), DOMAIN 2.1 and 11.3.
+ */
+import { column } from './columns.ts';
+import { EntryBit } from './entries.ts';
+import type { World } from './world.ts';
+
+export const WindowFlag = {
+  /** In the mm's tree. */
+  Linked: 1,
+  /** The marks mean "covered" and not "hole". */
+  Inverted: 2,
+  /** In the file's i_mmap. */
+  InIMmap: 4,
+} as const;
+
+/** vm.max_map_count: VMAs that one mm may have. */
+export const MAX_MAP_COUNT = 65530;
+
+export const windowColumns = {
+  windowMm: column('u8', 'window', ({ windows }) => windows, ({ mms }) => mms - 1, 'mm'),
+  windowFlags: column('u8', 'window', ({ windows }) => windows, () => 7),
+  /** VMAs in the mm's tree. */
+  windowVmas: column('u32', 'window', ({ windows }) => windows, ({ pages }) => pages),
+  /** The one forked child that a world can have is alive. */
+  childAlive: column('u8', 'world', () => 1, () => 1),
+} as const;
+
+/** Makes a window of a process: covering the whole file, or nothing yet. */
+export function openWindow(world: World, window: number, mm: number, full: boolean): void {
+  world.windowMm[window] = mm;
+  world.windowFlags[window] = WindowFlag.Linked | WindowFlag.InIMmap | (full ? 0 : WindowFlag.Inverted);
+  world.windowVmas[window] = full ? 1 : 0;
+}
+
+function covered(world: World, window: number, page: number, mark: number, tree: number): boolean {
+  const flags = world.windowFlags[window];
+  if ((flags & tree) === 0) return false;
+  return ((world.entry[window * world.shape.pages + page] & mark) !== 0) === ((flags & WindowFlag.Inverted) !== 0);
+}
+
+/** Whether a VMA of the mm covers the page: a fault there reaches the file. */
+export const inMm = (world: World, window: number, page: number): boolean => covered(world, window, page, EntryBit.MmMark, WindowFlag.Linked);
+
+/** Whether a VMA in i_mmap covers the page: a walk over the file's mappings visits it. */
+export const inIMmap = (world: World, window: number, page: number): boolean => covered(world, window, page, EntryBit.IMmapMark, WindowFlag.InIMmap);
+
+/** Whether any VMA of the window in i_mmap overlaps [start, end). */
+export function overlaps(world: World, window: number, start: number, end: number): boolean {
+  const flags = world.windowFlags[window];
+  if ((flags & WindowFlag.InIMmap) === 0) return false;
+  if (world.windowVmas[window] === 1 && (flags & WindowFlag.Inverted) === 0 && inIMmap(world, window, start)) return true;
+  for (let page = start; page < end; page++) if (inIMmap(world, window, page)) return true;
+  return false;
+}
+
+/** VMAs of the mm's tree that touch [start, end). */
+export function vmasIn(world: World, window: number, start: number, end: number): number {
+  let count = 0;
+  let before = false;
+  for (let page = start; page < end; page++) {
+    const now = inMm(world, window, page);
+    if (now && !before) count++;
+    before = now;
+  }
+  return count;
+}
+
+/** Sets coverage of [start, end) in one of the two trees. */
+export function setCoverage(world: World, window: number, start: number, end: number, mark: number, cover: boolean): void {
+  const { entry } = world;
+  const base = window * world.shape.pages;
+  const set = cover === ((world.windowFlags[window] & WindowFlag.Inverted) !== 0);
+  if (set) for (let at = base + start; at < base + end; at++) entry[at] |= mark;
+  else for (let at = base + start; at < base + end; at++) entry[at] &= ~mark;
+}
+
+/** VMAs of all linked windows: the size of the i_mmap tree. */
+export function vmaCount(world: World): number {
+  let count = 0;
+  for (let window = 0; window < world.shape.windows; window++) if (world.windowFlags[window] & WindowFlag.Linked) count += world.windowVmas[window];
+  return count;
+}
+
+/** Levels of a balanced tree of so many VMAs: what one search in i_mmap costs. At least 1. */
+export const treeLevels = (vmas: number): number => Math.max(1, 32 - Math.clz32(vmas));

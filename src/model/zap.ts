@@ -1,0 +1,271 @@
+/**
+ * Zap: clearing the host's entries of a range, with the mmu_gather that remembers what still has to be flushed and put.
+ *
+ * Source: mm/memory.c (zap_pte_range, unmap_mapping_pages, zap_page_range_single), mm/mmu_gather.c. DOMAIN 2.3, 11.1, 11.2.
+ * A clean entry's mapping count drops as it is cleared; its reference drops after the flush. A dirty entry forces a flush
+ * for its page table, under the page-table lock, before its mapping count drops.
+ * Differs from Linux: a gather never overflows (Linux flushes early after about 10 000 pages); a full-flush threshold is
+ * not modelled, a flush has one price; where a munmap's gather and a zap under invalidate_lock have both cleared an entry,
+ * each keeps its own mark and reference.
+ */
+import { sendFlush, notifySecondary, waitCalls } from './crossCalls.ts';
+import { EntryBit, TableBit, tableOf } from './entries.ts';
+import { closeWay } from './exposure.ts';
+import { PageBit, headOf } from './file.ts';
+import { dropReference, removeMapping } from './folios.ts';
+import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
+import { Op } from './operations.ts';
+import { Flow, goTo, step } from './step.ts';
+import type { FlowKind, Run, Step } from './step.ts';
+import { Gather, TaskFlag } from './tasks.ts';
+import { overlaps, treeLevels, vmaCount } from './windows.ts';
+import type { World } from './world.ts';
+
+export type StaleBit = typeof EntryBit.StaleMunmap | typeof EntryBit.StaleZap;
+
+/** Takes the page-table lock of the entry of (window, page). */
+export function lockPageTable(world: World, task: number, window: number, page: number): FlowKind {
+  checkOrder(world, task, LockClass.PageTable);
+  const table = tableOf(world, window, page);
+  if (world.table[table] & TableBit.Locked) return waitFor(world, lockId(LockClass.PageTable, table));
+  world.table[table] |= TableBit.Locked;
+  noteHeld(world, task, LockClass.PageTable);
+  world.meter.charge(Op['lock.pageTable']);
+  return Flow.Next;
+}
+
+export function unlockPageTable(world: World, task: number, window: number, page: number): void {
+  const table = tableOf(world, window, page);
+  world.table[table] &= ~TableBit.Locked;
+  noteReleased(world, task, LockClass.PageTable, table);
+}
+
+/** The last page of the table that the walk has just been through. */
+const tablePage = (world: World, task: number): number => world.walkCursor[task] - 1;
+
+const beginNotifier: Run = (world, task) => {
+  world.meter.charge(Op.notifier);
+  notifySecondary(world, world.walkStart[task], world.walkEnd[task]);
+  world.walkCursor[task] = world.walkStart[task];
+  return Flow.Next;
+};
+
+/** Moves the cursor to the next page table of the window that exists. */
+const nextTable: Run = (world, task) => {
+  const window = world.walkWindow[task];
+  const end = world.walkEnd[task];
+  const { regionOrder } = world.shape;
+  const { regionPages, regions } = world.sizes;
+  let page = world.walkCursor[task];
+  while (page < end) {
+    if (world.table[window * regions + (page >> regionOrder)] & TableBit.Allocated) {
+      world.walkCursor[task] = page;
+      return Flow.Next;
+    }
+    page = (page | (regionPages - 1)) + 1;
+  }
+  world.walkCursor[task] = end;
+  return Flow.Otherwise;
+};
+
+const lockTable: Run = (world, task) => {
+  const flow = lockPageTable(world, task, world.walkWindow[task], world.walkCursor[task]);
+  if (flow === Flow.Next) world.flags[task] &= ~TaskFlag.DirtyTable;
+  return flow;
+};
+
+function chunkEnd(world: World, task: number): number {
+  const cursor = world.walkCursor[task];
+  const tableEnd = (cursor | (world.sizes.regionPages - 1)) + 1;
+  return Math.min(cursor + world.shape.chunk, tableEnd, world.walkEnd[task]);
+}
+
+const clearEntries = (stale: StaleBit): Run => (world, task) => {
+  const { entry, pageState, meter } = world;
+  const window = world.walkWindow[task];
+  const base = window * world.shape.pages;
+  const first = world.walkCursor[task];
+  const last = chunkEnd(world, task);
+  const rangeStart = world.rangeStart[task];
+  const rangeEnd = world.rangeEnd[task];
+  let zapped = 0;
+  let neighbours = 0;
+  for (let page = first; page < last; page++) {
+    const bits = entry[base + page];
+    if ((bits & EntryBit.Present) === 0) continue;
+    let left = (bits & ~(EntryBit.Present | EntryBit.Dirty)) | stale;
+    if (bits & EntryBit.Dirty) {
+      left |= EntryBit.RmapDelayed;
+      world.flags[task] |= TaskFlag.DirtyTable;
+    }
+    entry[base + page] = left;
+    zapped++;
+    if (stale === EntryBit.StaleZap && (page < rangeStart || page >= rangeEnd)) {
+      neighbours++;
+      pageState[page] |= PageBit.NeighbourZapped;
+    }
+    if (world.gather[task] === Gather.None) {
+      world.gather[task] = Gather.Pending;
+      world.gatherStart[task] = page;
+    }
+    world.gatherEnd[task] = page + 1;
+  }
+  meter.chargeMany(Op['pte.check'], last - first);
+  if (zapped > 0) meter.chargeMany(Op['pte.zap'], zapped);
+  if (neighbours > 0) meter.chargeMany(Op['pte.zapNeighbour'], neighbours);
+  return Flow.Next;
+};
+
+/** Drops the mapping counts of the clean entries of the chunk, and goes on with the next chunk of the table. */
+const removeCleanMappings = (stale: StaleBit): Run => (world, task) => {
+  const { entry } = world;
+  const base = world.walkWindow[task] * world.shape.pages;
+  const last = chunkEnd(world, task);
+  for (let page = world.walkCursor[task]; page < last; page++) {
+    if ((entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) removeMapping(world, page);
+  }
+  world.walkCursor[task] = last;
+  return last < world.walkEnd[task] && (last & (world.sizes.regionPages - 1)) !== 0 ? Flow.Otherwise : Flow.Next;
+};
+
+const ifDirty: Run = (world, task) => (world.flags[task] & TaskFlag.DirtyTable ? Flow.Next : Flow.Otherwise);
+
+/** Asks for the flush of what the gather cleared; nothing to do where it cleared nothing. */
+const sendGatherFlush: Run = (world, task) => {
+  if (world.gather[task] !== Gather.Pending) return Flow.Otherwise;
+  world.gather[task] = Gather.Sent;
+  sendFlush(world, task, world.windowMm[world.walkWindow[task]]);
+  return Flow.Next;
+};
+
+const waitGatherFlush = (stale: StaleBit): Run => (world, task) => {
+  const flow = waitCalls(world, task);
+  if (flow !== Flow.Next) return flow;
+  const base = world.walkWindow[task] * world.shape.pages;
+  const { entry } = world;
+  for (let page = world.gatherStart[task]; page < world.gatherEnd[task]; page++) if (entry[base + page] & stale) closeWay(world, page);
+  world.gather[task] = Gather.Flushed;
+  return Flow.Next;
+};
+
+const removeDelayedMappings = (stale: StaleBit): Run => (world, task) => {
+  const { entry } = world;
+  const base = world.walkWindow[task] * world.shape.pages;
+  for (let page = world.gatherStart[task]; page < world.gatherEnd[task]; page++) {
+    const bits = entry[base + page];
+    if ((bits & (stale | EntryBit.RmapDelayed)) !== (stale | EntryBit.RmapDelayed)) continue;
+    entry[base + page] = bits & ~EntryBit.RmapDelayed;
+    removeMapping(world, page);
+  }
+  return Flow.Next;
+};
+
+const unlockTable: Run = (world, task) => {
+  unlockPageTable(world, task, world.walkWindow[task], tablePage(world, task));
+  return world.gather[task] === Gather.Flushed ? Flow.Next : Flow.Otherwise;
+};
+
+const putGather = (stale: StaleBit): Run => (world, task) => {
+  const { entry } = world;
+  const base = world.walkWindow[task] * world.shape.pages;
+  let put = 0;
+  for (let page = world.gatherStart[task]; page < world.gatherEnd[task]; page++) {
+    if ((entry[base + page] & stale) === 0) continue;
+    entry[base + page] &= ~stale;
+    dropReference(world, headOf(world, page), 1);
+    put++;
+  }
+  world.meter.chargeMany(Op['folio.put'], put);
+  world.gather[task] = Gather.None;
+  world.gatherStart[task] = 0;
+  world.gatherEnd[task] = 0;
+  return Flow.Next;
+};
+
+/** Steps that zap [walkStart, walkEnd) in `walkWindow`, all but the last flush. */
+export function zapWindowSteps(stale: StaleBit): readonly Step[] {
+  return [
+    step('notifier.begin', beginNotifier),
+    step('zap.table', nextTable, 'notifier.end'),
+    step('ptl.lock', lockTable),
+    step('pte.clear', clearEntries(stale)),
+    step('rmap.remove', removeCleanMappings(stale), 'pte.clear'),
+    step('dirty', ifDirty, 'ptl.unlock'),
+    step('dirty.send', sendGatherFlush, 'ptl.unlock'),
+    step('dirty.wait', waitGatherFlush(stale)),
+    step('rmap.removeDelayed', removeDelayedMappings(stale)),
+    step('ptl.unlock', unlockTable, 'zap.table'),
+    step('dirty.put', putGather(stale)),
+    goTo('zap.table'),
+    step('notifier.end', () => Flow.Next),
+  ];
+}
+
+/** Steps that flush and put what a zap left in the gather. Goes on behind them. */
+export function flushGatherSteps(stale: StaleBit): readonly Step[] {
+  return [
+    step('tlb.send', sendGatherFlush, 'gather.done'),
+    step('tlb.wait', waitGatherFlush(stale)),
+    step('gather.put', putGather(stale)),
+    step('gather.done', () => Flow.Next),
+  ];
+}
+
+const lockIMmap: Run = (world, task) => {
+  const flow = acquireRead(world, task, world.iMmapLock, 0, LockClass.IMmap);
+  if (flow !== Flow.Next) return flow;
+  world.meter.charge(Op['lock.iMmap']);
+  world.meter.charge(Op['rmap.walk']);
+  world.meter.chargeMany(Op['vma.lookup'], treeLevels(vmaCount(world)));
+  world.walkWindow[task] = 0;
+  return Flow.Next;
+};
+
+/** Finds the next window, from `walkWindow` on, whose VMAs in i_mmap overlap the walk. */
+const nextWindow: Run = (world, task) => {
+  const start = world.walkStart[task];
+  const end = world.walkEnd[task];
+  for (let window = world.walkWindow[task]; window < world.shape.windows; window++) {
+    if (!overlaps(world, window, start, end)) continue;
+    world.walkWindow[task] = window;
+    world.meter.charge(Op['vma.visit']);
+    return Flow.Next;
+  }
+  return Flow.Otherwise;
+};
+
+const windowDone: Run = (world, task) => {
+  world.walkWindow[task]++;
+  return Flow.Otherwise;
+};
+
+const unlockIMmap: Run = (world, task) => {
+  world.walkWindow[task] = 0;
+  world.walkCursor[task] = 0;
+  releaseRead(world, task, world.iMmapLock, 0, LockClass.IMmap);
+  return Flow.Next;
+};
+
+/**
+ * Steps of unmap_mapping_pages: zap [walkStart, walkEnd) in every VMA of the file, one flush a VMA, under i_mmap_rwsem.
+ * To be called with invalidate_lock held exclusively.
+ */
+export function unmapEverywhereSteps(): readonly Step[] {
+  return [
+    step('iMmap.readLock', lockIMmap),
+    step('rmap.nextVma', nextWindow, 'iMmap.readUnlock'),
+    ...zapWindowSteps(EntryBit.StaleZap),
+    ...flushGatherSteps(EntryBit.StaleZap),
+    step('rmap.vmaDone', windowDone, 'rmap.nextVma'),
+    step('iMmap.readUnlock', unlockIMmap),
+  ];
+}
+
+/** Sets the walk to the folios that overlap the range (DOMAIN 11.8). */
+export const walkWholeFolios: Run = (world, task) => {
+  const mask = world.sizes.folioPages - 1;
+  world.walkStart[task] = world.rangeStart[task] & ~mask;
+  world.walkEnd[task] = (world.rangeEnd[task] + mask) & ~mask;
+  return Flow.Next;
+};
+
