@@ -33,8 +33,11 @@ export const fail: Run = (world) => {
 const guestAccess: Run = (world, task) => {
   const page = world.page[task];
   const state = world.pageState[page];
-  if ((state & PageBit.Leaf) === 0 && !stage2Maps(world, page)) return Flow.Next;
   const { meter } = world;
+  if ((state & PageBit.Leaf) === 0 && !stage2Maps(world, page)) {
+    meter.event = Event.GuestFaultBegin;
+    return Flow.Next;
+  }
   meter.charge(Op['guest.access']);
   meter.charge(Op['access.done']);
   if (state & PageBit.Degraded) meter.charge(Op['access.degraded']);
@@ -43,7 +46,6 @@ const guestAccess: Run = (world, task) => {
 };
 
 const exitToFault: Run = (world) => {
-  world.meter.event = Event.GuestFaultBegin;
   world.meter.charge(Op['vm.exit']);
   world.meter.charge(Op['stage2.fault']);
   return Flow.Next;

@@ -48,7 +48,6 @@ const exitToVmm: Run = (world) => {
 
 /** Routines of the VMM's dance are for requests that want privacy, or are done with it. */
 const ifPrivate: Run = (world, task) => (wantsPrivate(world, task) ? Flow.Next : Flow.Otherwise);
-const ifShared: Run = (world, task) => (wantsPrivate(world, task) ? Flow.Otherwise : Flow.Next);
 
 /** kvm_gmem's argument check: the range lies in the file. */
 const enterIoctl: Run = (world, task) => {
@@ -100,9 +99,9 @@ function endRequest(world: World, task: number, event: typeof Event.RequestSucce
 }
 
 export interface RequestRules {
-  /** The VMM's routines before a to-private and after a to-shared, by name. */
+  /** The VMM's routines before an attempt to-private, and after a request however it ended, by name. */
   readonly beforeToPrivate?: string;
-  readonly afterToShared?: string;
+  readonly afterRequest?: string;
   /** No exit to the VMM and no system call: `lower-bound`. */
   readonly bare?: boolean;
 }
@@ -111,7 +110,8 @@ export interface RequestRules {
  * Routine `convertRequest`: one request of the guest for [rangeStart, rangeEnd), from its exit to its resume.
  * Calls `toPrivate` or `toShared`, the kernel's side; retries with back-off until the engine's time limit.
  */
-export function convertRequestSteps({ beforeToPrivate, afterToShared, bare = false }: RequestRules): readonly Step[] {
+export function convertRequestSteps({ beforeToPrivate, afterRequest, bare = false }: RequestRules): readonly Step[] {
+  const danceAfter = (name: string): readonly Step[] => (afterRequest === undefined ? [] : [callRoutine(name, afterRequest)]);
   return [
     step('request.begin', beginRequest),
     ...(bare ? [] : [step('user.exit', exitToVmm)]),
@@ -123,13 +123,17 @@ export function convertRequestSteps({ beforeToPrivate, afterToShared, bare = fal
     step('ioctl.enterShared', bare ? enterBare : enterIoctl, 'ioctl.leave'),
     callRoutine('kernel.toShared', 'toShared'),
     step('ioctl.leave', leaveIoctl, 'retryable'),
-    ...(afterToShared === undefined ? [] : [step('dance', ifShared, 'request.end'), callRoutine('vmm.after', afterToShared)]),
+    ...danceAfter('vmm.after'),
     step('request.end', succeed),
     step('retryable', isRetryable, 'request.giveUp'),
     step('backoff', backOff, 'request.timeOut'),
     step('retry', countAttempt, 'attempt'),
-    step('request.timeOut', giveUp(Event.RequestTimedOut)),
-    step('request.giveUp', giveUp(Event.RequestGaveUp)),
+    step('request.timeOut', () => Flow.Next),
+    ...danceAfter('vmm.afterTimeOut'),
+    step('request.timedOut', giveUp(Event.RequestTimedOut)),
+    step('request.giveUp', () => Flow.Next),
+    ...danceAfter('vmm.afterRefusal'),
+    step('request.gaveUp', giveUp(Event.RequestGaveUp)),
   ];
 }
 

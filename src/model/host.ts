@@ -25,7 +25,7 @@ export interface HostRules {
     /** What is mapped when the run starts, where everything is private and where everything is shared. */
     readonly mapsAtStart?: { readonly private: StartMapping; readonly shared: StartMapping };
     readonly beforeToPrivate?: Routine;
-    readonly afterToShared?: Routine;
+    readonly afterRequest?: Routine;
     /** Maps its window again at a host access that finds it unmapped. */
     readonly remapsOnAccess?: boolean;
     /** Short I/O goes through a bounce buffer. */
@@ -55,7 +55,7 @@ export interface Host {
 /** @param lazy the guest's first touch of a page donates it (see `Shape.lazy`) */
 export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }): Host {
   const remap = rules.vmm?.remapsOnAccess ?? false;
-  const { beforeToPrivate, afterToShared } = rules.vmm ?? {};
+  const { beforeToPrivate, afterRequest } = rules.vmm ?? {};
   let deviceEntry = 0;
   const routines: Record<string, Routine> = {
     guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests }) },
@@ -70,11 +70,11 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
     toPrivate: { steps: rules.toPrivate },
     toShared: { steps: rules.toShared },
     ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: { vmm: true, ...beforeToPrivate } }),
-    ...(afterToShared === undefined ? {} : { afterToShared: { vmm: true, ...afterToShared } }),
+    ...(afterRequest === undefined ? {} : { afterRequest: { vmm: true, ...afterRequest } }),
     convertRequest: {
       steps: convertRequestSteps({
         ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: 'beforeToPrivate' }),
-        ...(afterToShared === undefined ? {} : { afterToShared: 'afterToShared' }),
+        ...(afterRequest === undefined ? {} : { afterRequest: 'afterRequest' }),
         bare: rules.bareRequests ?? false,
       }),
     },

@@ -41,7 +41,7 @@ export class Meter {
   readonly mmapErrors = new Float64Array(ERRNOS.length);
   readonly gupErrors = new Float64Array(ERRNOS.length);
   readonly convertErrors = new Float64Array(ERRNOS.length);
-  /** Charged time by task and phase. */
+  /** Charged time by task and phase; the row behind the last task belongs to nobody. */
   readonly phaseNs: Float64Array;
   /** What the current step cost so far. */
   ns = 0;
@@ -61,7 +61,7 @@ export class Meter {
 
   constructor(price: Float64Array = new Float64Array(OPERATIONS.length), tasks = 1) {
     this.price = price;
-    this.phaseNs = new Float64Array(tasks * PHASE_STRIDE);
+    this.phaseNs = new Float64Array((tasks + 1) * PHASE_STRIDE);
   }
 
   /** The task whose phases the next charges belong to, and whether it is inside the VMM's own dance. */

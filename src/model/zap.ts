@@ -211,10 +211,20 @@ export function flushGatherSteps(stale: StaleBit): readonly Step[] {
   ];
 }
 
-const lockIMmap: Run = (world, task) => {
+export const readLockIMmap: Run = (world, task) => {
   const flow = acquireRead(world, task, world.iMmapLock, 0, LockClass.IMmap);
+  if (flow === Flow.Next) world.meter.charge(Op['lock.iMmap']);
+  return flow;
+};
+
+export const readUnlockIMmap: Run = (world, task) => {
+  releaseRead(world, task, world.iMmapLock, 0, LockClass.IMmap);
+  return Flow.Next;
+};
+
+const beginWalk: Run = (world, task) => {
+  const flow = readLockIMmap(world, task);
   if (flow !== Flow.Next) return flow;
-  world.meter.charge(Op['lock.iMmap']);
   world.meter.charge(Op['rmap.walk']);
   world.meter.chargeMany(Op['vma.lookup'], treeLevels(vmaCount(world)));
   world.walkWindow[task] = 0;
@@ -239,11 +249,10 @@ const windowDone: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
-const unlockIMmap: Run = (world, task) => {
+const endWalk: Run = (world, task) => {
   world.walkWindow[task] = 0;
   world.walkCursor[task] = 0;
-  releaseRead(world, task, world.iMmapLock, 0, LockClass.IMmap);
-  return Flow.Next;
+  return readUnlockIMmap(world, task);
 };
 
 /**
@@ -252,12 +261,12 @@ const unlockIMmap: Run = (world, task) => {
  */
 export function unmapEverywhereSteps(): readonly Step[] {
   return [
-    step('iMmap.readLock', lockIMmap),
+    step('iMmap.readLock', beginWalk),
     step('rmap.nextVma', nextWindow, 'iMmap.readUnlock'),
     ...zapWindowSteps(EntryBit.StaleZap),
     ...flushGatherSteps(EntryBit.StaleZap),
     step('rmap.vmaDone', windowDone, 'rmap.nextVma'),
-    step('iMmap.readUnlock', unlockIMmap),
+    step('iMmap.readUnlock', endWalk),
   ];
 }
 

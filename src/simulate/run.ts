@@ -1,14 +1,23 @@
 /**
  * The entry to engine 1: one cell in, one tally out.
  */
+import { TableBit } from '../model/entries.ts';
+import { PageBit } from '../model/file.ts';
+import { buildHost } from '../model/host.ts';
+import { Meter } from '../model/meter.ts';
+import { OPERATIONS, Op } from '../model/operations.ts';
+import { RegionBit } from '../model/stage2.ts';
+import { createWorld } from '../model/world.ts';
+import type { World } from '../model/world.ts';
+import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
-import type { ConversionPolicy } from '../policies/policy.ts';
 import type { CostProfile } from './costs.ts';
-import type { Tally } from './tally.ts';
+import { Engine } from './engine.ts';
+import { prepareWorld, shapeOf } from './prepare.ts';
+import type { ConversionTally, Direction, Tally } from './tally.ts';
 
-/** The reference test that a policy applies before it commits (DOMAIN 5.13). */
-export const CHECKS = ['mapcount', 'mapped-or-pinned', 'refcount'] as const;
-export type Check = (typeof CHECKS)[number];
+export { CHECKS } from '../policies/policy.ts';
+export type { Check } from '../policies/policy.ts';
 
 export interface RunOptions {
   readonly policy: ConversionPolicy;
@@ -22,6 +31,8 @@ export interface RunOptions {
   readonly runAhead?: boolean;
   /** Called now and then with the number of accesses so far; for progress. */
   readonly onProgress?: (accesses: number) => void;
+  /** For tests: after each step, with the world and the task that took it. */
+  readonly onStep?: (world: World, task: number) => void;
 }
 
 export interface RunOutcome {
@@ -29,7 +40,80 @@ export interface RunOutcome {
   readonly notes: readonly string[];
 }
 
-/** Runs one cell in virtual time. */
-export async function run(_options: RunOptions): Promise<RunOutcome> {
-  throw new Error('not built yet');
+/** Runs one cell in virtual time. @throws UserError for a shape that cannot be built or a damaged trace */
+export async function run(runOptions: RunOptions): Promise<RunOutcome> {
+  const { policy, workload, check, costs, folioOrder, options, runAhead = true, onProgress, onStep } = runOptions;
+  const opened = await workload.open(options);
+  try {
+    const rules = policy.rules({ check });
+    const shape = shapeOf({ policy, rules, folioOrder, options, opened });
+    const host = buildHost(rules, shape);
+    const world = createWorld(shape, new Meter(costs.priceNs, shape.tasks));
+    prepareWorld(world, rules, opened, options.windowsPerProcess);
+    const engine = new Engine({
+      world,
+      host,
+      actors: opened.actors,
+      windowsPerProcess: options.windowsPerProcess,
+      launchPages: opened.launch.reduce((sum, [, count]) => sum + count, 0),
+      runAhead,
+      ...(onProgress === undefined ? {} : { onProgress }),
+      ...(onStep === undefined ? {} : { onStep: (task: number) => onStep(world, task) }),
+    });
+    await engine.run();
+    return { tally: tallyOf(engine, world, costs), notes: opened.notes };
+  } finally {
+    opened.close?.();
+  }
+}
+
+function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally {
+  const { meter } = world;
+  const { accounting } = engine;
+  const conversion = (direction: Direction): ConversionTally => {
+    const { requested, pages, succeeded, timedOut, gaveUp, retries, refused, phasesNs } = accounting.conversions[direction];
+    return { requested, pages, succeeded, timedOut, gaveUp, retries, refused, phasesNs };
+  };
+  let rmapNs = 0;
+  for (const [operation, { phase }] of OPERATIONS.entries()) if (phase === 'rmap') rmapNs += meter.count[operation] * priceNs[operation];
+  return {
+    accesses: engine.accesses,
+    completed: meter.count[Op['access.done']],
+    virtualNs: engine.virtualNs,
+    operations: meter.count,
+    conversions: { toPrivate: conversion('toPrivate'), toShared: conversion('toShared') },
+    latencyNs: accounting.latencyNs,
+    bystanderNs: engine.bystanderNs,
+    lockBlockedNs: engine.lockBlockedNs,
+    errors: { mmap: meter.mmapErrors, gup: meter.gupErrors, convert: meter.convertErrors },
+    rmapNs,
+    memory: memoryOf(engine, world),
+  };
+}
+
+/** struct page: 64 bytes for each page of memory. */
+const STRUCT_PAGE_BYTES = 64;
+const PAGE_BYTES = 4096;
+
+function memoryOf(engine: Engine, world: World): Tally['memory'] {
+  const { pages } = world.shape;
+  const { regionPages, regions } = world.sizes;
+  let stage2Leaves4K = 0;
+  let stage2Leaves2M = 0;
+  for (let page = 0; page < pages; page++) if (world.pageState[page] & PageBit.Leaf) stage2Leaves4K++;
+  for (let region = 0; region < regions; region++) if (world.regionState[region] & RegionBit.Leaf) stage2Leaves2M++;
+  let tables = 0;
+  for (let table = 0; table < world.table.length; table++) if (world.table[table] & TableBit.Allocated) tables++;
+  const large = stage2Leaves2M * regionPages;
+  const mapped = stage2Leaves4K + large;
+  const vmemmapBytes = pages * STRUCT_PAGE_BYTES;
+  const pageTableBytes = tables * PAGE_BYTES;
+  return {
+    vmemmapBytes,
+    pageTableBytes,
+    peakBytes: engine.populatedBytesMax + vmemmapBytes + pageTableBytes,
+    stage2Leaves4K,
+    stage2Leaves2M,
+    hugeCoverage: mapped === 0 ? 0 : large / mapped,
+  };
 }

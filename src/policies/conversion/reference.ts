@@ -1,0 +1,97 @@
+/**
+ * The two measures that stand beside the policies: `null`, the harness itself, and `lower-bound`, what no policy that
+ * keeps the safety property can beat.
+ *
+ * `lower-bound` takes the same requests and does the bare change: the exit, the store, one flush for each mm that has a
+ * present entry, the zap of a present stage-2 leaf. It takes no lock, waits for nobody and refuses nothing, and its one
+ * step is no step of a real kernel (DESIGN 13.11).
+ */
+import { storeState } from '../../model/convert.ts';
+import { EntryBit } from '../../model/entries.ts';
+import { Errno } from '../../model/errno.ts';
+import { closeWay } from '../../model/exposure.ts';
+import { PageBit, headOf, rangeIs } from '../../model/file.ts';
+import { dropReference, removeMapping } from '../../model/folios.ts';
+import { Op } from '../../model/operations.ts';
+import { RegionBit } from '../../model/stage2.ts';
+import { Flow, end, step } from '../../model/step.ts';
+import type { Run } from '../../model/step.ts';
+import type { World } from '../../model/world.ts';
+import type { ConversionPolicy } from '../policy.ts';
+
+export const nullPolicy: ConversionPolicy = {
+  name: 'null',
+  summary: 'no policy: conversions do nothing; what the workload itself and the harness cost',
+  family: 'conversion',
+  checks: [],
+  reference: 'null',
+  rules: () => ({ toPrivate: [end], toShared: [end], ignoresRequests: true }),
+};
+
+/** Clears the entries of the range, at no price but one flush for each mm that had one. */
+function unmapForFree(world: World, start: number, end: number): void {
+  const { shape, entry } = world;
+  for (let mm = 0; mm < shape.mms; mm++) {
+    let present = false;
+    for (let window = 0; window < shape.windows; window++) {
+      if (world.windowMm[window] !== mm || world.windowFlags[window] === 0) continue;
+      for (let page = start; page < end; page++) {
+        const at = window * shape.pages + page;
+        if ((entry[at] & EntryBit.Present) === 0) continue;
+        present = true;
+        entry[at] &= ~(EntryBit.Present | EntryBit.Dirty);
+        closeWay(world, page);
+        removeMapping(world, page);
+        dropReference(world, headOf(world, page), 1);
+      }
+    }
+    if (present) world.meter.charge(Op['tlb.flush']);
+  }
+}
+
+function zapStage2(world: World, start: number, end: number): void {
+  const { regionOrder } = world.shape;
+  const { regionPages } = world.sizes;
+  let cleared = 0;
+  for (let page = start; page < end; page++) {
+    const region = page >> regionOrder;
+    if (world.regionState[region] & RegionBit.Leaf) {
+      world.regionState[region] &= ~RegionBit.Leaf;
+      for (let other = region * regionPages; other < (region + 1) * regionPages; other++) {
+        if (other < start || other >= end) world.pageState[other] |= PageBit.Leaf;
+      }
+      cleared++;
+    } else if (world.pageState[page] & PageBit.Leaf) {
+      cleared++;
+    }
+    world.pageState[page] &= ~PageBit.Leaf;
+  }
+  world.meter.chargeMany(Op['stage2.zap'], cleared);
+}
+
+const convertAtOnce = (toPrivate: boolean): Run => {
+  const store = storeState(toPrivate);
+  return (world, task) => {
+    const start = world.rangeStart[task];
+    const end = world.rangeEnd[task];
+    world.outcome[task] = Errno.OK;
+    if (rangeIs(world, start, end, toPrivate)) return Flow.Done;
+    if (toPrivate) unmapForFree(world, start, end);
+    zapStage2(world, start, end);
+    store(world, task);
+    return Flow.Done;
+  };
+};
+
+export const lowerBound: ConversionPolicy = {
+  name: 'lower-bound',
+  summary: 'no policy: the bare state change and the unavoidable flush; what no safe policy can beat',
+  family: 'conversion',
+  checks: [],
+  reference: 'lower-bound',
+  rules: () => ({
+    toPrivate: [step('convert', convertAtOnce(true))],
+    toShared: [step('convert', convertAtOnce(false))],
+    bareRequests: true,
+  }),
+};

@@ -1,0 +1,72 @@
+/**
+ * refuse-mmap (P3): no mmap of the file while any page is private, no page private while the file is mapped.
+ *
+ * Idea:  one count of private pages a file; mmap fails with EBUSY while it is not zero, and the first to-private needs an
+ *        empty i_mmap.
+ * For:   trivially deterministic.
+ * Against: David Hildenbrand (27 Feb 2024): "likely not what you want"; sharing one page back (virtio) needs all of the
+ *        guest's memory to be shared.
+ * Price: none per conversion. What it costs shows in the work that does not get done.
+ */
+import { toSharedSteps } from '../../model/convert.ts';
+import { privatePages } from '../../model/file.ts';
+import { Op } from '../../model/operations.ts';
+import { Flow, callRoutine, end, goTo, step } from '../../model/step.ts';
+import type { Run, Step } from '../../model/step.ts';
+import { WindowFlag } from '../../model/windows.ts';
+import type { World } from '../../model/world.ts';
+import { CHECKS } from '../policy.ts';
+import type { ConversionPolicy } from '../policy.ts';
+import { FILE_BUSY_ERRNO, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
+
+/** mapping_mapped(): i_mmap is not empty. */
+function fileIsMapped(world: World): boolean {
+  for (let window = 0; window < world.shape.windows; window++) if (world.windowFlags[window] & WindowFlag.InIMmap) return true;
+  return false;
+}
+
+/* ---- the VMM unmaps everything before a to-private; where nothing is mapped it has nothing to do ---- */
+
+const startDance: Run = (world, task) => {
+  world.walkWindow[task] = 0;
+  world.walkStart[task] = 0;
+  world.walkEnd[task] = world.shape.pages;
+  return Flow.Next;
+};
+
+const nextMapped: Run = (world, task) => {
+  const own = world.shape.windows - world.shape.childWindows;
+  for (let window = world.walkWindow[task]; window < own; window++) {
+    if ((world.windowFlags[window] & WindowFlag.Linked) === 0) continue;
+    world.walkWindow[task] = window;
+    if (world.windowMm[window] !== world.mm[task]) world.meter.charge(Op.ipc);
+    return Flow.Next;
+  }
+  world.walkWindow[task] = 0;
+  return Flow.Otherwise;
+};
+
+const unmapAll: readonly Step[] = [
+  step('dance', startDance),
+  step('window', nextMapped, 'end'),
+  callRoutine('munmap', 'munmapRange'),
+  goTo('window'),
+  end,
+];
+
+export const refuseMmap: ConversionPolicy = {
+  name: 'refuse-mmap',
+  summary: 'no mmap of the file while any page is private, no page private while the file is mapped',
+  family: 'conversion',
+  checks: CHECKS,
+  rules: ({ check }) => ({
+    toPrivate: refuseThenCheckSteps({ check, mappingForbids: fileIsMapped, errno: FILE_BUSY_ERRNO }),
+    toShared: toSharedSteps(),
+    mmapHook: mmapHookSteps({ privacyForbids: (world) => privatePages(world) > 0, errno: FILE_BUSY_ERRNO }),
+    vmm: {
+      mapsAtStart: { private: 'none', shared: 'full' },
+      beforeToPrivate: { steps: unmapAll },
+      remapsOnAccess: true,
+    },
+  }),
+};

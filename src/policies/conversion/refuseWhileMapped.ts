@@ -1,0 +1,73 @@
+/**
+ * What `folio-mmapped` and `refuse-mmap` share: a kernel that unmaps nothing and refuses while a mapping stands in the
+ * way, and an mmap hook that refuses while a private page does.
+ */
+import { endInvalidation, preallocateState, readRangeState, referenceCheckSteps, stage2ZapSteps, storeState, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
+import { Errno } from '../../model/errno.ts';
+import { readLockInvalidate, readUnlockInvalidate } from '../../model/fault.ts';
+import { Op } from '../../model/operations.ts';
+import { Flow, end, goTo, step } from '../../model/step.ts';
+import type { Step } from '../../model/step.ts';
+import { readLockIMmap, readUnlockIMmap, walkWholeFolios } from '../../model/zap.ts';
+import type { World } from '../../model/world.ts';
+import type { Check } from '../policy.ts';
+
+export interface RefusalRules {
+  readonly check: Check;
+  /** Whether a mapping forbids the conversion of [walkStart, walkEnd); asked under i_mmap_rwsem. */
+  readonly mappingForbids: (world: World, task: number) => boolean;
+  readonly errno: number;
+}
+
+/** The kernel's to-private: ask for mappings, ask for references, commit. */
+export function refuseThenCheckSteps({ check, mappingForbids, errno }: RefusalRules): readonly Step[] {
+  return [
+    step('invalidate.writeLock', writeLockInvalidate),
+    step('state.readRange', readRangeState(true), 'invalidate.unlock'),
+    step('state.prealloc', preallocateState),
+    step('walk.folios', walkWholeFolios),
+    step('iMmap.readLock', readLockIMmap),
+    step('iMmap.query', (world, task) => {
+      if (!mappingForbids(world, task)) return Flow.Next;
+      world.meter.charge(Op['refused.mapping']);
+      world.outcome[task] = errno;
+      return Flow.Otherwise;
+    }, 'iMmap.readUnlockRefused'),
+    step('iMmap.readUnlock', readUnlockIMmap),
+    ...referenceCheckSteps({ check, drain: true, refused: 'invalidate.unlock' }),
+    ...stage2ZapSteps(),
+    step('state.store', storeState(true)),
+    step('seq.end', endInvalidation),
+    goTo('invalidate.unlock'),
+    step('iMmap.readUnlockRefused', readUnlockIMmap),
+    step('invalidate.unlock', writeUnlockInvalidate),
+    end,
+  ];
+}
+
+export interface MmapHookRules {
+  /** Whether private pages forbid the mapping of [walkStart, walkEnd); asked under invalidate_lock, before the VMA is linked. */
+  readonly privacyForbids: (world: World, task: number) => boolean;
+  readonly errno: number;
+}
+
+/** The file's mmap hook. */
+export function mmapHookSteps({ privacyForbids, errno }: MmapHookRules): readonly Step[] {
+  return [
+    step('invalidate.readLock', readLockInvalidate),
+    step('state.readRange', (world, task) => {
+      world.meter.charge(Op['state.read']);
+      if (!privacyForbids(world, task)) return Flow.Next;
+      world.outcome[task] = errno;
+      return Flow.Otherwise;
+    }, 'invalidate.readUnlockRefused'),
+    step('invalidate.readUnlock', readUnlockInvalidate),
+    goTo('vma.insert'),
+    step('invalidate.readUnlockRefused', readUnlockInvalidate),
+    goTo('mmap.refused'),
+  ];
+}
+
+/** Errno values that no source fixes for these policies (DOMAIN 5.2 and 5.3); Gunyah's driver answered EPERM. */
+export const COVERED_ERRNO = Errno.EPERM;
+export const FILE_BUSY_ERRNO = Errno.EBUSY;

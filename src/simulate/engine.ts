@@ -1,0 +1,405 @@
+/**
+ * Engine 1: virtual time.
+ *
+ * The task with the earliest virtual time takes the next step, ties to the lower task, and its clock advances by the
+ * price of what the step did. Run-ahead: the running task goes on while it is still the earliest, which is exact.
+ *
+ * Differs from a machine: one task is one CPU and is never preempted; an interrupt is handled at the next step boundary;
+ * locks are first come, first served.
+ */
+import { acknowledge, canAcknowledge, CrossCall } from '../model/crossCalls.ts';
+import type { Host } from '../model/host.ts';
+import { LockClass, lockClassOf } from '../model/locks.ts';
+import { Event, Waiting } from '../model/meter.ts';
+import type { Meter } from '../model/meter.ts';
+import { Op, PHASES } from '../model/operations.ts';
+import { DEPTH_MAX, Flow } from '../model/step.ts';
+import { TaskFlag, clearTask } from '../model/tasks.ts';
+import type { World } from '../model/world.ts';
+import { Access, createBatch } from '../workloads/workload.ts';
+import type { Actor, Batch } from '../workloads/workload.ts';
+import { Accounting } from './accounting.ts';
+import { TaskQueue } from './queue.ts';
+import { LOCKS } from './tally.ts';
+import { Waiters } from './waiters.ts';
+
+/** Back-off of the default VMM strategy: doubles from the first to the last, and is given up at the limit (DESIGN 13.7). */
+const BACKOFF_FIRST_NS = 10_000;
+const BACKOFF_LAST_NS = 1_000_000;
+const REQUEST_LIMIT_NS = 100_000_000;
+/** How long a task spins before it looks again for something that has no queue. */
+const SPIN_NS = 1_000;
+/** A spin that has lasted so long will never end. */
+const SPIN_LIMIT = 100_000;
+
+const PHASE_LOCK_WAIT = PHASES.indexOf('lockWait');
+const PHASE_TLB = PHASES.indexOf('tlb');
+const PHASE_REFERENCE_WAIT = PHASES.indexOf('referenceWait');
+const PHASE_BACKOFF = PHASES.indexOf('backoff');
+
+const PAGE_BYTES = 4096;
+
+export interface EngineOptions {
+  readonly world: World;
+  readonly host: Host;
+  readonly actors: readonly Actor[];
+  readonly windowsPerProcess: number;
+  /** Populated pages at the start. */
+  readonly launchPages: number;
+  readonly runAhead: boolean;
+  readonly onProgress?: (accesses: number) => void;
+  /** For tests: after each step, with the task that took it. */
+  readonly onStep?: (task: number) => void;
+}
+
+export class Engine {
+  readonly accounting: Accounting;
+  /** Accesses taken from the streams. */
+  accesses = 0;
+  virtualNs = 0;
+  bystanderNs = 0;
+  readonly lockBlockedNs = new Float64Array(LOCKS.length);
+  populatedPagesMax: number;
+
+  private readonly world: World;
+  private readonly meter: Meter;
+  private readonly options: EngineOptions;
+  private readonly queue: TaskQueue;
+  private readonly waiters: Waiters;
+  private readonly waitStartNs: Float64Array;
+  private readonly waitsOn: Float64Array;
+  private readonly holdNs: Float64Array;
+  private readonly spins: Uint32Array;
+  private readonly batches: readonly Batch[];
+  private readonly batchAt: Int32Array;
+  private readonly batchEnd: Int32Array;
+  /** Cross calls that a CPU with interrupts off has not acknowledged. */
+  private deferred = 0;
+
+  constructor(options: EngineOptions) {
+    const { world, actors, launchPages } = options;
+    const { tasks } = world.shape;
+    this.options = options;
+    this.world = world;
+    this.meter = world.meter;
+    this.accounting = new Accounting(world);
+    this.queue = new TaskQueue(tasks);
+    this.waiters = new Waiters(tasks);
+    this.waitStartNs = new Float64Array(tasks);
+    this.waitsOn = new Float64Array(tasks);
+    this.holdNs = new Float64Array(tasks);
+    this.spins = new Uint32Array(tasks);
+    this.batches = actors.map(() => createBatch());
+    this.batchAt = new Int32Array(actors.length);
+    this.batchEnd = new Int32Array(actors.length);
+    this.populatedPagesMax = launchPages;
+    for (let task = 0; task < actors.length; task++) this.queue.push(task, 0);
+  }
+
+  /** Runs until every actor is done. */
+  async run(): Promise<void> {
+    for (;;) {
+      const refill = this.advance();
+      if (refill === undefined) break;
+      const { task, filling } = refill;
+      this.refilled(task, await filling);
+    }
+    this.starve();
+  }
+
+  /** Steps tasks until all are done (undefined) or a stream answers later. */
+  private advance(): { readonly task: number; readonly filling: Promise<number> } | undefined {
+    const { world, meter, queue, options } = this;
+    const { program, entries } = options.host;
+    const { run, otherwise, callee, vmm } = program;
+    const { pc, depth } = world;
+    const { cpus } = world.shape;
+    const { runAhead, onStep } = options;
+    const { timeNs } = queue;
+
+    let task = queue.size > 0 ? queue.pop() : -1;
+    while (task >= 0) {
+      let now = timeNs[task];
+      let level = depth[task];
+      let at = pc[task * DEPTH_MAX + level];
+      meter.attribute(task, vmm[at] !== 0);
+
+      // One turn of this inner loop is one step. It is left when another task is the earliest, or this one cannot go on.
+      for (;;) {
+        if (at === 0) {
+          if (task >= cpus) break; // A device task that is done sleeps until it is started again.
+          if (this.batchAt[task] === this.batchEnd[task]) {
+            const filled = options.actors[task].fill(this.batches[task]);
+            if (typeof filled !== 'number') {
+              timeNs[task] = now;
+              return { task, filling: filled };
+            }
+            if (filled === 0) {
+              if (now > this.virtualNs) this.virtualNs = now;
+              break;
+            }
+            this.batchAt[task] = 0;
+            this.batchEnd[task] = filled;
+          }
+          const atNs = this.batches[task].atNs[this.batchAt[task]];
+          if (atNs > now) {
+            // Paced: the actor rests until its next access is due, and others come first.
+            queue.push(task, atNs);
+            break;
+          }
+          at = this.begin(task, entries);
+          level = 0;
+        }
+
+        const flow = run[at](world, task);
+        const before = now;
+        if (meter.ns !== 0) {
+          now += meter.ns;
+          meter.ns = 0;
+        }
+        if (meter.event !== Event.None) {
+          const { event } = meter;
+          meter.event = Event.None;
+          this.accounting.note(event, task, before, now);
+        }
+
+        if (flow === Flow.Next) at++;
+        else if (flow === Flow.Otherwise) {
+          const target = otherwise[at];
+          if (target === 0) throw new Error(`step "${program.names[at]}" of "${program.routineNames[at]}" has nowhere else to go`);
+          at = target;
+        }
+        else if (flow === Flow.Done) {
+          pc[task * DEPTH_MAX + level] = 0;
+          if (level === 0) {
+            at = 0;
+            if (world.flags[task] !== 0) clearTask(world, task);
+          } else {
+            depth[task] = --level;
+            at = pc[task * DEPTH_MAX + level] + 1;
+            meter.attribute(task, vmm[at] !== 0);
+          }
+        } else if (flow === Flow.Call) {
+          pc[task * DEPTH_MAX + level] = at;
+          depth[task] = ++level;
+          at = callee[at];
+          meter.attribute(task, vmm[at] !== 0);
+        } else if (flow === Flow.Sleep) {
+          const wake = this.backOff(task, now);
+          at = wake.timedOut ? otherwise[at] : at + 1;
+          now = wake.untilNs;
+        } else {
+          pc[task * DEPTH_MAX + level] = at;
+          if (lockClassOf(meter.waitOn) === Waiting.Folio) {
+            if (++this.spins[task] > SPIN_LIMIT) break;
+            now += SPIN_NS;
+            meter.addPhase(task, PHASE_LOCK_WAIT, SPIN_NS);
+            this.lockBlockedNs[LockClass.Folio] += SPIN_NS;
+          } else {
+            this.waitStartNs[task] = now;
+            this.waitsOn[task] = meter.waitOn;
+            timeNs[task] = now;
+            this.waiters.wait(meter.waitOn, task);
+            break;
+          }
+        }
+        pc[task * DEPTH_MAX + level] = at;
+        if (onStep !== undefined) onStep(task);
+
+        if (flow !== Flow.Wait && this.waiters.wasWaiting(task)) this.served(task, now);
+        if (meter.crossCaller !== 0) {
+          meter.crossCaller = 0;
+          now = this.deliver(task, now);
+          meter.attribute(task, vmm[at] !== 0);
+        }
+        if (meter.released !== 0) {
+          const { released } = meter;
+          meter.released = 0;
+          if (this.waiters.count > 0) this.wake(released - 1, now);
+        }
+        if (meter.started !== 0) {
+          queue.push(meter.started - 1, now + this.holdNs[task]);
+          meter.started = 0;
+        }
+        if (this.deferred > 0 && task < cpus && (world.flags[task] & TaskFlag.IrqOff) === 0) {
+          now = this.acknowledgeDeferred(task, now);
+          meter.attribute(task, vmm[at] !== 0);
+        }
+
+        const first = queue.first;
+        if (first >= 0 && (!runAhead || timeNs[first] < now || (timeNs[first] === now && first < task))) {
+          const next = queue.replaceFirst(task, now);
+          if (next !== task) {
+            task = next;
+            now = timeNs[task];
+            level = depth[task];
+            at = pc[task * DEPTH_MAX + level];
+            meter.attribute(task, vmm[at] !== 0);
+          }
+        }
+      }
+      task = queue.size > 0 ? queue.pop() : -1;
+    }
+    return undefined;
+  }
+
+  private refilled(task: number, filled: number): void {
+    const now = this.queue.timeNs[task];
+    if (filled === 0) {
+      if (now > this.virtualNs) this.virtualNs = now;
+      return;
+    }
+    this.batchAt[task] = 0;
+    this.batchEnd[task] = filled;
+    this.queue.push(task, now);
+  }
+
+  /** Takes the next access of the stream and gives the position at which it begins. */
+  private begin(task: number, entries: Uint16Array): number {
+    const { world } = this;
+    const batch = this.batches[task];
+    const next = this.batchAt[task]++;
+    const kind = batch.kind[next];
+    const page = batch.page[next];
+    const count = batch.count[next];
+    const { windowsPerProcess } = this.options;
+    const window = batch.window[next];
+    world.kind[task] = kind;
+    world.page[task] = page;
+    world.rangeStart[task] = page;
+    world.rangeEnd[task] = page + count;
+    world.window[task] = world.mm[task] * windowsPerProcess + (window < windowsPerProcess ? window : window % windowsPerProcess);
+    world.slot[task] = batch.slot[next];
+    if (kind >= Access.ToShared) this.beginRare(task, kind, batch.holdNs[next]);
+    this.accesses++;
+    if ((this.accesses & PROGRESS_MASK) === 0) this.options.onProgress?.(this.accesses);
+    return entries[kind];
+  }
+
+  private beginRare(task: number, kind: number, holdNs: number): void {
+    this.holdNs[task] = holdNs;
+    if (kind === Access.ToShared || kind === Access.ToPrivate) this.meter.clearPhases(task);
+    if (kind === Access.Punch) this.notePopulated();
+  }
+
+  /** Populated memory only falls in a punch, so its peak is the largest value before one, or at the end. */
+  notePopulated(): void {
+    const { count } = this.meter;
+    const populated = this.options.launchPages + (count[Op['pageCache.insert']] - count[Op['pageCache.remove']]) * this.world.sizes.folioPages;
+    if (populated > this.populatedPagesMax) this.populatedPagesMax = populated;
+  }
+
+  get populatedBytesMax(): number {
+    return this.populatedPagesMax * PAGE_BYTES;
+  }
+
+  /** How long the VMM rests before it tries again, or until its patience ends. */
+  private backOff(task: number, now: number): { readonly untilNs: number; readonly timedOut: boolean } {
+    const limitNs = this.accounting.requestStartNs[task] + REQUEST_LIMIT_NS;
+    const restNs = Math.min(BACKOFF_LAST_NS, BACKOFF_FIRST_NS * (1 << this.world.attempts[task]));
+    const timedOut = now + restNs >= limitNs;
+    const untilNs = timedOut ? Math.max(now, limitNs) : now + restNs;
+    this.meter.addPhase(task, PHASE_BACKOFF, untilNs - now);
+    return { untilNs, timedOut };
+  }
+
+  /** A task that waited has what it waited for; where that is a read lock, the next reader may have it too. */
+  private served(task: number, now: number): void {
+    this.waiters.served(task);
+    this.spins[task] = 0;
+    const waitOn = this.waitsOn[task];
+    const lockClass = lockClassOf(waitOn);
+    const shared = lockClass === LockClass.Mmap || lockClass === LockClass.Invalidate || lockClass === LockClass.IMmap;
+    if (shared && this.waiters.count > 0) this.wake(waitOn, now);
+  }
+
+  private wake(waitOn: number, now: number): void {
+    const task = this.waiters.wake(waitOn);
+    if (task < 0) return;
+    const untilNs = Math.max(now, this.queue.timeNs[task]);
+    const waitedNs = untilNs - this.waitStartNs[task];
+    const lockClass = lockClassOf(waitOn);
+    if (lockClass < LOCKS.length) {
+      this.lockBlockedNs[lockClass] += waitedNs;
+      this.meter.addPhase(task, PHASE_LOCK_WAIT, waitedNs);
+    } else if (lockClass === Waiting.CrossCall) {
+      this.meter.addPhase(task, PHASE_TLB, waitedNs);
+    } else {
+      this.meter.addPhase(task, PHASE_REFERENCE_WAIT, waitedNs);
+    }
+    this.queue.push(task, untilNs);
+  }
+
+  /**
+   * Delivers the cross calls of a task to every CPU that takes interrupts now: the others pay, the caller waits for the
+   * slowest. @returns the caller's time when they are all done
+   */
+  private deliver(task: number, now: number): number {
+    const { world, meter } = this;
+    const { cpus } = world.shape;
+    const phase = world.callKind[task] === CrossCall.Drain ? PHASE_REFERENCE_WAIT : PHASE_TLB;
+    let doneNs = now;
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      if (world.callPending[task * cpus + cpu] === 0) continue;
+      if (!canAcknowledge(world, task, cpu)) {
+        this.deferred++;
+        continue;
+      }
+      doneNs = Math.max(doneNs, this.interrupt(task, cpu, now));
+    }
+    meter.released = 0; // The caller does not wait yet.
+    meter.addPhase(task, phase, doneNs - now);
+    return doneNs;
+  }
+
+  /** One CPU acknowledges. @returns when it is done */
+  private interrupt(task: number, cpu: number, now: number): number {
+    const { world, meter, queue } = this;
+    const ready = queue.has(cpu);
+    const startNs = ready ? Math.max(now, queue.timeNs[cpu]) : now;
+    // A CPU that waits anyway loses no time of its own to the interrupt: the charge goes to nobody's phases.
+    meter.attribute(ready ? cpu : world.shape.tasks, false);
+    acknowledge(world, task, cpu);
+    const costNs = meter.ns;
+    meter.ns = 0;
+    this.bystanderNs += costNs;
+    if (ready) queue.delay(cpu, queue.timeNs[cpu] + costNs);
+    return startNs + costNs;
+  }
+
+  /** This CPU's interrupts are on again: it acknowledges what it has put off. */
+  private acknowledgeDeferred(cpu: number, nowNs: number): number {
+    const { world, meter } = this;
+    const { cpus } = world.shape;
+    let now = nowNs;
+    for (let task = 0; task < cpus; task++) {
+      if (!canAcknowledge(world, task, cpu)) continue;
+      this.deferred--;
+      meter.attribute(cpu, false);
+      acknowledge(world, task, cpu);
+      this.bystanderNs += meter.ns;
+      now += meter.ns;
+      meter.ns = 0;
+      if (meter.released !== 0) {
+        const { released } = meter;
+        meter.released = 0;
+        this.wake(released - 1, now);
+      }
+    }
+    return now;
+  }
+
+  /** Tasks that still wait when nobody can take a step will wait for ever: their requests are counted as timed out. */
+  private starve(): void {
+    const { world } = this;
+    for (let task = 0; task < world.shape.cpus; task++) {
+      const base = task * DEPTH_MAX;
+      if (world.pc[base] === 0) continue;
+      this.meter.charge(Op['access.failed']);
+      if (world.attempts[task] > 0 || world.kind[task] === Access.ToPrivate || world.kind[task] === Access.ToShared) this.accounting.noteStarved(task);
+    }
+    this.notePopulated();
+  }
+}
+
+const PROGRESS_MASK = 0xffff;

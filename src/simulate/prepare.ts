@@ -1,0 +1,100 @@
+/**
+ * The start of a run: the shape that a workload and a policy ask for, and the world as it stands at t = 0.
+ *
+ * Explicit runs start with everything private, lazy ones with everything owned by the host, which is shared
+ * (DESIGN 13.2). The launch image is populated and mapped in stage-2; that is not counted.
+ */
+import type { HostRules, StartMapping } from '../model/host.ts';
+import { PageBit, headOf } from '../model/file.ts';
+import { cacheReferences } from '../model/folios.ts';
+import type { Shape } from '../model/shape.ts';
+import { RegionBit, mayMapLarge } from '../model/stage2.ts';
+import { UserError } from '../model/userError.ts';
+import { openWindow } from '../model/windows.ts';
+import type { World } from '../model/world.ts';
+import type { ConversionPolicy } from '../policies/policy.ts';
+import type { OpenedWorkload, WorkloadOptions } from '../workloads/workload.ts';
+
+/** Page tables of the host hold 512 entries, and so does a large stage-2 leaf. */
+const REGION_ORDER = 9;
+/** Folios that a CPU's LRU batch holds (mm/swap.c, PAGEVEC_SIZE). */
+const LRU_BATCH = 31;
+/** One step of a burst handles at most a page table. */
+const CHUNK = 512;
+
+export interface RunShapeOptions {
+  readonly policy: ConversionPolicy;
+  readonly rules: HostRules;
+  readonly folioOrder: number;
+  readonly options: WorkloadOptions;
+  readonly opened: OpenedWorkload;
+}
+
+/** The shape of the world of one run. @throws UserError where it cannot be built */
+export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShapeOptions): Shape {
+  const { actors, slots, slotPages, ioDepth } = opened;
+  const vcpus = actors.findIndex(({ role }) => role !== 'vcpu');
+  if (vcpus >= 0 && actors.slice(vcpus).some(({ role }) => role === 'vcpu')) throw new Error('a workload lists its vCPUs first');
+  const coreOrder = policy.coreOrder?.(folioOrder) ?? folioOrder;
+  const processes = Math.max(options.processes, 1 + Math.max(0, ...actors.map(({ process }) => process)));
+  if (actors.length > CPUS_MAX) {
+    throw new UserError({
+      what: `${actors.length} actors are too many`,
+      why: `a world has at most ${CPUS_MAX} CPUs, one an actor`,
+      fix: 'ask for fewer --vcpus or --processes',
+    });
+  }
+  return {
+    pages: options.pageCount,
+    folioOrder: coreOrder,
+    regionOrder: REGION_ORDER,
+    largeBacking: folioOrder > 0,
+    spareFolios: Math.min((slots + ioDepth) * slotPages + actors.length * LRU_BATCH, 1 << 16),
+    windows: (processes + 1) * options.windowsPerProcess,
+    childWindows: options.windowsPerProcess,
+    mms: processes + 1,
+    cpus: actors.length,
+    vcpus: vcpus < 0 ? actors.length : vcpus,
+    tasks: actors.length + ioDepth,
+    slots: slots + ioDepth,
+    slotPages,
+    chunk: CHUNK,
+    lruBatch: LRU_BATCH,
+    initShared: options.conversion === 'lazy' || (rules.ignoresRequests ?? false),
+    lazy: options.conversion === 'lazy',
+    broadcastFlush: false,
+    ownerRefs: policy.ownerRefs ?? 0,
+    contents: false,
+  };
+}
+
+const CPUS_MAX = 128;
+
+/** Puts a fresh world into its state at t = 0. */
+export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): void {
+  const { mms, initShared } = world.shape;
+  const mapsAtStart = rules.vmm?.mapsAtStart ?? { private: 'full', shared: 'full' };
+  const mapping: StartMapping = initShared ? mapsAtStart.shared : mapsAtStart.private;
+  for (let mm = 0; mm < mms - 1; mm++) {
+    for (let nth = 0; nth < windowsPerProcess; nth++) {
+      const window = mm * windowsPerProcess + nth;
+      if (mapping === 'none') world.windowMm[window] = mm;
+      else openWindow(world, window, mm, mapping === 'full');
+    }
+  }
+  for (const [cpu, { process }] of opened.actors.entries()) world.mm[cpu] = process;
+  for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populate(world, at);
+}
+
+/** A page of the launch image: in the page cache, written, mapped in stage-2. */
+function populate(world: World, page: number): void {
+  const head = headOf(world, page);
+  const region = page >> world.shape.regionOrder;
+  if ((world.pageState[head] & PageBit.Present) === 0) {
+    world.pageState[head] |= PageBit.Present | PageBit.UpToDate;
+    world.refcount[head] = cacheReferences(world);
+  }
+  if (world.shape.largeBacking) world.regionState[region] |= RegionBit.Backed;
+  if (mayMapLarge(world, region)) world.regionState[region] |= RegionBit.Leaf;
+  else world.pageState[page] |= PageBit.Leaf;
+}

@@ -1,0 +1,97 @@
+/**
+ * The task queue: a binary heap of tasks by virtual time, ties to the lower task.
+ *
+ * A task is in the heap while it could take a step and is not the one that runs.
+ */
+export class TaskQueue {
+  /** Virtual time of each task; the engine writes it only through `push` and `delay`. */
+  readonly timeNs: Float64Array;
+  private readonly heap: Int32Array;
+  private readonly place: Int32Array;
+  private length = 0;
+
+  constructor(tasks: number) {
+    this.timeNs = new Float64Array(tasks);
+    this.heap = new Int32Array(tasks);
+    this.place = new Int32Array(tasks).fill(-1);
+  }
+
+  get size(): number {
+    return this.length;
+  }
+
+  /** The earliest task, or -1. */
+  get first(): number {
+    return this.length === 0 ? -1 : this.heap[0];
+  }
+
+  has(task: number): boolean {
+    return this.place[task] >= 0;
+  }
+
+  push(task: number, timeNs: number): void {
+    this.timeNs[task] = timeNs;
+    this.rise(this.length++, task);
+  }
+
+  pop(): number {
+    const { heap, place } = this;
+    const task = heap[0];
+    place[task] = -1;
+    const last = heap[--this.length];
+    if (this.length > 0) this.sink(0, last);
+    return task;
+  }
+
+  /** The task comes later than it thought. */
+  delay(task: number, timeNs: number): void {
+    this.timeNs[task] = timeNs;
+    this.sink(this.place[task], task);
+  }
+
+  /** Puts `task` in and takes the earliest out, in one pass; the answer may be the same task. */
+  replaceFirst(task: number, timeNs: number): number {
+    this.timeNs[task] = timeNs;
+    if (this.length === 0 || this.before(task, this.heap[0])) return task;
+    const first = this.heap[0];
+    this.place[first] = -1;
+    this.sink(0, task);
+    return first;
+  }
+
+  /** Whether `a` comes before `b`. */
+  private before(a: number, b: number): boolean {
+    const { timeNs } = this;
+    return timeNs[a] < timeNs[b] || (timeNs[a] === timeNs[b] && a < b);
+  }
+
+  private rise(from: number, task: number): void {
+    const { heap, place } = this;
+    let at = from;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!this.before(task, heap[parent])) break;
+      heap[at] = heap[parent];
+      place[heap[at]] = at;
+      at = parent;
+    }
+    heap[at] = task;
+    place[task] = at;
+  }
+
+  private sink(from: number, task: number): void {
+    const { heap, place, length } = this;
+    let at = from;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= length) break;
+      if (child + 1 < length && this.before(heap[child + 1], heap[child])) child++;
+      if (!this.before(heap[child], task)) break;
+      heap[at] = heap[child];
+      place[heap[at]] = at;
+      at = child;
+    }
+    heap[at] = task;
+    place[task] = at;
+  }
+}
