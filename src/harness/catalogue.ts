@@ -1,0 +1,46 @@
+/**
+ * What there is to compare, and the engine that runs it. The harness takes it as an argument: its tests bring a small
+ * catalogue and an engine of their own, and a user's module can add to it later.
+ */
+import type { Check } from '../policies/policy.ts';
+import type { CostProfile } from '../simulate/costs.ts';
+import type { RunOutcome } from '../simulate/run.ts';
+import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
+
+/** What the harness knows about a policy; the engine finds the rest by its name. */
+export interface PolicyFacts {
+  readonly name: string;
+  readonly summary: string;
+  readonly checks: readonly Check[];
+  readonly reference?: 'null' | 'lower-bound';
+}
+
+export interface Catalogue {
+  readonly policies: readonly PolicyFacts[];
+  /** Synthetic workloads, in the order of the documents. */
+  readonly workloads: readonly Workload[];
+  /** Recorded guests that are known by name. */
+  readonly traceNames: () => readonly string[];
+  /** A recorded guest by its name, or by the path of its file. @throws UserError */
+  readonly openTrace: (nameOrPath: string) => Promise<Workload>;
+  readonly costProfiles: () => readonly CostProfile[];
+  /** @throws UserError */
+  readonly loadCostProfile: (nameOrPath: string) => CostProfile | Promise<CostProfile>;
+  readonly defaultCosts: string;
+  /** Runs one cell of a policy of this catalogue. */
+  readonly run: (options: EngineOptions) => Promise<RunOutcome>;
+}
+
+export interface EngineOptions {
+  readonly policy: string;
+  readonly workload: Workload;
+  readonly check: Check;
+  readonly costs: CostProfile;
+  readonly folioOrder: number;
+  readonly options: WorkloadOptions;
+}
+
+/** A workload of the catalogue: a synthetic one by its name, else a trace by name or path. @throws UserError */
+export async function openWorkload({ workloads, openTrace }: Catalogue, nameOrPath: string): Promise<Workload> {
+  return workloads.find(({ name }) => name === nameOrPath) ?? openTrace(nameOrPath);
+}

@@ -1,0 +1,110 @@
+/**
+ * What an experiment is: everything that is needed to run it again, as plain data, and the cells that it consists of.
+ *
+ * An experiment is runs x rows x seeds. A run is one workload under one set of parameters; a row is one policy under one
+ * reference check. How a user's options become an experiment is `request.ts`.
+ */
+import type { Check } from '../policies/policy.ts';
+import type { WorkloadOptions } from '../workloads/workload.ts';
+import { hashOf } from './json.ts';
+
+export const FAMILIES = ['conversion'] as const;
+export type Family = (typeof FAMILIES)[number];
+
+/** Orders of the folio sizes that `--folio` names. */
+export const FOLIO_ORDERS = { '4K': 0, '2M': 9 } as const;
+export type FolioSize = keyof typeof FOLIO_ORDERS;
+
+export interface CellParams {
+  /** Size of the guest; a trace brings its own. */
+  readonly memoryBytes: number;
+  readonly folio: FolioSize;
+  readonly vcpus: number;
+  readonly processes: number;
+  /** Mappings of the file in each process. */
+  readonly vmas: number;
+  readonly conversion: WorkloadOptions['conversion'];
+  readonly dma: WorkloadOptions['dma'];
+  readonly io: WorkloadOptions['io'];
+  readonly pace: WorkloadOptions['pace'];
+  /** Accesses of the workload, over all actors; null for a trace, which has its own length. */
+  readonly accesses: number | null;
+}
+
+/** One workload under one set of parameters. */
+export interface Run {
+  readonly workload: string;
+  readonly params: CellParams;
+}
+
+/** One policy under one reference check; null where the policy takes none. */
+export interface Row {
+  readonly policy: string;
+  readonly check: Check | null;
+}
+
+export interface Experiment {
+  readonly family: Family;
+  /** The command that runs it again. */
+  readonly command: string;
+  readonly costs: { readonly name: string; readonly hash: string };
+  readonly seeds: readonly number[];
+  readonly rows: readonly Row[];
+  readonly runs: readonly Run[];
+}
+
+/** One simulated run, by its inputs. */
+export interface Cell {
+  readonly family: Family;
+  readonly policy: string;
+  readonly workload: string;
+  readonly check: Check | null;
+  readonly seed: number;
+  readonly params: CellParams;
+}
+
+export interface PlannedCell {
+  /** Place in the plan, and so in the record, whatever the order in which cells end. */
+  readonly index: number;
+  readonly key: string;
+  readonly cell: Cell;
+}
+
+/** Runs that may share a headline (DESIGN 13.6); a table never mixes them. */
+export const LABELS = ['as today', 'lazy donation', 'counterfactual'] as const;
+export type Label = (typeof LABELS)[number];
+
+export function labelOf({ dma, conversion }: Pick<CellParams, 'dma' | 'conversion'>): Label {
+  if (dma === 'direct') return 'counterfactual';
+  return conversion === 'lazy' ? 'lazy donation' : 'as today';
+}
+
+/**
+ * The cells of an experiment in the order of the record: run by run, so that what a table compares stands together.
+ * A trace (`accesses` is null) is recorded, not drawn: it has nothing to seed, so it runs once, under the first seed.
+ */
+export function planCells({ family, runs, rows, seeds }: Experiment): readonly PlannedCell[] {
+  const cells = runs.flatMap(({ workload, params }) =>
+    rows.flatMap(({ policy, check }) =>
+      (params.accesses === null ? seeds.slice(0, 1) : seeds).map((seed): Cell => ({ family, policy, workload, check, seed, params })),
+    ),
+  );
+  return cells.map((cell, index) => ({ index, key: cellKey(cell), cell }));
+}
+
+/** Names a cell by its inputs alone: the same cell has the same key in every experiment. Readable at the front, exact at the end. */
+export function cellKey(cell: Cell): string {
+  const { policy, check, workload, seed, params } = cell;
+  const row = check === null ? policy : `${policy} (${check})`;
+  return `${row} / ${workload} / ${labelOf(params)} / seed ${seed} / ${hashOf(pickInputs(cell))}`;
+}
+
+/** The hash that a journal and the parts of a merge must share. The version counts: another model gives other figures. */
+export function experimentHash(experiment: Experiment, version: string): string {
+  return hashOf({ version, experiment });
+}
+
+/** A cell read back from a record carries its results too; only its inputs name it. */
+function pickInputs({ family, policy, workload, check, seed, params }: Cell): Cell {
+  return { family, policy, workload, check, seed, params };
+}

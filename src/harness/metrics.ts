@@ -1,0 +1,226 @@
+/**
+ * The one registry of metrics: what a record says about a cell, field by field, and how each field is read from a tally.
+ *
+ * It generates the `deterministic` part of a record, its JSON Schema, the table columns, and later the CSV and the gate.
+ * To add a metric: its line here, then `npm run schema`.
+ *
+ * Fields whose keys are errnos, locks or operations are `counts`: a key that is absent counts zero, so that no record
+ * carries a hundred zeros that nothing feeds.
+ */
+import { ERRNOS } from '../model/errno.ts';
+import { Op, OPERATIONS, PHASES, type OperationName, type Phase } from '../model/operations.ts';
+import { PRICE_SOURCES, type CostProfile } from '../simulate/costs.ts';
+import { LATENCIES, LOCKS, type Direction, type LatencyName, type Tally } from '../simulate/tally.ts';
+import type { Family } from './experiment.ts';
+import { latencyMetrics } from './latencyMetrics.ts';
+import { priceShare } from './priceShare.ts';
+
+export type Unit = 'accesses' | 'requests' | 'pages' | 'ns' | 'bytes' | 'share' | 'per second' | 'count' | 'histogram';
+
+/** What a metric is read from. */
+export interface MetricSource {
+  readonly tally: Tally;
+  readonly costs: CostProfile;
+}
+
+interface MetricFacts {
+  /** Keys from `deterministic` to the field. */
+  readonly path: readonly string[];
+  /** What a table or a chart calls it. */
+  readonly name: string;
+  readonly unit: Unit;
+  readonly better: 'less' | 'more' | 'neither';
+  /** Relative change that a gate forgives by default; deterministic figures are exact. */
+  readonly tolerance: number;
+  /** The family whose records carry it. */
+  readonly family: Family | 'all';
+  readonly summary: string;
+}
+
+export interface NumberMetric extends MetricFacts {
+  readonly kind: 'number';
+  /** True where the figure does not exist for an empty sample, and is null then. */
+  readonly nullable: boolean;
+  readonly read: (source: MetricSource) => number | null;
+}
+
+export interface CountsMetric extends MetricFacts {
+  readonly kind: 'counts';
+  readonly keys: readonly string[];
+  /** One value a key, in the order of `keys`. */
+  readonly read: (source: MetricSource) => ArrayLike<number>;
+}
+
+export interface PairsMetric extends MetricFacts {
+  readonly kind: 'pairs';
+  readonly read: (source: MetricSource) => readonly (readonly [number, number])[];
+}
+
+export type Metric = NumberMetric | CountsMetric | PairsMetric;
+
+/** The `deterministic` part of a record: figures in a tree of sections. */
+export interface Deterministic {
+  readonly [key: string]: MetricValue | Deterministic;
+}
+export type MetricValue = number | null | readonly (readonly [number, number])[];
+
+type Better = MetricFacts['better'];
+type Facts = readonly [path: string, name: string, unit: Unit, better: Better, summary: string];
+
+const facts = ([path, name, unit, better, summary]: Facts): MetricFacts => ({
+  path: path.split('.'),
+  name,
+  unit,
+  better,
+  tolerance: 0,
+  family: 'conversion',
+  summary,
+});
+
+const figure = (...line: [...Facts, (source: MetricSource) => number]): NumberMetric => {
+  const [path, name, unit, better, summary, read] = line;
+  return { ...facts([path, name, unit, better, summary]), kind: 'number', nullable: false, read };
+};
+
+/** A figure that is the count of one operation. */
+const operation = (path: string, name: string, unit: Unit, better: Better, operationName: OperationName): NumberMetric => {
+  const index = Op[operationName];
+  return figure(path, name, unit, better, OPERATIONS[index].summary, ({ tally }) => tally.operations[index]);
+};
+
+const counts = (
+  line: Facts,
+  keys: readonly string[],
+  read: (source: MetricSource) => ArrayLike<number>,
+): CountsMetric => ({ ...facts(line), kind: 'counts', keys, read });
+
+/** Phases that something feeds: to-shared never waits for a reference, walks an rmap or backs off under a policy of today. */
+const PHASES_OF: Readonly<Record<Direction, readonly Phase[]>> = {
+  toPrivate: PHASES,
+  toShared: PHASES.filter((phase) => phase !== 'rmap' && phase !== 'referenceWait' && phase !== 'backoff'),
+};
+const DIRECTION_NAMES: Readonly<Record<Direction, string>> = { toPrivate: 'to-private', toShared: 'to-shared' };
+
+function conversionMetrics(direction: Direction): readonly Metric[] {
+  const path = `conversions.${direction}`;
+  const name = DIRECTION_NAMES[direction];
+  const common: readonly Metric[] = [
+    figure(`${path}.requested`, `${name} requests`, 'requests', 'neither', `the guest's requests to convert a range; = succeeded + timedOut + gaveUp`, ({ tally }) => tally.conversions[direction].requested),
+    figure(`${path}.pages`, `${name} pages`, 'pages', 'neither', 'pages in those requests', ({ tally }) => tally.conversions[direction].pages),
+    figure(`${path}.succeeded`, `${name} succeeded`, 'requests', 'more', 'requests that were granted in the end', ({ tally }) => tally.conversions[direction].succeeded),
+    figure(`${path}.gaveUp`, `${name} given up`, 'requests', 'less', 'requests that ended without another attempt', ({ tally }) => tally.conversions[direction].gaveUp),
+  ];
+  const refused = counts([`${path}.refused`, `${name} refusals`, 'count', 'less', 'attempts refused, by errno'], ERRNOS, ({ tally }) => tally.conversions[direction].refused);
+  if (direction === 'toShared') return [...common, refused];
+  return [
+    ...common,
+    figure(`${path}.timedOut`, `${name} timed out`, 'requests', 'less', 'requests given up after the time limit of the VMM', ({ tally }) => tally.conversions[direction].timedOut),
+    figure(`${path}.retries`, `${name} retries`, 'count', 'less', `attempts beyond each request's first`, ({ tally }) => tally.conversions[direction].retries),
+    refused,
+    operation(`${path}.refusedBy.ownPin`, 'refused by own pin', 'count', 'less', 'refused.ownPin'),
+    operation(`${path}.refusedBy.neighbourPin`, `refused by neighbour's pin`, 'count', 'less', 'refused.neighbourPin'),
+    operation(`${path}.refusedBy.mapping`, 'refused by mapping', 'count', 'less', 'refused.mapping'),
+    operation(`${path}.refusedBy.transient`, 'refused by transient reference', 'count', 'less', 'refused.transient'),
+  ];
+}
+
+const phaseMetrics = (direction: Direction): readonly Metric[] =>
+  PHASES_OF[direction].map((phase) => {
+    const index = PHASES.indexOf(phase);
+    const name = `${DIRECTION_NAMES[direction]} ${phase}`;
+    return figure(`phasesNs.${direction}.${phase}`, name, 'ns', 'less', `part of the latency of the requests that succeeded: ${phase}`, ({ tally }) => tally.conversions[direction].phasesNs[index]);
+  });
+
+const LATENCY_SUMMARIES: Readonly<Record<LatencyName, string>> = {
+  toPrivate: `from the guest's request to the vCPU's resume, retries and waits included, of requests that succeeded`,
+  toShared: `from the guest's request to the vCPU's resume, of requests that succeeded`,
+  kernel: 'the conversion ioctl alone, each attempt',
+  abandoned: 'from the request to the moment it was given up',
+  hostFault: `a host access that faulted, to the end of the fault`,
+  guestFault: `a guest access that faulted in stage-2, to the vCPU's resume`,
+  io: 'from an I/O request to a usable buffer, by pin or by copy',
+};
+
+const perSecond = ({ completed, virtualNs }: Tally): number | null => (virtualNs === 0 ? null : (completed / virtualNs) * 1e9);
+
+export const METRICS: readonly Metric[] = [
+  figure('accesses', 'accesses', 'accesses', 'neither', `accesses taken from the workload's streams`, ({ tally }) => tally.accesses),
+  figure('completed', 'completed', 'accesses', 'more', 'accesses that completed; the others ended in a signal or an error and were dropped', ({ tally }) => tally.completed),
+  figure('virtualNs', 'virtual time', 'ns', 'less', 'virtual time at which the last actor was done', ({ tally }) => tally.virtualNs),
+  { ...facts(['completedPerVirtualSecond', 'completed work', 'per second', 'more', 'completed accesses per second of virtual time']), kind: 'number', nullable: true, read: ({ tally }) => perSecond(tally) },
+  ...conversionMetrics('toPrivate'),
+  ...conversionMetrics('toShared'),
+  ...LATENCIES.flatMap((name) => latencyMetrics(name, LATENCY_SUMMARIES[name])),
+  ...phaseMetrics('toPrivate'),
+  ...phaseMetrics('toShared'),
+  figure('bystanderNs', 'bystander time', 'ns', 'less', 'time that tasks lost to interrupts which others sent', ({ tally }) => tally.bystanderNs),
+  counts(['lockBlockedNs', 'lock waits', 'ns', 'less', 'time that tasks waited, by lock'], LOCKS, ({ tally }) => tally.lockBlockedNs),
+  operation('degraded', 'degraded accesses', 'accesses', 'less', 'access.degraded'),
+  operation('rmap.walks', 'rmap walks', 'count', 'less', 'rmap.walk'),
+  operation('rmap.vmasVisited', 'VMAs visited', 'count', 'less', 'vma.visit'),
+  operation('rmap.entriesChecked', 'entries checked', 'count', 'less', 'pte.check'),
+  operation('rmap.entriesZapped', 'entries zapped', 'count', 'less', 'pte.zap'),
+  operation('rmap.neighbourZaps', 'neighbour zaps', 'count', 'less', 'pte.zapNeighbour'),
+  operation('rmap.neighbourRefaults', 'neighbour refaults', 'count', 'less', 'fault.neighbour'),
+  figure('rmap.ns', 'rmap time', 'ns', 'less', 'time charged by rmap walks, wherever they were charged', ({ tally }) => tally.rmapNs),
+  operation('tlb.flushes', 'TLB flushes', 'count', 'less', 'tlb.flush'),
+  operation('tlb.ipis', 'TLB IPIs', 'count', 'less', 'tlb.ipi'),
+  operation('signals.SIGBUS', 'SIGBUS', 'count', 'less', 'signal.SIGBUS'),
+  operation('signals.SIGSEGV', 'SIGSEGV', 'count', 'less', 'signal.SIGSEGV'),
+  counts(['errors.mmap', 'mmap failures', 'count', 'less', 'mmap calls that failed, by errno'], ERRNOS, ({ tally }) => tally.errors.mmap),
+  counts(['errors.gup', 'GUP failures', 'count', 'less', 'gets and pins that failed, by errno'], ERRNOS, ({ tally }) => tally.errors.gup),
+  counts(['errors.convert', 'conversion failures', 'count', 'less', 'conversion calls that failed, both directions, by errno'], ERRNOS, ({ tally }) => tally.errors.convert),
+  operation('safety.rogueAccesses', 'rogue accesses', 'accesses', 'less', 'access.rogue'),
+  operation('safety.exposures', 'exposures', 'count', 'less', 'access.exposed'),
+  figure('memory.vmemmapBytes', 'vmemmap', 'bytes', 'less', 'struct pages of the guest memory', ({ tally }) => tally.memory.vmemmapBytes),
+  figure('memory.pageTableBytes', 'host page tables', 'bytes', 'less', 'host page tables at the end', ({ tally }) => tally.memory.pageTableBytes),
+  figure('memory.peakBytes', 'peak memory', 'bytes', 'less', 'highest total of populated guest memory, vmemmap and page tables', ({ tally }) => tally.memory.peakBytes),
+  figure('memory.stage2Leaves.4K', '4K stage-2 leaves', 'count', 'neither', 'stage-2 leaves of 4 KiB at the end', ({ tally }) => tally.memory.stage2Leaves4K),
+  figure('memory.stage2Leaves.2M', '2M stage-2 leaves', 'count', 'neither', 'stage-2 leaves of 2 MiB at the end', ({ tally }) => tally.memory.stage2Leaves2M),
+  figure('memory.hugeCoverage', 'huge coverage', 'share', 'more', 'share of the stage-2 mapped bytes that large leaves map, at the end; 0 where nothing is mapped', ({ tally }) => tally.memory.hugeCoverage),
+  ...PRICE_SOURCES.map((source) =>
+    figure(`priceShare.${source}`, `${source} prices`, 'share', 'neither', `share of the priced time that rests on ${source} prices`, ({ tally, costs }) => priceShare(tally.operations, costs)[source]),
+  ),
+  counts(['operations', 'operations', 'count', 'neither', 'how often each operation was charged'], OPERATIONS.map(({ name }) => name), ({ tally }) => tally.operations),
+];
+
+/** Everything that the registry says about one run, as the `deterministic` part of its record. */
+export function readDeterministic(source: MetricSource): Deterministic {
+  const root: MutableSection = {};
+  for (const metric of METRICS) {
+    const section = sectionAt(root, metric.path.slice(0, -1));
+    section[metric.path[metric.path.length - 1]] = valueOf(metric, source);
+  }
+  return root;
+}
+
+type MutableSection = { [key: string]: MetricValue | MutableSection };
+
+function sectionAt(root: MutableSection, path: readonly string[]): MutableSection {
+  let section = root;
+  for (const key of path) section = (section[key] ??= {}) as MutableSection;
+  return section;
+}
+
+function valueOf(metric: Metric, source: MetricSource): MetricValue | MutableSection {
+  switch (metric.kind) {
+    case 'number': return metric.read(source);
+    case 'pairs': return metric.read(source);
+    case 'counts': {
+      const values = metric.read(source);
+      return Object.fromEntries(metric.keys.map((key, index) => [key, values[index]] as const).filter(([, value]) => value > 0));
+    }
+  }
+  metric satisfies never;
+}
+
+/** The figure at a path of a record's `deterministic` part; 0 for an absent key of a `counts` field, null for an empty sample. */
+export function figureAt(deterministic: Deterministic, ...path: readonly string[]): number | null {
+  let value: MetricValue | Deterministic = deterministic;
+  for (const key of path) {
+    if (value === null || typeof value === 'number' || Array.isArray(value)) throw new Error(`no field ${path.join('.')} in the record`);
+    value = (value as Deterministic)[key] ?? (key in value ? null : 0);
+  }
+  if (typeof value === 'object' && value !== null) throw new Error(`${path.join('.')} is a section, not a figure`);
+  return value;
+}

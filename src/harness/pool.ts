@@ -1,0 +1,32 @@
+/**
+ * A runner on worker threads (piscina). Threads share nothing but the code: a cell that throws, exits or runs out of
+ * memory takes its own thread with it and no other, and the pool starts a new one.
+ */
+import { Piscina } from 'piscina';
+import type { CellResult } from './record.ts';
+import type { CellTask } from './runCell.ts';
+import type { CellRunner } from './schedule.ts';
+
+export interface PoolOptions {
+  readonly jobs: number;
+  /** The module whose default export runs one task. */
+  readonly workerFile: string;
+}
+
+export function createPool({ jobs, workerFile }: PoolOptions): CellRunner {
+  const pool = new Piscina({
+    filename: workerFile,
+    minThreads: jobs,
+    maxThreads: jobs,
+    // A worker that sleeps on shared memory between its tasks would stop the streams that a trace left to be closed.
+    atomics: 'disabled',
+    // Everything that a worker prints goes to this process's streams; its standard input is nobody's.
+    recordTiming: false,
+  });
+  // A worker that dies between two tasks has nothing to report: the next task gets a new one.
+  pool.on('error', () => {});
+  return {
+    run: (task: CellTask) => pool.run(task) as Promise<CellResult>,
+    close: () => pool.destroy(),
+  };
+}

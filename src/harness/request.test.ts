@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { fakeCatalogue } from '../../test/support/fakeCatalogue.ts';
+import { labelOf, planCells } from './experiment.ts';
+import { createExperiment, type Request } from './request.ts';
+
+const create = (request: Request = {}) => createExperiment(request, fakeCatalogue);
+const failure = async (request: Request) => {
+  const { what, why, fix } = (await create(request).catch((error: unknown) => error)) as { readonly what: string; readonly why: string; readonly fix: string };
+  return { what, why, fix };
+};
+
+describe('the default run', () => {
+  test('shows synthetic guests as today, two of them lazily, and recorded guests under every label', async () => {
+    const { runs, rows, seeds, command } = await create();
+    expect(runs.map(({ workload, params }) => `${workload}: ${labelOf(params)}`)).toEqual([
+      'sequential: as today',
+      'zipf: as today',
+      'zipf: lazy donation',
+      'boot-512m: as today',
+      'boot-512m: lazy donation',
+      'boot-512m: counterfactual',
+      'file-1g-swiotlb: as today',
+      'file-1g-swiotlb: lazy donation',
+      'file-1g-swiotlb: counterfactual',
+    ]);
+    expect(rows).toEqual([
+      { policy: 'null', check: null },
+      { policy: 'lower-bound', check: null },
+      { policy: 'sigbus-on-fault', check: 'refcount' },
+      { policy: 'refuse-mmap', check: null },
+    ]);
+    expect(seeds).toEqual([1]);
+    expect(command).toBe('foliobench compare');
+  });
+
+  test('gives a trace its own size and no length', async () => {
+    const { runs } = await create({ memoryBytes: 16 * 1024 * 1024 });
+    expect(runs.find(({ workload }) => workload === 'zipf')?.params).toMatchObject({ memoryBytes: 16_777_216, accesses: 100_000 });
+    expect(runs.find(({ workload }) => workload === 'boot-512m')?.params).toMatchObject({ memoryBytes: 536_870_912, accesses: null });
+  });
+});
+
+describe('a plan', () => {
+  test('has a cell for each run, row and seed, and each has its key', async () => {
+    const experiment = await create({ policies: ['refuse-mmap', 'sigbus-on-fault'], checks: ['all'], workloads: ['zipf'], seeds: [1, 2] });
+    const plan = planCells(experiment);
+    expect(plan.map(({ key }) => key.replace(/ \/ [0-9a-f]{16}$/, ''))).toEqual([
+      'sigbus-on-fault (mapcount) / zipf / as today / seed 1',
+      'sigbus-on-fault (mapcount) / zipf / as today / seed 2',
+      'sigbus-on-fault (mapped-or-pinned) / zipf / as today / seed 1',
+      'sigbus-on-fault (mapped-or-pinned) / zipf / as today / seed 2',
+      'sigbus-on-fault (refcount) / zipf / as today / seed 1',
+      'sigbus-on-fault (refcount) / zipf / as today / seed 2',
+      'refuse-mmap / zipf / as today / seed 1',
+      'refuse-mmap / zipf / as today / seed 2',
+    ]);
+    expect(plan.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(new Set(plan.map(({ key }) => key)).size).toBe(8);
+  });
+
+  test('runs a trace once, whatever the seeds: it is recorded', async () => {
+    const plan = planCells(await create({ policies: ['null'], workloads: ['boot-512m'], conversion: 'lazy', seeds: [5, 6, 7] }));
+    expect(plan.map(({ cell: { seed } }) => seed)).toEqual([5]);
+  });
+
+  test('names a cell by its inputs, not by its experiment', async () => {
+    const [alone] = planCells(await create({ policies: ['null'], workloads: ['zipf'] }));
+    const inAll = planCells(await create());
+    expect(inAll.map(({ key }) => key)).toContain(alone.key);
+    const [other] = planCells(await create({ policies: ['null'], workloads: ['zipf'], accesses: 5 }));
+    expect(other.key).not.toBe(alone.key);
+  });
+});
+
+describe('a request', () => {
+  test('names the conversion and gets that one alone', async () => {
+    const { runs } = await create({ workloads: ['zipf', 'boot-512m'], conversion: 'lazy' });
+    expect(runs.map(({ workload, params }) => `${workload}: ${labelOf(params)}`)).toEqual(['zipf: lazy donation', 'boot-512m: lazy donation']);
+  });
+
+  test('is repeated by its command', async () => {
+    const { command } = await create({ policies: ['null'], workloads: ['zipf'], memoryBytes: 1024 * 1024 * 1024, folio: '2M', seeds: [1, 2], costs: 'fake' });
+    expect(command).toBe('foliobench compare --policy null --workload zipf --memory 1GiB --folio 2M --seeds 1,2 --costs fake');
+  });
+});
+
+describe('a mistake is told before any work', () => {
+  test('unknown names, with the nearest', async () => {
+    expect(await failure({ policies: ['sigbus-on-falt'] })).toEqual({
+      what: 'unknown policy "sigbus-on-falt"',
+      why: 'the nearest known are sigbus-on-fault',
+      fix: 'pick one of `foliobench list policies`, or all',
+    });
+    expect(await failure({ workloads: ['zip'] })).toMatchObject({ what: 'unknown workload "zip"', why: 'the nearest known are zipf' });
+    expect(await failure({ checks: ['recount'] })).toMatchObject({ what: 'unknown check "recount"', fix: 'pick one of them' });
+    expect(await failure({ costs: 'mine' })).toMatchObject({ what: 'unknown cost profile "mine"' });
+    expect(await failure({ workloads: ['./gone.csv.gz'] })).toMatchObject({ what: 'cannot read ./gone.csv.gz' });
+  });
+
+  test('sizes that no guest can have', async () => {
+    expect(await failure({ memoryBytes: 0 })).toMatchObject({ what: 'a guest cannot have 0 bytes of memory' });
+    expect(await failure({ memoryBytes: 8_388_609 })).toMatchObject({ what: 'a guest cannot have 8388609 bytes of memory' });
+    expect(await failure({ memoryBytes: 9 * 1024 * 1024, folio: '2M' })).toEqual({
+      what: 'folios of 2M do not divide 9MiB of memory',
+      why: '1048576 bytes would be left over',
+      fix: 'pick a multiple of 2MiB with --memory, or --folio 4K',
+    });
+    expect(await failure({ memoryBytes: 4 * 1024 * 1024 })).toMatchObject({ what: 'sequential needs at least 2048 pages' });
+  });
+
+  test('more page-table entries than a column can hold', async () => {
+    const pages = 268_435_456; // 1 TiB
+    expect(await failure({ workloads: ['zipf'], memoryBytes: pages * 4096, vmas: 17 })).toMatchObject({
+      what: '1TiB under 17 mappings is too large',
+      why: `268435456 pages x 17 mappings are ${pages * 17} page-table entries, at most 4294967296 fit`,
+    });
+    await expect(create({ workloads: ['zipf'], memoryBytes: pages * 4096, vmas: 16 })).resolves.toBeDefined();
+  });
+
+  test.each([
+    [{ vcpus: 0 }, '--vcpus 0 is out of range'],
+    [{ vmas: 1.5 }, '--vmas 1.5 is out of range'],
+    [{ processes: 1000 }, '--processes 1000 is out of range'],
+    [{ accesses: 0 }, '--accesses 0 is out of range'],
+    [{ seeds: [-1] }, '-1 is no seed'],
+    [{ seeds: [] }, 'there is no seed to run with'],
+  ] satisfies readonly (readonly [Request, string])[])('%o', async (request, what) => expect((await failure(request)).what).toBe(what));
+});

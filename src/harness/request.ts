@@ -1,0 +1,195 @@
+/**
+ * From what a user asks for to an experiment: names are resolved, defaults filled in, and every mistake is told before any
+ * work begins.
+ *
+ * The default run: all policies with `null` and `lower-bound` beside them, on all synthetic workloads as guests run today, on
+ * two recorded guests under every label (DESIGN 13.6), and on two synthetic guests lazily, so that `lazy donation`
+ * does not stand on recorded guests alone.
+ */
+import { nearestNames, UserError } from '../model/userError.ts';
+import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
+import type { Workload } from '../workloads/workload.ts';
+import { checkParams, PAGE_BYTES } from './bounds.ts';
+import { openWorkload, type Catalogue } from './catalogue.ts';
+import type { CellParams, Experiment, FolioSize, Row, Run } from './experiment.ts';
+import { workloadOptionsOf } from './runCell.ts';
+import { formatSize } from './sizes.ts';
+
+/** What a user may ask for; whatever is missing has a default. */
+export interface Request {
+  readonly policies?: readonly string[];
+  readonly workloads?: readonly string[];
+  readonly checks?: readonly string[];
+  readonly seeds?: readonly number[];
+  readonly memoryBytes?: number;
+  readonly folio?: FolioSize;
+  readonly vcpus?: number;
+  readonly processes?: number;
+  readonly vmas?: number;
+  readonly conversion?: CellParams['conversion'];
+  readonly dma?: CellParams['dma'];
+  readonly io?: CellParams['io'];
+  readonly pace?: CellParams['pace'];
+  readonly accesses?: number;
+  /** Name or path of a cost profile. */
+  readonly costs?: string;
+}
+
+export const DEFAULTS = {
+  memoryBytes: 1024 * 1024 * 1024,
+  folio: '4K',
+  vcpus: 2,
+  processes: 1,
+  vmas: 1,
+  io: 'direct',
+  pace: 'closed',
+  accesses: 100_000,
+  seed: 1,
+} as const;
+
+/** Recorded guests of the default run: a boot, and a day's work with its I/O. */
+export const DEFAULT_TRACES: readonly string[] = ['boot-512m', 'file-1g-swiotlb'];
+/** Synthetic guests that the default run shows lazily too: a steady one, and one that lives on shared pages. */
+export const LAZY_SYNTHETIC: readonly string[] = ['zipf', 'bounce-ring'];
+
+type Mode = Pick<CellParams, 'conversion' | 'dma'>;
+const AS_TODAY: Mode = { conversion: 'explicit', dma: 'pool' };
+const LAZY_DONATION: Mode = { conversion: 'lazy', dma: 'pool' };
+const COUNTERFACTUAL: Mode = { conversion: 'explicit', dma: 'direct' };
+
+/** @throws UserError for anything that cannot be run: unknown names, impossible sizes, damaged files. */
+export async function createExperiment(request: Request, catalogue: Catalogue): Promise<Experiment> {
+  const rows = rowsOf(request, catalogue);
+  const seeds = seedsOf(request);
+  if (request.accesses !== undefined) checkAccesses(request.accesses);
+  const costs = await catalogue.loadCostProfile(request.costs ?? catalogue.defaultCosts);
+  const runs: Run[] = [];
+  for (const name of workloadNamesOf(request, catalogue)) {
+    const workload = await openWorkload(catalogue, name);
+    for (const mode of modesOf(request, workload)) {
+      const params = paramsOf(request, workload, mode);
+      checkParams(params);
+      await checkOpens(workload, params, seeds[0]);
+      runs.push({ workload: name, params });
+    }
+  }
+  return { family: 'conversion', command: commandOf(request), costs: { name: costs.name, hash: costs.hash }, seeds, rows, runs };
+}
+
+function rowsOf({ policies: wanted, checks: wantedChecks }: Request, { policies }: Catalogue): readonly Row[] {
+  const names = resolveNames('policy', 'policies', wanted, policies.map(({ name }) => name));
+  const checks = resolveNames('check', 'checks', wantedChecks ?? [DEFAULT_CHECK], CHECKS) as readonly Check[];
+  return policies
+    .filter(({ name }) => names.includes(name))
+    .flatMap(({ name, checks: taken }): readonly Row[] => {
+      if (taken.length === 0) return [{ policy: name, check: null }];
+      const possible = checks.filter((check) => taken.includes(check));
+      if (possible.length > 0) return possible.map((check) => ({ policy: name, check }));
+      throw new UserError({
+        what: `${name} does not take the check ${checks.join(', ')}`,
+        why: `it takes ${taken.join(', ')}`,
+        fix: `add one of them to --check, or leave ${name} out of --policy`,
+      });
+    });
+}
+
+/** Traces need not be listed: any path to a trace will do. An unknown word is a trace only if it looks like a file's name. */
+function workloadNamesOf({ workloads: wanted }: Request, { workloads, traceNames }: Catalogue): readonly string[] {
+  const synthetic = workloads.map(({ name }) => name);
+  const defaults = [...synthetic, ...DEFAULT_TRACES];
+  if (wanted === undefined) return defaults;
+  const known = [...synthetic, ...traceNames()];
+  const isPath = (name: string) => !known.includes(name) && /[/\\]|\.csv(\.gz)?$/.test(name);
+  const names = resolveNames('workload', 'workloads', wanted.filter((name) => !isPath(name)), known);
+  return [...names, ...new Set(wanted.filter(isPath))];
+}
+
+/** Known names out of a user's list, each once, in the order of `known`; `all` and no list at all are every one of them. */
+function resolveNames(kind: string, plural: string, wanted: readonly string[] | undefined, known: readonly string[]): readonly string[] {
+  if (wanted === undefined || wanted.includes('all')) return known;
+  for (const name of wanted) {
+    if (known.includes(name)) continue;
+    const near = nearestNames(name, known);
+    throw new UserError({
+      what: `unknown ${kind} "${name}"`,
+      why: near.length > 0 ? `the nearest known are ${near.join(', ')}` : `known are ${known.join(', ')}`,
+      fix: kind === 'check' ? 'pick one of them' : `pick one of \`foliobench list ${plural}\`, or all${kind === 'workload' ? ', or the path of a trace' : ''}`,
+    });
+  }
+  return known.filter((name) => wanted.includes(name));
+}
+
+/** A user who names a conversion or a DMA mode gets that one alone. */
+function modesOf({ conversion, dma, workloads }: Request, workload: Workload): readonly Mode[] {
+  if (conversion !== undefined || dma !== undefined) return [{ conversion: conversion ?? 'explicit', dma: dma ?? 'pool' }];
+  if (workload.memoryPages !== undefined) return [AS_TODAY, LAZY_DONATION, COUNTERFACTUAL];
+  const isHeadline = workloads === undefined || workloads.includes('all');
+  return isHeadline && LAZY_SYNTHETIC.includes(workload.name) ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY];
+}
+
+function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma }: Mode): CellParams {
+  const { folio, vcpus, processes, vmas, io, pace, accesses, memoryBytes } = { ...DEFAULTS, ...request };
+  return {
+    memoryBytes: memoryPages === undefined ? memoryBytes : memoryPages * PAGE_BYTES,
+    folio,
+    vcpus,
+    processes,
+    vmas,
+    conversion,
+    dma,
+    io,
+    pace,
+    accesses: memoryPages === undefined ? accesses : null,
+  };
+}
+
+/** A pattern may ask for more than a size that can be built; it says so when it is opened, which costs it next to nothing. */
+async function checkOpens(workload: Workload, params: CellParams, seed: number): Promise<void> {
+  if (workload.memoryPages !== undefined) return; // a trace would be read up to its launch; its header was checked already
+  const opened = await workload.open(workloadOptionsOf({ seed, params }));
+  opened.close?.();
+}
+
+function seedsOf({ seeds }: Request): readonly number[] {
+  const list = [...new Set(seeds ?? [DEFAULTS.seed])];
+  for (const seed of list) {
+    if (Number.isInteger(seed) && seed >= 0 && seed < 0x1_0000_0000) continue;
+    throw new UserError({ what: `${seed} is no seed`, why: 'a seed is a whole number from 0 to 4294967295', fix: 'pick one in that range, such as --seed 1' });
+  }
+  if (list.length > 0) return list;
+  throw new UserError({ what: 'there is no seed to run with', why: 'the list of seeds is empty', fix: 'leave --seeds away, or ask for one at least' });
+}
+
+function checkAccesses(accesses: number): void {
+  if (Number.isInteger(accesses) && accesses >= 1 && accesses <= 1_000_000_000_000) return;
+  throw new UserError({ what: `--accesses ${accesses} is out of range`, why: 'it has to be a whole number from 1 to 1000000000000', fix: 'pick one in that range' });
+}
+
+/** The command that asks for the same: only what was asked for, in one order. */
+function commandOf(request: Request): string {
+  const { policies, workloads, checks, memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, accesses, seeds, costs } = request;
+  const options: readonly (readonly [string, string | number | undefined])[] = [
+    ['--policy', policies?.join(',')],
+    ['--workload', workloads?.join(',')],
+    ['--check', checks?.join(',')],
+    ['--memory', memoryBytes === undefined ? undefined : formatSize(memoryBytes)],
+    ['--folio', folio],
+    ['--vcpus', vcpus],
+    ['--vmas', vmas],
+    ['--processes', processes],
+    ['--conversion', conversion],
+    ['--dma', dma],
+    ['--io', io],
+    ['--pace', pace],
+    ['--accesses', accesses],
+    ['--seeds', seeds?.join(',')],
+    ['--costs', costs],
+  ];
+  const words = options.flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(String(value))]));
+  return ['foliobench', 'compare', ...words].join(' ');
+}
+
+/** As a shell takes it: paths may have spaces in them. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,73 @@
+/** One cell in, one result out: the part that runs in a worker. */
+import { UserError } from '../model/userError.ts';
+import { DEFAULT_CHECK } from '../policies/policy.ts';
+import { PAGE_BYTES } from './bounds.ts';
+import { openWorkload, type Catalogue } from './catalogue.ts';
+import { FOLIO_ORDERS, type Cell } from './experiment.ts';
+import { readDeterministic } from './metrics.ts';
+import type { CellError, CellResult } from './record.ts';
+import type { WorkloadOptions } from '../workloads/workload.ts';
+
+/** What a worker is asked: plain data, so that it can be sent to a thread or to another process. */
+export interface CellTask {
+  readonly cell: Cell;
+  /** Name or path of the cost profile, and the hash that the experiment was planned with. */
+  readonly costs: { readonly from: string; readonly hash: string };
+}
+
+/** Wall-clock nanoseconds of a monotonic clock; an argument, so that tests assert exact figures. */
+export type Clock = () => bigint;
+
+/** Runs the cell. Never throws: what goes wrong is the cell's result, and the other cells go on. */
+export async function runCell(task: CellTask, catalogue: Catalogue, clock: Clock = () => process.hrtime.bigint()): Promise<CellResult> {
+  try {
+    return await simulate(task, catalogue, clock);
+  } catch (error) {
+    return { ...task.cell, status: 'failed', error: cellErrorOf(error) };
+  }
+}
+
+async function simulate({ cell, costs: { from, hash } }: CellTask, catalogue: Catalogue, clock: Clock): Promise<CellResult> {
+  const costs = await catalogue.loadCostProfile(from);
+  if (costs.hash !== hash) {
+    throw new UserError({
+      what: `cost profile ${from} changed while the experiment ran`,
+      why: `its hash is ${costs.hash}, the experiment was planned with ${hash}`,
+      fix: 'leave the file alone until the run has ended, and start again',
+    });
+  }
+  const workload = await openWorkload(catalogue, cell.workload);
+  const start = clock();
+  const { tally, notes } = await catalogue.run({
+    policy: cell.policy,
+    workload,
+    check: cell.check ?? DEFAULT_CHECK,
+    costs,
+    folioOrder: FOLIO_ORDERS[cell.params.folio],
+    options: workloadOptionsOf(cell),
+  });
+  const ns = Number(clock() - start);
+  return {
+    ...cell,
+    status: 'ok',
+    notes,
+    deterministic: readDeterministic({ tally, costs }),
+    wallClock: { ns, accessesPerSecond: ns === 0 ? 0 : Math.round((tally.accesses / ns) * 1e9), residentBytesMax: null },
+  };
+}
+
+/** What the cell asks of its workload. */
+export function workloadOptionsOf({ seed, params }: Pick<Cell, 'seed' | 'params'>): WorkloadOptions {
+  const { memoryBytes, accesses, vcpus, processes, vmas, conversion, dma, io, pace } = params;
+  return { pageCount: memoryBytes / PAGE_BYTES, accessCount: accesses ?? 0, seed, vcpus, processes, windowsPerProcess: vmas, conversion, dma, io, pace };
+}
+
+/**
+ * An error as plain data, since the way back from a worker drops an error's own fields. A mistake of the user keeps its
+ * words; anything else is a defect, and says where it happened (no paths: they differ between machines).
+ */
+export function cellErrorOf(error: unknown): CellError {
+  if (error instanceof UserError) return { what: error.what, why: error.why, fix: error.fix };
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { what: 'the cell ended with an unexpected error', why: message, fix: 'this is a defect: report it with the command that the record names' };
+}

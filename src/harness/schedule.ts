@@ -1,0 +1,76 @@
+/**
+ * Runs tasks on a runner, at most `jobs` at a time, the longest first, and hands over each result as it comes.
+ *
+ * A runner that loses a worker (killed, crashed, out of memory) rejects; the cell is tried once more and then failed, since
+ * a machine may be short of memory for a moment, but a cell that kills every worker must not go on for ever.
+ */
+import type { PlannedCell } from './experiment.ts';
+import { messageOf, type CellResult } from './record.ts';
+import type { CellTask } from './runCell.ts';
+
+/** Something that runs one cell somewhere else: a pool of threads, or a process for each cell. */
+export interface CellRunner {
+  /** Resolves to the cell's result, failed or not; rejects when the worker was lost. */
+  run(task: CellTask): Promise<CellResult>;
+  /** Ends all workers, the busy ones too. */
+  close(): Promise<void>;
+}
+
+export interface ScheduleOptions {
+  readonly cells: readonly PlannedCell[];
+  readonly costs: CellTask['costs'];
+  readonly runner: CellRunner;
+  readonly jobs: number;
+  /** Aborted: no cell is begun any more, and what is under way is dropped. */
+  readonly signal: AbortSignal;
+  /** Called for each finished cell, one at a time; the cell is finished once it resolves. */
+  readonly onResult: (planned: PlannedCell, result: CellResult) => Promise<void>;
+}
+
+const ATTEMPTS = 2;
+
+/** Resolves when all cells have ended, or on an abort as soon as the results at hand are handed over. */
+export async function runCells({ cells, costs, runner, jobs, signal, onResult }: ScheduleOptions): Promise<void> {
+  // The record has its own order; this one only keeps the last worker from starting the longest cell when the others are done.
+  const queue = [...cells].sort((a, b) => workOf(b) - workOf(a) || a.index - b.index);
+  const aborted = new Promise<'aborted'>((resolve) => {
+    if (signal.aborted) resolve('aborted');
+    signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+  });
+  let handedOver = Promise.resolve();
+  const worker = async () => {
+    for (let planned = queue.shift(); planned !== undefined && !signal.aborted; planned = queue.shift()) {
+      const current = planned;
+      const result = await Promise.race([attempt(runner, { cell: current.cell, costs }, signal), aborted]);
+      if (result === 'aborted') return;
+      handedOver = handedOver.then(() => onResult(current, result));
+      await handedOver;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(jobs, queue.length)) }, worker));
+}
+
+async function attempt(runner: CellRunner, task: CellTask, signal: AbortSignal): Promise<CellResult> {
+  let lost = '';
+  for (let tries = 0; tries < ATTEMPTS && !signal.aborted; tries++) {
+    try {
+      return await runner.run(task);
+    } catch (error) {
+      lost = messageOf(error);
+    }
+  }
+  return {
+    ...task.cell,
+    status: 'failed',
+    error: {
+      what: `the worker of this cell was lost ${ATTEMPTS} times`,
+      why: lost,
+      fix: 'give the machine more memory, use fewer --jobs or a smaller --memory, then --resume',
+    },
+  };
+}
+
+/** Work that a cell probably is, in accesses: for its order and for the remaining time, never for a figure. A trace touches each page about once. */
+export function workOf({ cell: { params } }: PlannedCell): number {
+  return params.accesses ?? params.memoryBytes / 4096;
+}

@@ -1,0 +1,109 @@
+/** The JSON Schema of a record (draft-07), generated from the registry; `schema/results-1.schema.json` is its committed copy. */
+import { CHECKS } from '../policies/policy.ts';
+import { FAMILIES, FOLIO_ORDERS } from './experiment.ts';
+import { METRICS, type Metric } from './metrics.ts';
+import { RESULTS_SCHEMA } from './record.ts';
+
+export type Schema = { readonly [keyword: string]: unknown };
+
+const text: Schema = { type: 'string' };
+const count: Schema = { type: 'integer', minimum: 0 };
+const positive: Schema = { type: 'integer', minimum: 1 };
+const list = (items: Schema): Schema => ({ type: 'array', items });
+const oneOf = (values: readonly (string | null)[]): Schema => ({ enum: values });
+
+/** An object with these fields and no others; `optional` ones may be missing. */
+function closed(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
+  return { type: 'object', properties, required: Object.keys(properties).filter((key) => !optional.includes(key)), additionalProperties: false };
+}
+
+export function resultsSchema(): Schema {
+  const check = oneOf([...CHECKS, null]);
+  const params = closed({
+    memoryBytes: positive,
+    folio: oneOf(Object.keys(FOLIO_ORDERS)),
+    vcpus: positive,
+    processes: positive,
+    vmas: positive,
+    conversion: oneOf(['explicit', 'lazy']),
+    dma: oneOf(['pool', 'direct']),
+    io: oneOf(['direct', 'buffered']),
+    pace: oneOf(['recorded', 'closed']),
+    accesses: { type: ['integer', 'null'], minimum: 1 },
+  });
+  const inputs = { family: oneOf(FAMILIES), policy: text, workload: text, check, seed: count, params: { $ref: '#/definitions/params' } };
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'Results of foliobench',
+    description: `A record of schema "${RESULTS_SCHEMA}". All *Ns fields are virtual nanoseconds unless they are under wallClock.`,
+    ...closed({
+      schema: { const: RESULTS_SCHEMA },
+      tool: closed({ version: text }),
+      environment: closed({ node: text, platform: text, arch: text, cpuModel: text, cpus: { type: ['integer', 'null'], minimum: 1 }, kernel: text }),
+      complete: { type: 'boolean' },
+      shard: closed({ index: positive, count: positive }),
+      experiment: closed({
+        family: oneOf(FAMILIES),
+        command: text,
+        costs: closed({ name: text, hash: text }),
+        seeds: list(count),
+        rows: list(closed({ policy: text, check })),
+        runs: list(closed({ workload: text, params: { $ref: '#/definitions/params' } })),
+      }),
+      cells: list({
+        oneOf: [
+          closed({
+            ...inputs,
+            status: { const: 'ok' },
+            notes: list(text),
+            deterministic: { $ref: '#/definitions/deterministic' },
+            wallClock: closed({ ns: count, accessesPerSecond: { type: 'number', minimum: 0 }, residentBytesMax: { type: ['integer', 'null'], minimum: 1 } }),
+          }),
+          closed({ ...inputs, status: { const: 'failed' }, error: closed({ what: text, why: text, fix: text }) }),
+        ],
+      }),
+    }, ['shard']),
+    definitions: { params, deterministic: deterministicSchema() },
+  };
+}
+
+interface Section {
+  [key: string]: Section | Metric;
+}
+
+/** The tree of sections that the paths of the registry span. */
+function deterministicSchema(): Schema {
+  const root: Section = {};
+  for (const metric of METRICS) {
+    let section = root;
+    for (const key of metric.path.slice(0, -1)) section = (section[key] ??= {}) as Section;
+    section[metric.path[metric.path.length - 1]] = metric;
+  }
+  return sectionSchema(root);
+}
+
+function sectionSchema(section: Section): Schema {
+  return closed(Object.fromEntries(Object.entries(section).map(([key, part]) => [key, isMetric(part) ? metricSchema(part) : sectionSchema(part)])));
+}
+
+function isMetric(part: Section | Metric): part is Metric {
+  return Array.isArray(part.path);
+}
+
+function metricSchema(metric: Metric): Schema {
+  const description = `${metric.summary} (unit: ${metric.unit}; better: ${metric.better})`;
+  switch (metric.kind) {
+    case 'number':
+      return { description, type: metric.nullable ? ['number', 'null'] : 'number', minimum: 0 };
+    case 'pairs':
+      return { description: `${description}: [upper edge in ns, count] of each bucket that is not empty`, ...list({ type: 'array', items: { type: 'number', minimum: 0 }, minItems: 2, maxItems: 2 }) };
+    case 'counts':
+      return {
+        description: `${description}; a key that is absent counts 0`,
+        type: 'object',
+        properties: Object.fromEntries(metric.keys.map((key) => [key, { type: 'number', exclusiveMinimum: 0 }])),
+        additionalProperties: false,
+      };
+  }
+  metric satisfies never;
+}
