@@ -74,7 +74,8 @@ const lockTable: Run = (world, task) => {
   return flow;
 };
 
-function chunkEnd(world: World, task: number): number {
+/** End of the chunk that the walk is at: one step, one page table, one range. */
+export function chunkEnd(world: World, task: number): number {
   const cursor = world.walkCursor[task];
   const tableEnd = (cursor | (world.sizes.regionPages - 1)) + 1;
   return Math.min(cursor + world.shape.chunk, tableEnd, world.walkEnd[task]);
