@@ -1,0 +1,113 @@
+/**
+ * The columns of the summary tables. Which way is better comes from the registry of metrics; what a column adds to it is
+ * how the figure is taken of a whole row, and its place on paper.
+ */
+import { METRICS } from '../harness/metrics.ts';
+import { ABSENT, formatCount, formatFigure, formatPercent } from './numbers.ts';
+import { countsOf, latencies, total, totalOf, type SummaryRow } from './rows.ts';
+
+export interface Column {
+  /** Lines of the header; the last one is the unit, where there is one. */
+  readonly head: readonly string[];
+  readonly better: 'less' | 'more' | 'neither';
+  /** The figure that is compared; null where the row has none. */
+  readonly figure: (row: SummaryRow) => number | null;
+  readonly text: (row: SummaryRow) => string;
+}
+
+/** What each policy costs those who do nothing wrong. */
+export const COST_COLUMNS: readonly Column[] = [
+  column(['completed', 'work', '1/s'], 'completedPerVirtualSecond', perVirtualSecond, formatFigure),
+  percentileColumn(['to-private', 'p50', 'us'], 50, 'p50'),
+  percentileColumn(['to-private', 'p99', 'us'], 99, 'p99'),
+  column(['granted', '%'], 'conversions.toPrivate.succeeded', perRequest('conversions', 'toPrivate', 'succeeded'), formatPercent),
+  column(['VMAs', 'visited', '/request'], 'rmap.vmasVisited', perRequest('rmap', 'vmasVisited'), formatFigure),
+  column(['entries', 'zapped', '/request'], 'rmap.entriesZapped', perRequest('rmap', 'entriesZapped'), formatFigure),
+  countColumn(['TLB', 'flushes'], 'tlb.flushes'),
+  countColumn(['TLB', 'IPIs'], 'tlb.ipis'),
+  column(['bystander', 'time', '%'], 'bystanderNs', (row) => ratio(total(row, 'bystanderNs'), total(row, 'virtualNs')), formatPercent),
+];
+
+/** Whom each policy turns away, and what it lets through. */
+export const CONTRACT_COLUMNS: readonly Column[] = [
+  countColumn(['SIGBUS'], 'signals.SIGBUS'),
+  countColumn(['SIGSEGV'], 'signals.SIGSEGV'),
+  { ...countsColumn(['attempts', 'refused'], 'conversions.toPrivate.refused'), text: refusals },
+  countsColumn(['mmap', 'failures'], 'errors.mmap'),
+  countsColumn(['GUP', 'failures'], 'errors.gup'),
+  countColumn(['degraded', 'accesses'], 'degraded'),
+  { ...countColumn(['rogue', 'accesses'], 'safety.rogueAccesses'), text: (row) => noneSeen(total(row, 'safety', 'rogueAccesses')) },
+  { ...countColumn(['exposures'], 'safety.exposures'), text: (row) => noneSeen(total(row, 'safety', 'exposures')) },
+  // Verdicts come from exhaustive exploration, never from what a simulation happened to see.
+  { head: ['safe'], better: 'neither', figure: () => null, text: () => 'not checked' },
+];
+
+function column(head: readonly string[], metric: string, figure: Column['figure'], format: (figure: number) => string): Column {
+  return {
+    head,
+    better: betterOf(metric),
+    figure,
+    text(row) {
+      const value = figure(row);
+      return value === null ? ABSENT : format(value);
+    },
+  };
+}
+
+function countColumn(head: readonly string[], metric: string): Column {
+  return column(head, metric, (row) => (row.cells.length === 0 ? null : total(row, ...metric.split('.'))), formatCount);
+}
+
+function countsColumn(head: readonly string[], metric: string): Column {
+  return column(head, metric, (row) => (row.cells.length === 0 ? null : totalOf(row, ...metric.split('.'))), formatCount);
+}
+
+/**
+ * Percentile over all requests. One that was given up stands in it with the time at which that happened, so a percentile
+ * that falls among those is only known to be above it: `>`.
+ */
+function percentileColumn(head: readonly string[], percent: number, key: 'p50' | 'p99'): Column {
+  const percentileNs = (row: SummaryRow) => latencies(row, 'toPrivate', 'abandoned').percentile(percent);
+  return {
+    head,
+    better: betterOf(`latencyNs.toPrivate.${key}`),
+    figure: percentileNs,
+    text(row) {
+      const ns = percentileNs(row);
+      if (ns === null) return ABSENT;
+      const firstGivenUpNs = latencies(row, 'abandoned').minNs ?? Infinity;
+      return `${ns > firstGivenUpNs ? '>' : ''}${formatFigure(ns / 1000)}`;
+    },
+  };
+}
+
+function betterOf(path: string): Column['better'] {
+  const metric = METRICS.find((candidate) => candidate.path.join('.') === path);
+  if (metric === undefined) throw new Error(`no metric ${path}`);
+  return metric.better;
+}
+
+function perVirtualSecond(row: SummaryRow): number | null {
+  const perNs = ratio(total(row, 'completed'), total(row, 'virtualNs'));
+  return perNs === null ? null : perNs * 1e9;
+}
+
+function perRequest(...path: readonly string[]): (row: SummaryRow) => number | null {
+  return (row) => ratio(total(row, ...path), total(row, 'conversions', 'toPrivate', 'requested'));
+}
+
+const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
+
+/** `EAGAIN 12.3k`, `EPERM 4`: a line each, the most frequent first. */
+function refusals(row: SummaryRow): string {
+  if (row.cells.length === 0) return ABSENT;
+  const refused = Object.entries(countsOf(row, 'conversions', 'toPrivate', 'refused'));
+  if (refused.length === 0) return '0';
+  return refused
+    .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
+    .map(([errno, count]) => `${errno} ${formatCount(count)}`)
+    .join('\n');
+}
+
+/** A simulation shows that something happens, never that it cannot. */
+const noneSeen = (count: number): string => (count === 0 ? 'none seen' : formatCount(count));

@@ -1,0 +1,27 @@
+/** Whether the order of the policies would survive other prices: a line or a few for each table. */
+import { OPERATIONS } from '../model/operations.ts';
+import type { CostProfile } from '../simulate/costs.ts';
+import { formatOrderStability, orderStability, type StabilityRow } from './orderStability.ts';
+import { countsOf, total, type Group, type SummaryRow } from './rows.ts';
+
+const FLIPS_SHOWN = 3;
+
+export function orderLines(groups: readonly Group[], profile: CostProfile): readonly string[] {
+  return groups.flatMap(({ label, workloads, rows }) => {
+    const policies = rows.filter(({ isMeasure, cells, missing }) => !isMeasure && cells.length > 0 && missing === 0);
+    if (policies.length < 2) return [];
+    const isDivided = groups.some((other) => other.label === label && other.workloads !== workloads);
+    const heading = isDivided ? `${label}, ${workloads.join(', ')}` : label;
+    const text = formatOrderStability(orderStability(policies.map(stabilityRow), profile), FLIPS_SHOWN);
+    return `${heading}: ${text}`.split('\n');
+  });
+}
+
+function stabilityRow(row: SummaryRow): StabilityRow {
+  const counts = countsOf(row, 'operations');
+  return {
+    label: row.check === null ? row.policy : `${row.policy} (${row.check})`,
+    operations: OPERATIONS.map(({ name }) => counts[name] ?? 0),
+    completed: total(row, 'completed'),
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Rows of a comparison: the cells of one policy under one check, merged over workloads and seeds.
+ *
+ * Counts add up, histograms merge bucket by bucket, and every ratio is taken of the sums; nothing is an average of averages.
+ */
+import { labelOf, LABELS, type Experiment, type Label, type Row } from '../harness/experiment.ts';
+import { figureAt, type Deterministic } from '../harness/metrics.ts';
+import type { CellResult, ResultsRecord, SucceededCell } from '../harness/record.ts';
+import { Histogram, type BucketPair } from '../simulate/histogram.ts';
+import type { LatencyName } from '../simulate/tally.ts';
+
+export interface SummaryRow extends Row {
+  /** A measure stands beside the policies and competes with none: the harness itself, or what no safe policy can beat. */
+  readonly isMeasure: boolean;
+  readonly cells: readonly SucceededCell[];
+  /** Cells of this row that failed, or that had not been run when the record was written. */
+  readonly missing: number;
+}
+
+/** What one table shows: rows that were given the same requests, and so can be compared. */
+export interface Group {
+  readonly label: Label;
+  /** Workloads that the rows are merged over. */
+  readonly workloads: readonly string[];
+  readonly rows: readonly SummaryRow[];
+}
+
+const MEASURES: readonly string[] = ['null', 'lower-bound'];
+
+/** One group a label, or one a label and workload; labels and workloads in the order of the plan. */
+export function groupCells({ experiment, cells }: ResultsRecord, by: 'label' | 'workload'): readonly Group[] {
+  return LABELS.flatMap((label) => {
+    const workloads = workloadsOf(experiment, label);
+    const sets = by === 'workload' ? workloads.map((workload) => [workload]) : workloads.length > 0 ? [workloads] : [];
+    return sets.map((set) => ({ label, workloads: set, rows: experiment.rows.map((row) => summarize(row, experiment, cells, label, set)) }));
+  });
+}
+
+const workloadsOf = ({ runs }: Experiment, label: Label): readonly string[] => [
+  ...new Set(runs.filter(({ params }) => labelOf(params) === label).map(({ workload }) => workload)),
+];
+
+function summarize({ policy, check }: Row, { runs, seeds }: Experiment, all: readonly CellResult[], label: Label, workloads: readonly string[]): SummaryRow {
+  const isShown = (workload: string, params: CellResult['params']) => labelOf(params) === label && workloads.includes(workload);
+  const planned = runs
+    .filter(({ workload, params }) => isShown(workload, params))
+    .reduce((count, { params }) => count + (params.accesses === null ? 1 : seeds.length), 0);
+  const cells = all
+    .filter((cell) => cell.policy === policy && cell.check === check && isShown(cell.workload, cell.params))
+    .filter((cell) => cell.status === 'ok');
+  return { policy, check, isMeasure: MEASURES.includes(policy), cells, missing: planned - cells.length };
+}
+
+/** Sum of a figure over the cells of a row. */
+export function total({ cells }: Pick<SummaryRow, 'cells'>, ...path: readonly string[]): number {
+  return cells.reduce((sum, { deterministic }) => sum + (figureAt(deterministic, ...path) ?? 0), 0);
+}
+
+/** Sum of all counts of a section such as `errors.mmap`. */
+export function totalOf({ cells }: Pick<SummaryRow, 'cells'>, ...path: readonly string[]): number {
+  return Object.values(countsOf({ cells }, ...path)).reduce((sum, count) => sum + count, 0);
+}
+
+/** The counts of a section by key, summed over the cells of a row. */
+export function countsOf({ cells }: Pick<SummaryRow, 'cells'>, ...path: readonly string[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { deterministic } of cells) {
+    for (const [key, count] of Object.entries(sectionAt(deterministic, path))) counts[key] = (counts[key] ?? 0) + Number(count);
+  }
+  return counts;
+}
+
+function sectionAt(deterministic: Deterministic, path: readonly string[]): Deterministic {
+  return path.reduce((section, key) => section[key] as Deterministic, deterministic);
+}
+
+/** The latencies of a row in one histogram. */
+export function latencies({ cells }: Pick<SummaryRow, 'cells'>, ...names: readonly LatencyName[]): Histogram {
+  const merged = new Histogram();
+  for (const { deterministic } of cells) {
+    for (const name of names) merged.merge(readHistogram(sectionAt(deterministic, ['latencyNs', name])));
+  }
+  return merged;
+}
+
+function readHistogram({ histogram, min, mean, max }: Deterministic): Histogram {
+  const summary = min === null ? null : { minNs: Number(min), meanNs: Number(mean), maxNs: Number(max) };
+  return Histogram.fromPairs(histogram as readonly BucketPair[], summary);
+}

@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { fakeCatalogue, fakeCosts } from '../../test/support/fakeCatalogue.ts';
+import { createLocalRunner } from '../../test/support/localRunner.ts';
+import { compare } from '../harness/compare.ts';
+import type { ResultsRecord } from '../harness/record.ts';
+import { createExperiment, type Request } from '../harness/request.ts';
+import { COST_COLUMNS } from './columns.ts';
+import { groupCells, latencies, type SummaryRow } from './rows.ts';
+import { bestRows, formatTables } from './table.ts';
+
+const environment = { node: 'v20.19.0', platform: 'linux', arch: 'x64', cpuModel: 'none', cpus: 2, kernel: '6.1' };
+
+async function record(request: Request, catalogue = fakeCatalogue): Promise<ResultsRecord> {
+  const experiment = await createExperiment(request, catalogue);
+  return compare({ experiment, costsFrom: 'fake', version: '1.0.0', environment, jobs: 1, createRunner: () => createLocalRunner(catalogue) });
+}
+
+describe('the summary', () => {
+  test('has the same rows twice for each label, and the method under them', async () => {
+    expect(formatTables(await record({ workloads: ['zipf', 'sequential'], seeds: [1, 2], accesses: 1000 }), { profile: fakeCosts })).toMatchInlineSnapshot(`
+      "as today: the guest asks for each conversion and bounces its DMA through a shared pool
+      2 workloads: sequential, zipf
+      ------------------------------------------------------------------------------------------------
+      policy           completed  to-private  to-private  granted      VMAs   entries      TLB   TLB  bystander
+                            work         p50         p99        %   visited    zapped  flushes  IPIs       time
+                             1/s          us          us           /request  /request                         %
+      ------------------------------------------------------------------------------------------------
+      null                 100M           -           -        -         -         -        0     0          0
+      lower-bound          200M        1.01        1.01      100      1.00      1.50       80     0        2.0
+      sigbus-on-fault      100M*       1.01        1.01*     100*     1.00      1.50       80     0        1.0
+      refuse-mmap         50.0M        1.01       >50.2     50.0      1.00      1.50       80     0        1.0
+      ------------------------------------------------------------------------------------------------
+
+      ------------------------------------------------------------------------------------------------------
+      policy           SIGBUS  SIGSEGV   attempts      mmap       GUP  degraded       rogue   exposures          safe
+                                          refused  failures  failures  accesses    accesses
+      ------------------------------------------------------------------------------------------------------
+      null                 0        0          0         0         0         0   none seen   none seen   not checked
+      lower-bound          0        0          0         0         0         0   none seen   none seen   not checked
+      sigbus-on-fault     12        0          0*        0*        0         0   none seen   none seen   not checked
+      refuse-mmap          0        0   EBUSY 20        28         0         0   none seen   none seen   not checked
+      ------------------------------------------------------------------------------------------------------
+
+      * best of the column; withheld where who has it completed less work than another policy
+      > at least: some of these requests were given up at that time
+      1000 accesses a cell (a recorded guest: its own); seeds 1, 2; 16 cells; foliobench 1.0.0
+      prices: fake, hash 0123456789ab; of the priced time 0 % measured, 90.9 to 100 % published, 0 to 9.1 % estimated
+      as today: order stable (each of 1 estimated prices at its low and at its high end)
+      repeat with: foliobench compare --workload zipf,sequential --accesses 1000 --seeds 1,2
+      "
+    `);
+  });
+
+  test('fits in 120 columns, with every check in it and everything failing', async () => {
+    const failing = { ...fakeCatalogue, run: async () => { throw new Error('x'); } };
+    const text = formatTables(await record({ checks: ['all'] })) + formatTables(await record({ checks: ['all'] }, failing));
+    expect(text.split('\n').filter(({ length }) => length > 120)).toEqual([]);
+    expect(text).toContain('sigbus-on-fault');
+    expect(text).toContain('mapped-or-pinned');
+  });
+
+  test('has no control characters but newlines', async () => {
+    expect(formatTables(await record({}))).toMatch(/^[\x20-\x7e\n]+$/);
+  });
+
+  test('says for each workload what it says for each label', async () => {
+    const text = formatTables(await record({ workloads: ['zipf', 'sequential'] }), { by: 'workload' });
+    expect(text.match(/^workload: \w+$/gm)).toEqual(['workload: sequential', 'workload: zipf']);
+  });
+
+  test('never mixes labels', async () => {
+    const groups = groupCells(await record({ policies: ['null'] }), 'label');
+    expect(groups.map(({ label, workloads, rows }) => [label, workloads.length, rows[0].cells.length])).toEqual([
+      ['as today', 4, 4],
+      ['lazy donation', 3, 3],
+      ['counterfactual', 2, 2],
+    ]);
+  });
+});
+
+describe('a row', () => {
+  test('merges histograms, and does not average percentiles', async () => {
+    const [{ rows }] = groupCells(await record({ policies: ['sigbus-on-fault'], workloads: ['zipf'], seeds: [1, 2, 3000] }), 'label');
+    const merged = latencies(rows[0], 'toPrivate');
+    expect([merged.count, merged.totalNs, merged.minNs, merged.maxNs]).toEqual([30, 10 * (1001 + 1002 + 4000), 1001, 4000]);
+    expect([merged.percentile(50), merged.percentile(99)]).toEqual([1008, 4032]);
+  });
+
+  test('whose requests were given up shows its latency as a bound', async () => {
+    const text = formatTables(await record({ policies: ['refuse-mmap'], workloads: ['zipf'] }));
+    const [line] = text.split('\n').filter((candidate) => candidate.startsWith('refuse-mmap'));
+    expect(line.split(/ {2,}/).slice(2, 5)).toEqual(['1.01', '>50.2', '50.0']);
+  });
+
+  test('that lacks cells says so and is never the best', async () => {
+    const flaky = { ...fakeCatalogue, run: async (options: Parameters<typeof fakeCatalogue.run>[0]) => {
+      if (options.policy === 'sigbus-on-fault' && options.options.seed === 2) throw new Error('broken');
+      return fakeCatalogue.run(options);
+    } };
+    const damaged = await record({ workloads: ['zipf'], seeds: [1, 2] }, flaky);
+    const text = formatTables(damaged);
+    expect(text).toContain('(1 of 2 cells)');
+    expect(text).toContain('1 of 8 cells failed:\n- sigbus-on-fault / zipf / seed 2: the cell ended with an unexpected error (Error: broken)');
+    const [{ rows }] = groupCells(damaged, 'label');
+    expect([...bestRows(COST_COLUMNS[0], rows)].map(({ policy }) => policy)).not.toContain('sigbus-on-fault');
+  });
+});
+
+describe('the mark', () => {
+  const column = { head: ['x'], better: 'less' as const, figure: ({ policy }: SummaryRow) => Number(policy.slice(1)), text: () => '' };
+  const row = (policy: string, completed: number, isMeasure = false): SummaryRow => ({
+    policy, check: null, isMeasure, missing: 0, cells: [{ deterministic: { completed } }] as unknown as SummaryRow['cells'],
+  });
+  const marked = (...rows: readonly SummaryRow[]) => [...bestRows(column, rows)].map(({ policy }) => policy);
+
+  test('goes to the best figure, or to all that share it', () => {
+    expect(marked(row('p2', 10), row('p1', 10), row('p3', 10))).toEqual(['p1']);
+    expect(marked(row('p1', 10), row('p1', 10), row('p3', 10))).toEqual(['p1', 'p1']);
+  });
+  test('goes to nobody where all are alike', () => expect(marked(row('p1', 10), row('p1', 10))).toEqual([]));
+  test('goes to nobody where the best figure is of a policy that completed less', () => {
+    expect(marked(row('p2', 10), row('p1', 9), row('p3', 10))).toEqual([]);
+    expect(marked(row('p1', 10), row('p2', 9), row('p3', 10))).toEqual(['p1']);
+  });
+  test('goes to no measure', () => expect(marked(row('p2', 10), row('p3', 10), row('p1', 99, true))).toEqual(['p2']));
+});

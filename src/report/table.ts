@@ -1,0 +1,85 @@
+/**
+ * The summary of a comparison for a terminal, at most 120 columns wide, in plain characters: it reads the same in a file, in
+ * a mail and without colours.
+ *
+ * For each label (DESIGN 13.6) the same rows twice: what a policy costs, then whom it turns away and what it lets through.
+ */
+import Table from 'cli-table3';
+import type { CostProfile } from '../simulate/costs.ts';
+import type { ResultsRecord } from '../harness/record.ts';
+import { COST_COLUMNS, CONTRACT_COLUMNS, type Column } from './columns.ts';
+import { footer } from './footer.ts';
+import { groupCells, total, type Group, type SummaryRow } from './rows.ts';
+import { wrap } from './wrap.ts';
+
+export interface TableOptions {
+  /** A table for each label, or for each workload under each label. */
+  readonly by?: 'label' | 'workload';
+  /** The profile that the record was priced with; without it nothing is said about the order of the policies. */
+  readonly profile?: CostProfile;
+}
+
+const MEANINGS = {
+  'as today': 'the guest asks for each conversion and bounces its DMA through a shared pool',
+  'lazy donation': `a guest's first touch makes a page private; DMA bounces through a shared pool`,
+  counterfactual: 'no pool: the guest shares each DMA buffer in place and takes it back',
+} as const satisfies Record<Group['label'], string>;
+
+const MARK = '*';
+
+/** The tables and their footer, ending in a newline. */
+export function formatTables(record: ResultsRecord, { by = 'label', profile }: TableOptions = {}): string {
+  const groups = groupCells(record, by);
+  const sections = groups.map((group) => [`${title(group)}\n${formatBlock(group.rows, COST_COLUMNS)}`, formatBlock(group.rows, CONTRACT_COLUMNS)].join('\n\n'));
+  return `${[...sections, footer(record, groups, profile)].join('\n\n')}\n`;
+}
+
+function title({ label, workloads }: Group): string {
+  const heading = `${label}: ${MEANINGS[label]}`;
+  return [heading, ...wrap(`${workloads.length === 1 ? 'workload' : `${workloads.length} workloads`}: ${workloads.join(', ')}`)].join('\n');
+}
+
+function formatBlock(rows: readonly SummaryRow[], columns: readonly Column[]): string {
+  const table = new Table({
+    head: ['policy', ...columns.map(({ head }) => head.join('\n'))],
+    colAligns: ['left', ...columns.map(() => 'right' as const)],
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
+    chars: RULES,
+  });
+  const marked = columns.map((column) => bestRows(column, rows));
+  for (const row of rows) {
+    table.push([rowName(row, rows), ...columns.map((column, index) => `${column.text(row)}${marked[index].has(row) ? MARK : ' '}`)]);
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** Rules above, below and under the header only. */
+const RULES = {
+  top: '-', 'top-mid': '-', 'top-left': '', 'top-right': '',
+  bottom: '-', 'bottom-mid': '-', 'bottom-left': '', 'bottom-right': '',
+  left: '', 'left-mid': '', mid: '-', 'mid-mid': '-', right: '', 'right-mid': '', middle: '  ',
+} as const;
+
+/** The check stands in the name where it tells rows apart. */
+function rowName({ policy, check, missing, cells }: SummaryRow, rows: readonly SummaryRow[]): string {
+  const isRepeated = rows.filter((row) => row.policy === policy).length > 1;
+  const name = isRepeated && check !== null ? `${policy}\n  ${check}` : policy;
+  return missing === 0 ? name : `${name}\n  (${cells.length} of ${cells.length + missing} cells)`;
+}
+
+/**
+ * The rows to mark in a column: the best figure of all policies, unless who has it completed less work than another or lacks
+ * cells. A policy that refuses nearly everything is quick, and must not win; then nobody does. No mark where all are alike.
+ */
+export function bestRows({ better, figure }: Column, rows: readonly SummaryRow[]): ReadonlySet<SummaryRow> {
+  const policies = rows.filter(({ isMeasure, cells }) => !isMeasure && cells.length > 0);
+  const figures = policies.flatMap((row) => figure(row) ?? []);
+  if (better === 'neither' || new Set(figures).size < 2) return new Set();
+  const best = (better === 'less' ? Math.min : Math.max)(...figures);
+  const completedMost = Math.max(...policies.map((row) => total(row, 'completed')));
+  return new Set(policies.filter((row) => figure(row) === best && row.missing === 0 && total(row, 'completed') === completedMost));
+}
