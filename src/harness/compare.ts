@@ -21,8 +21,8 @@ export interface CompareOptions {
   readonly resume?: boolean;
   readonly shard?: Shard;
   readonly jobs: number;
-  /** Called only once there is work, since a pool of threads takes its time to start. */
-  readonly createRunner: () => CellRunner;
+  /** Called only once there is work, since a pool of threads takes its time to start, with the number of cells that will run at a time. */
+  readonly createRunner: (jobs: number) => CellRunner;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -66,12 +66,13 @@ export async function compare(options: CompareOptions): Promise<ResultsRecord> {
 }
 
 async function runMissing(
-  { createRunner, costsFrom, experiment, jobs }: CompareOptions,
+  { createRunner, costsFrom, experiment, jobs: jobsMax }: CompareOptions,
   cells: readonly PlannedCell[],
   signal: AbortSignal,
   onResult: (planned: PlannedCell, result: CellResult) => Promise<void>,
 ): Promise<void> {
-  const runner = createRunner();
+  const jobs = Math.min(jobsMax, cells.length);
+  const runner = createRunner(jobs);
   try {
     await runCells({ cells, costs: { from: costsFrom, hash: experiment.costs.hash }, runner, jobs, signal, onResult });
   } finally {

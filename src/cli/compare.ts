@@ -1,0 +1,133 @@
+/** `foliobench compare`: the main job. */
+import { availableParallelism } from 'node:os';
+import type { Command } from 'commander';
+import { compare } from '../harness/compare.ts';
+import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
+import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.ts';
+import { createExperiment, DEFAULTS, type Request } from '../harness/request.ts';
+import { formatSize, parseSize } from '../harness/sizes.ts';
+import { formatTables } from '../report/table.ts';
+import type { CliContext } from './context.ts';
+import { ExitCode } from './exitCodes.ts';
+import { parseChoice, parseCount, parseList, parsePositive, parseSeeds, parseShard } from './parse.ts';
+import { createProgressLine } from './progress.ts';
+
+interface CompareFlags {
+  readonly policy?: readonly string[];
+  readonly workload?: readonly string[];
+  readonly check?: readonly string[];
+  readonly memory?: number;
+  readonly folio?: FolioSize;
+  readonly vcpus?: number;
+  readonly vmas?: number;
+  readonly processes?: number;
+  readonly conversion?: 'explicit' | 'lazy';
+  readonly dma?: 'pool' | 'direct';
+  readonly io?: 'direct' | 'buffered';
+  readonly pace?: 'recorded' | 'closed';
+  readonly accesses?: number;
+  readonly seed?: number;
+  readonly seeds?: readonly number[];
+  readonly costs?: string;
+  readonly jobs?: number;
+  readonly isolate?: boolean;
+  readonly format: 'table' | 'json';
+  readonly by: 'label' | 'workload';
+  readonly output?: string;
+  readonly resume?: boolean;
+  readonly shard?: Shard;
+  readonly quiet?: boolean;
+}
+
+export function addCompareCommand(program: Command, context: CliContext): void {
+  program
+    .command('compare')
+    .description('run policies on workloads and compare what they cost')
+    .option('--policy <names>', 'policies: a,b or all', parseList)
+    .option('--workload <names>', 'workloads: a,b, all, or the path of a trace', parseList)
+    .option('--check <names>', 'reference checks of the policies that take one: a,b or all', parseList)
+    .option('--memory <size>', `guest memory; a trace brings its own (default: ${formatSize(DEFAULTS.memoryBytes)})`, parseSize)
+    .option('--folio <size>', `folio size: 4K or 2M (default: ${DEFAULTS.folio})`, parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]))
+    .option('--vcpus <count>', `vCPUs of the guest (default: ${DEFAULTS.vcpus})`, parseCount)
+    .option('--vmas <count>', `mappings of the file in each process (default: ${DEFAULTS.vmas})`, parseCount)
+    .option('--processes <count>', `processes that map the file (default: ${DEFAULTS.processes})`, parseCount)
+    .option('--conversion <mode>', 'explicit (the guest asks) or lazy (its first touch does); default: see the labels', parseChoice(['explicit', 'lazy']))
+    .option('--dma <mode>', 'pool (bounce buffers) or direct (buffers shared in place); default: see the labels', parseChoice(['pool', 'direct']))
+    .option('--io <mode>', `direct (pins pages) or buffered (copies) (default: ${DEFAULTS.io})`, parseChoice(['direct', 'buffered']))
+    .option('--pace <mode>', `closed (as fast as it can) or recorded (default: ${DEFAULTS.pace})`, parseChoice(['recorded', 'closed']))
+    .option('--accesses <count>', `accesses of each synthetic cell (default: ${DEFAULTS.accesses})`, parseCount)
+    .option('--seed <number>', `seed of the synthetic workloads (default: ${DEFAULTS.seed})`, parseCount)
+    .option('--seeds <list>', 'several: 1,2,9 or 1-5', parseSeeds)
+    .option('--costs <profile>', 'cost profile: a name or the path of a file', String)
+    .option('--jobs <count>', 'cells at a time (default: as many as there are CPUs)', parsePositive)
+    .option('--isolate', 'run each cell in a process of its own, and record its resident memory')
+    .option('--format <format>', 'what stdout shows: table or json', parseChoice(['table', 'json']), 'table')
+    .option('--by <what>', 'a table for each label or for each workload', parseChoice(['label', 'workload']), 'label')
+    .option('-o, --output <file>', 'write the record there; cells are kept in FILE.partial.jsonl as they end')
+    .option('--resume', 'go on from FILE.partial.jsonl')
+    .option('--shard <i/n>', 'run part i of n; put the parts together with merge', parseShard)
+    .option('--quiet', 'print nothing to stdout')
+    .addHelpText('after', LABELS_HELP)
+    .action((flags: CompareFlags) => runCompare(flags, context));
+}
+
+const LABELS_HELP = `
+Without --conversion and --dma, recorded guests run under each of three labels, which no table mixes:
+  as today        explicit conversion, DMA through a bounce pool
+  lazy donation   conversion by first touch, DMA through a bounce pool
+  counterfactual  DMA buffers shared in place
+Exit codes: 0 well, 1 a cell failed, 2 misuse, 130 interrupted (finished cells are kept; go on with --resume).`;
+
+async function runCompare(flags: CompareFlags, context: CliContext): Promise<void> {
+  const { catalogue, version, environment, stdout, stderr, nowMs } = context;
+  const { output, resume, shard, isolate = false, jobs = availableParallelism() } = flags;
+  const experiment = await createExperiment(requestOf(flags), catalogue);
+  const abort = new AbortController();
+  const stopListening = context.onInterrupt(() => abort.abort());
+  const progress = createProgressLine(stderr, nowMs);
+  try {
+    const record = await compare({
+      experiment,
+      costsFrom: flags.costs ?? catalogue.defaultCosts,
+      version,
+      environment,
+      jobs,
+      createRunner: (count) => context.createRunner({ jobs: count, isolate }),
+      signal: abort.signal,
+      onProgress: progress.show,
+      ...(output === undefined ? {} : { output }),
+      ...(resume === undefined ? {} : { resume }),
+      ...(shard === undefined ? {} : { shard }),
+    });
+    progress.clear();
+    if (flags.quiet !== true) stdout.write(await format(record, flags, context));
+    context.setExitCode(exitCodeOf(record, abort.signal));
+  } finally {
+    progress.clear();
+    stopListening();
+  }
+}
+
+async function format(record: ResultsRecord, { format: wanted, by, costs }: CompareFlags, { catalogue }: CliContext): Promise<string> {
+  if (wanted === 'json') return formatRecord(record);
+  return formatTables(record, { by, profile: await catalogue.loadCostProfile(costs ?? catalogue.defaultCosts) });
+}
+
+/** A failed cell is told by the exit code too, so that a script notices. */
+export function exitCodeOf({ cells }: ResultsRecord, { aborted }: AbortSignal): number {
+  if (aborted) return ExitCode.Interrupted;
+  return cells.some(({ status }) => status === 'failed') ? ExitCode.Failed : ExitCode.Ok;
+}
+
+/** Only what was asked for, under the request's names. */
+function requestOf({ policy, workload, check, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, accesses, costs }: CompareFlags): Request {
+  const wanted = {
+    policies: policy,
+    workloads: workload,
+    checks: check,
+    memoryBytes: memory,
+    seeds: seeds ?? (seed === undefined ? undefined : [seed]),
+    folio, vcpus, vmas, processes, conversion, dma, io, pace, accesses, costs,
+  };
+  return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)) as Request;
+}

@@ -1,0 +1,25 @@
+/** What a verb needs of the world outside: an argument, so that tests bring their own. */
+import type { Catalogue } from '../harness/catalogue.ts';
+import type { Environment } from '../harness/record.ts';
+import type { CellRunner } from '../harness/schedule.ts';
+
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+export interface CliContext {
+  readonly catalogue: Catalogue;
+  readonly version: string;
+  readonly environment: Environment;
+  readonly createRunner: (options: { readonly jobs: number; readonly isolate: boolean }) => CellRunner;
+  /** Data. */
+  readonly stdout: Output;
+  /** Progress and errors. */
+  readonly stderr: Output;
+  /** Milliseconds of a monotonic clock. */
+  readonly nowMs: () => number;
+  /** Calls back on Ctrl-C, until the function that it returns is called. */
+  readonly onInterrupt: (callback: () => void) => () => void;
+  readonly setExitCode: (code: number) => void;
+}

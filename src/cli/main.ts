@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+/** The program: the real catalogue, the real machine, and a command line. */
+import { catalogue } from '../harness/builtIn.ts';
+import { harnessFile } from '../harness/distFile.ts';
+import { readEnvironment, toolVersion } from '../harness/environment.ts';
+import { createIsolated } from '../harness/isolate.ts';
+import { createPool } from '../harness/pool.ts';
+import { runCommandLine } from './program.ts';
+
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+await runCommandLine(process.argv.slice(2), {
+  catalogue,
+  version: toolVersion(),
+  environment: readEnvironment(),
+  createRunner: ({ jobs, isolate }) =>
+    isolate ? createIsolated({ childFile: harnessFile('child') }) : createPool({ jobs, workerFile: harnessFile('worker') }),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  nowMs: () => performance.now(),
+  onInterrupt(callback) {
+    // The second Ctrl-C is for those who do not want to wait for the record.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, callback);
+    return () => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, callback);
+    };
+  },
+  setExitCode(code) {
+    process.exitCode = code;
+  },
+});
