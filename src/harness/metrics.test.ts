@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { fakeCosts, fakeTally } from '../../test/support/fakeCatalogue.ts';
+import { fakeCosts, fakeTally } from '../../test/tools/fakeCatalogue.ts';
 import { figureAt, METRICS, readDeterministic } from './metrics.ts';
 import { priceShare } from './priceShare.ts';
 import { resultsSchema } from './schema.ts';

@@ -6,7 +6,7 @@ import { createPool } from './pool.ts';
 import type { CellTask } from './runCell.ts';
 import type { CellRunner } from './schedule.ts';
 
-const support = (name: string) => fileURLToPath(new URL(`../../test/support/${name}`, import.meta.url));
+const support = (name: string) => fileURLToPath(new URL(`../../test/tools/${name}`, import.meta.url));
 const { memoryBytes, folio, vcpus, processes, vmas, io, pace, accesses } = DEFAULTS;
 const params = { memoryBytes, folio, vcpus, processes, vmas, conversion: 'explicit', dma: 'pool', io, pace, accesses } as const;
 const task = (policy: string): CellTask => ({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fakeCatalogue } from '../../test/support/fakeCatalogue.ts';
+import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
 import { labelOf, planCells } from './experiment.ts';
 import { createExperiment, type Request } from './request.ts';
 

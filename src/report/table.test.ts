@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { fakeCatalogue, fakeCosts } from '../../test/support/fakeCatalogue.ts';
-import { createLocalRunner } from '../../test/support/localRunner.ts';
+import { fakeCatalogue, fakeCosts } from '../../test/tools/fakeCatalogue.ts';
+import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import { compare } from '../harness/compare.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { createExperiment, type Request } from '../harness/request.ts';

@@ -14,5 +14,5 @@ export function flatCosts(ns = 1): CostProfile {
     date: '2026-01-01',
     prices: Object.fromEntries(priced.map(({ name }) => [name, { ns, low: ns, high: ns, source: 'measured', reference: 'test' }])),
     priceNs: Float64Array.from(OPERATIONS, ({ kind }) => (kind === 'work' ? ns : 0)),
-  } as CostProfile;
+  } as unknown as CostProfile;
 }
