@@ -95,11 +95,12 @@ export interface Program {
   entry(routine: string): number;
 }
 
-/** How deep routines nest: a guest's fault, the conversion in it, the kernel's or the VMM's part of that. */
-export const DEPTH_MAX = 3;
+/** How deep routines nest: a guest's fault, the conversion in it, the VMM's dance around that, the munmap in that. */
+export const DEPTH_MAX = 4;
 
-/** Flattens routines. @throws Error for a label or a callee that does not exist, a name used twice, a step without its label */
+/** Flattens routines. @throws Error for a label or a callee that does not exist, a name used twice, calls that nest too deep */
 export function buildProgram(routines: Routines): Program {
+  for (const routine of Object.keys(routines)) checkDepth(routines, [routine]);
   const starts = new Map<string, number>();
   const all: { readonly routine: string; readonly step: Step; readonly vmm: boolean }[] = [
     { routine: 'idle', step: { name: 'idle', run: done }, vmm: false },
@@ -142,4 +143,10 @@ export function buildProgram(routines: Routines): Program {
     routineNames: all.map(({ routine }) => routine),
     entry,
   };
+}
+
+/** A deeper call would write over the position of the next task. */
+function checkDepth(routines: Routines, calls: readonly string[]): void {
+  if (calls.length > DEPTH_MAX) throw new Error(`routines nest deeper than ${DEPTH_MAX}: ${calls.join(' > ')}`);
+  for (const { callee } of routines[calls[calls.length - 1]]?.steps ?? []) if (callee !== undefined) checkDepth(routines, [...calls, callee]);
 }
