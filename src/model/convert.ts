@@ -221,7 +221,8 @@ const testFolios = (test: Test): Run => (world, task) => {
   }
   world.meter.chargeMany(Op['folio.readRef'], tested);
   if (bad < 0) return Flow.Next;
-  world.page[task] = bad;
+  // Not in `page`: where a guest's fault started the request, that is the page that it will go on with.
+  world.walkCursor[task] = bad;
   return Flow.Otherwise;
 };
 
@@ -229,6 +230,7 @@ const testFolios = (test: Test): Run => (world, task) => {
 const drainOnce = (enabled: boolean): Run => (world, task) => {
   if (!enabled || world.flags[task] & TaskFlag.Drained || world.shape.lruBatch === 0 || world.shape.folioOrder > 0) return Flow.Otherwise;
   world.flags[task] |= TaskFlag.Drained;
+  world.walkCursor[task] = 0;
   sendDrain(world, task);
   return Flow.Next;
 };
@@ -236,7 +238,8 @@ const drainOnce = (enabled: boolean): Run => (world, task) => {
 const refuse = (errno: number): Run => (world, task) => {
   world.flags[task] |= TaskFlag.Refused;
   world.outcome[task] = errno;
-  blame(world, task, world.page[task]);
+  blame(world, task, world.walkCursor[task]);
+  world.walkCursor[task] = 0;
   return Flow.Next;
 };
 
