@@ -70,7 +70,8 @@ const insertFolio: Run = (world, task) => {
     return Flow.Otherwise;
   }
   world.pageState[head] |= PageBit.Present;
-  world.refcount[head] = cacheReferences(world) + 1;
+  // GUP-fast may still hold a grab that it is about to drop, of the folio that a punch has just taken out of this frame.
+  world.refcount[head] += cacheReferences(world) + 1;
   world.flags[task] |= TaskFlag.HoldsFolio;
   world.meter.charge(Op['pageCache.insert']);
   return Flow.Next;
