@@ -59,6 +59,7 @@ const removeFolio: Run = (world, task) => {
     const spare = spareFolio(world);
     if (spare < 0 || heldBySlotsAndBatches(world, head) !== held) return waitFor(world, lockId(Waiting.Folio, head));
     moveFolio(world, head, spare, held);
+    world.flags[task] |= TaskFlag.Orphaned;
   }
   world.pageState[head] &= ~(PageBit.Present | PageBit.UpToDate);
   world.refcount[head] = 1;
@@ -99,13 +100,18 @@ function moveFolio(world: World, from: number, to: number, references: number): 
   repointBatches(world, from, to);
 }
 
-/** Drops the punch's own reference, the last one. */
+/** Drops the punch's own reference, the last one that the index still has; an orphan is freed by its last holder. */
 const freePunched: Run = (world, task) => {
-  putFolio(world, task);
+  if (world.flags[task] & TaskFlag.Orphaned) {
+    world.flags[task] &= ~(TaskFlag.Orphaned | TaskFlag.HoldsFolio);
+    world.refcount[world.page[task]] = 0;
+    world.meter.charge(Op['folio.put']);
+  } else {
+    putFolio(world, task);
+  }
   world.walkStart[task] = world.walkEnd[task];
   return Flow.Next;
 };
-
 
 /** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
 export function punchSteps(): readonly Step[] {

@@ -83,8 +83,8 @@ export const TaskFlag = {
   LongTerm: 1 << 10,
   /** Its stage-2 zap cleared something. */
   Zapped: 1 << 11,
-  /** A host fault on a page that lost its entry as a neighbour. */
-  Neighbour: 1 << 12,
+  /** The folio that it punches is still held by others and lives on elsewhere. */
+  Orphaned: 1 << 12,
   /** The reference goes to a device task that is not started yet. */
   ForDevice: 1 << 13,
 } as const;
