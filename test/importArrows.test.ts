@@ -68,7 +68,7 @@ describe('the import arrows', () => {
     ['src/report/a.ts', 'commander', 'src/report/a.ts imports the package commander'],
     ['src/model/a.ts', './b', 'src/model/a.ts imports ./b without its extension'],
     ['src/simulate/a.ts', 'node:worker_threads', 'src/simulate/a.ts imports node:worker_threads: engines and models know no machine'],
-    ['src/cli/a.ts', '../../test/support/fakeCatalogue.ts', 'src/cli/a.ts imports ../../test/support/fakeCatalogue.ts from outside of src'],
+    ['src/cli/a.ts', '../../test/tools/fakeCatalogue.ts', 'src/cli/a.ts imports ../../test/tools/fakeCatalogue.ts from outside of src'],
     ['src/attic/a.ts', './b.ts', 'src/attic/a.ts is in a room that the arrow does not have'],
   ])('catch a planted mistake: %s importing %s', (from, to, expected) => expect(complaint({ from, to })).toBe(expected));
 
