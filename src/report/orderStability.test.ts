@@ -84,6 +84,22 @@ describe('an order that an estimate decides', () => {
   });
 });
 
+describe('beside a pair that flips', () => {
+  const prices = profile({ 'tlb.ipi': [1, 10, 20], mmap: [1, 1, 1, 'published'] });
+  const leader = row('leader', 1, { 'tlb.ipi': 10 }); // 100 ns, and 200 at the high end
+  const passing = row('passing', 1, { mmap: 150 });
+  test('one that only draws level does not', () => {
+    const { flips } = orderStability([leader, passing, row('level', 1, { mmap: 200 })], prices);
+    expect(flips.map(({ passedBy }) => passedBy)).toEqual(['passing']);
+  });
+  test('one that was level before does not, whichever way it parts', () => {
+    const equal = row('equal', 1, { mmap: 100 });
+    const { order, flips } = orderStability([leader, equal, passing], prices);
+    expect(order).toEqual(['leader', 'equal', 'passing']);
+    expect(flips.map(({ ahead, passedBy }) => [ahead, passedBy])).toEqual([['leader', 'passing']]);
+  });
+});
+
 describe('what is left alone', () => {
   test('measured and published prices, whatever their spread', () => {
     const rows = [walker, mapper];
@@ -160,7 +176,7 @@ test('every flip is one: priced again just beyond the crossing the pair has chan
       const { flips } = orderStability(rows, { prices, priceNs });
       expect(flips.map(({ operation, end, ahead, passedBy }) => `${operation} ${end} ${passedBy}>${ahead}`).sort()).toEqual(expected.sort());
       for (const { operation, ns, endNs, crossingNs, ahead, passedBy } of flips) {
-        const beyond = (crossingNs - ns) * 1e-6;
+        const beyond = (crossingNs - ns) / 100; // the lead there is at least 1/800, far above the rounding of these sums
         const [a, b] = [rows[Number(ahead)], rows[Number(passedBy)]];
         expect(lead(a, b, Op[operation], crossingNs - beyond)).toBeGreaterThan(0);
         expect(lead(a, b, Op[operation], crossingNs + beyond)).toBeLessThan(0);

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -76,6 +77,10 @@ describe('the hash of a profile', () => {
   test('is 12 hex digits, the same for the same figures', () => {
     expect(plain).toMatch(/^[\da-f]{12}$/);
     expect(hashOf({})).toBe(plain);
+  });
+  test('is the SHA-256 of figures and sources as JSON, sorted by operation, so that the order of the list does not matter', () => {
+    const canonical = JSON.stringify(workNames.toSorted().map((name) => [name, 10, 5, 20, 'estimated']));
+    expect(plain).toBe(createHash('sha256').update(canonical).digest('hex').slice(0, 12));
   });
   test('stays when words change: references, name, machine, the order of the prices', () => {
     const backwards = Object.fromEntries(workNames.toReversed().map((name) => [name, anyPrice]));
@@ -158,8 +163,15 @@ describe('loading', () => {
 });
 
 describe('the profiles of the package', () => {
+  const folder = path.join(import.meta.dirname, '..', '..', 'results', 'costs');
   test('are all valid and have the names of their files; the default is one of them', () => {
-    expect(listCostProfiles().map(({ name }) => name)).toContain(DEFAULT_COSTS);
+    const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+    expect(listCostProfiles().map(({ name }) => `${name}.json`)).toEqual(files.toSorted());
+    expect(files).toContain(`${DEFAULT_COSTS}.json`);
+  });
+  test('estimate with a range on both sides of the price', () => {
+    const oneSided = listCostProfiles().flatMap(({ prices }) => prices.filter(({ source, lowNs, ns, highNs }) => source === 'estimated' && (lowNs === ns || ns === highNs)));
+    expect(oneSided).toEqual([]);
   });
 });
 

@@ -81,12 +81,7 @@ export function loadCostProfile(nameOrPath: string): CostProfile {
       fix: nearest.length > 0 ? `the nearest known: ${nearest.join(', ')}` : 'pick one of them, or give the path of a JSON file',
     });
   }
-  const file = path.join(costsDirectory(), `${nameOrPath}.json`);
-  const profile = readProfile(file, `cost profile "${nameOrPath}"`);
-  if (profile.name !== nameOrPath) {
-    throw invalid(`cost profile "${nameOrPath}"`, `its name is "${profile.name}"`, 'a profile of the package has the name of its file');
-  }
-  return profile;
+  return readProfile(path.join(costsDirectory(), `${nameOrPath}.json`), `cost profile "${nameOrPath}"`);
 }
 
 /** The profiles that come with the package, by name. Throws as `loadCostProfile` does where one of them is damaged. */

@@ -92,7 +92,7 @@ export class Histogram {
     throw new Error(`buckets hold ${seen} values, expected ${this.count}`);
   }
 
-  /** Adds the values of another histogram to this one; the result is the same in any order of merging. */
+  /** Adds the values of another histogram to this one. The result is the same in any order of merging, as long as the total is exact. */
   merge(other: Histogram): void {
     for (let index = 0; index < BUCKET_COUNT; index++) this.buckets[index] += other.buckets[index];
     this.count += other.count;
