@@ -19,28 +19,37 @@ import { Gather, TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
 
 export const complete: Run = (world) => {
-  world.meter.charge(Op['access.done']);
+  world.meter.note(Op['access.done']);
   return Flow.Done;
 };
 
 export const fail: Run = (world) => {
-  world.meter.charge(Op['access.failed']);
+  world.meter.note(Op['access.failed']);
   return Flow.Done;
 };
 
 /* ---- the guest ---- */
 
+/** Whether a guest access needs no fault. What it costs is charged apart (`chargeGuestHits`), so that an engine can take many at once. */
+export function reachesGuest(world: World, page: number): boolean {
+  const state = world.pageState[page];
+  if ((state & PageBit.Leaf) === 0 && !stage2Maps(world, page)) return false;
+  if (state & PageBit.Degraded) world.meter.note(Op['access.degraded']);
+  return true;
+}
+
+export function chargeGuestHits(world: World, count: number): void {
+  world.meter.chargeMany(Op['guest.access'], count);
+  world.meter.noteMany(Op['access.done'], count);
+}
+
 const guestAccess: Run = (world, task) => {
   const page = world.page[task];
-  const state = world.pageState[page];
-  const { meter } = world;
-  if ((state & PageBit.Leaf) === 0 && !stage2Maps(world, page)) {
-    meter.event = Event.GuestFaultBegin;
+  if (!reachesGuest(world, page)) {
+    world.meter.raise(Event.GuestFaultBegin);
     return Flow.Next;
   }
-  meter.charge(Op['guest.access']);
-  meter.charge(Op['access.done']);
-  if (state & PageBit.Degraded) meter.charge(Op['access.degraded']);
+  chargeGuestHits(world, 1);
   if (world.shape.contents && world.value[task] !== 0) world.content[page] = world.value[task];
   return Flow.Done;
 };
@@ -97,7 +106,7 @@ const mapStage2: Run = (world, task) => {
 };
 
 const resumeGuest: Run = (world) => {
-  world.meter.event = Event.GuestFaultEnd;
+  world.meter.raise(Event.GuestFaultEnd);
   return Flow.Otherwise;
 };
 
@@ -135,15 +144,30 @@ const readState: Run = (world) => {
 
 /* ---- the host ---- */
 
+/** Whether a host access goes through a present entry, which it marks dirty; what it costs is charged apart (`chargeHostHits`). */
+export function reachesHost(world: World, window: number, page: number, write: boolean): boolean {
+  if (page >= world.shape.pages) return false;
+  const at = window * world.shape.pages + page;
+  const bits = world.entry[at];
+  if ((bits & EntryBit.Present) === 0) return false;
+  if (write && (bits & EntryBit.Dirty) === 0) world.entry[at] = bits | EntryBit.Dirty;
+  noteReach(world, page);
+  return true;
+}
+
+export function chargeHostHits(world: World, count: number): void {
+  world.meter.chargeMany(Op['host.access'], count);
+  world.meter.noteMany(Op['access.done'], count);
+}
+
 /** Reaches the page through the entry, or through a stale TLB entry; otherwise a fault. */
 function touchThroughMapping(world: World, task: number, write: boolean): boolean {
   const page = world.page[task];
-  if (page >= world.shape.pages) return false;
-  const at = world.window[task] * world.shape.pages + page;
-  const bits = world.entry[at];
-  if ((bits & EntryBit.Present) === 0 && !staleReach(world, task, bits, write)) return false;
-  if (write && bits & EntryBit.Present) world.entry[at] = bits | EntryBit.Dirty;
-  noteReach(world, page);
+  const window = world.window[task];
+  if (!reachesHost(world, window, page, write)) {
+    if (page >= world.shape.pages || !staleReach(world, task, world.entry[window * world.shape.pages + page], write)) return false;
+    noteReach(world, page);
+  }
   world.meter.charge(Op['host.access']);
   if (write && world.shape.contents && world.value[task] !== 0) world.content[page] = world.value[task];
   return true;
@@ -166,26 +190,26 @@ function staleReach(world: World, task: number, bits: number, write: boolean): b
 
 const hostAccess = (write: boolean): Run => (world, task) => {
   if (!touchThroughMapping(world, task, write)) return Flow.Next;
-  world.meter.charge(Op['access.done']);
+  world.meter.note(Op['access.done']);
   return Flow.Done;
 };
 
 export const enterHostFault: Run = (world) => {
-  world.meter.event = Event.HostFaultBegin;
+  world.meter.raise(Event.HostFaultBegin);
   world.meter.charge(Op['host.fault']);
   return Flow.Next;
 };
 
 const faultResult: Run = (world, task) => {
   if (world.outcome[task] !== Errno.OK) return Flow.Otherwise;
-  world.meter.event = Event.HostFaultEnd;
+  world.meter.raise(Event.HostFaultEnd);
   return Flow.Next;
 };
 
 const deliverSignal: Run = (world, task) => {
   world.meter.charge(Op.signal);
-  world.meter.charge(world.outcome[task] === Errno.SIGSEGV ? Op['signal.SIGSEGV'] : Op['signal.SIGBUS']);
-  world.meter.charge(Op['access.failed']);
+  world.meter.note(world.outcome[task] === Errno.SIGSEGV ? Op['signal.SIGSEGV'] : Op['signal.SIGBUS']);
+  world.meter.note(Op['access.failed']);
   return Flow.Done;
 };
 
@@ -220,7 +244,7 @@ const remapSteps: readonly Step[] = [
 /* ---- the kernel on behalf of a process: read(2) and write(2) into guest memory ---- */
 
 const beginCopy: Run = (world, task) => {
-  world.meter.event = Event.IoBegin;
+  world.meter.raise(Event.IoBegin);
   world.meter.charge(Op.syscall);
   world.page[task] = world.rangeStart[task];
   return Flow.Next;
@@ -235,7 +259,7 @@ const copyPage: Run = (world, task) => {
 };
 
 const copyDone: Run = (world) => {
-  world.meter.event = Event.IoReady;
+  world.meter.raise(Event.IoReady);
   return Flow.Next;
 };
 

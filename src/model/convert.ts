@@ -31,7 +31,7 @@ const wantsPrivate = (world: World, task: number): boolean => world.kind[task] !
 const beginRequest: Run = (world, task) => {
   const { meter, pageState } = world;
   const donation = (world.flags[task] & TaskFlag.Donation) !== 0;
-  meter.event = Event.RequestBegin;
+  meter.raise(Event.RequestBegin);
   world.attempts[task] = 0;
   if (donation) return Flow.Next;
   meter.charge(Op['vm.exit']);
@@ -51,7 +51,7 @@ const ifPrivate: Run = (world, task) => (wantsPrivate(world, task) ? Flow.Next :
 
 /** kvm_gmem's argument check: the range lies in the file. */
 const enterIoctl: Run = (world, task) => {
-  world.meter.event = Event.KernelBegin;
+  world.meter.raise(Event.KernelBegin);
   world.meter.charge(Op.syscall);
   world.flags[task] &= ~(TaskFlag.Drained | TaskFlag.Refused | TaskFlag.Zapped);
   if (world.rangeEnd[task] <= world.shape.pages) return Flow.Next;
@@ -60,7 +60,7 @@ const enterIoctl: Run = (world, task) => {
 };
 
 const leaveIoctl: Run = (world, task) => {
-  world.meter.event = Event.KernelEnd;
+  world.meter.raise(Event.KernelEnd);
   const errno = world.outcome[task];
   if (errno === Errno.OK) return Flow.Next;
   world.meter.convertErrors[errno]++;
@@ -92,9 +92,9 @@ const succeed: Run = (world, task) => {
 
 function endRequest(world: World, task: number, event: typeof Event.RequestSucceeded | typeof Event.RequestTimedOut | typeof Event.RequestGaveUp) {
   const { meter } = world;
-  meter.event = event;
+  meter.raise(event);
   if (world.flags[task] & TaskFlag.Donation) world.flags[task] &= ~TaskFlag.Donation;
-  else meter.charge(event === Event.RequestSucceeded ? Op['access.done'] : Op['access.failed']);
+  else meter.note(event === Event.RequestSucceeded ? Op['access.done'] : Op['access.failed']);
   return Flow.Done;
 }
 
@@ -138,7 +138,7 @@ export function convertRequestSteps({ beforeToPrivate, afterRequest, bare = fals
 }
 
 const enterBare: Run = (world, task) => {
-  world.meter.event = Event.KernelBegin;
+  world.meter.raise(Event.KernelBegin);
   if (world.rangeEnd[task] <= world.shape.pages) return Flow.Next;
   world.outcome[task] = Errno.EINVAL;
   return Flow.Otherwise;
@@ -247,7 +247,7 @@ const refuse = (errno: number): Run => (world, task) => {
 function blame(world: World, task: number, head: number): void {
   const { meter, sizes } = world;
   if (folioMapcount(world, head) > 0) {
-    meter.charge(Op['refused.mapping']);
+    meter.note(Op['refused.mapping']);
     return;
   }
   let own = false;
@@ -257,7 +257,7 @@ function blame(world: World, task: number, head: number): void {
     if (page >= world.rangeStart[task] && page < world.rangeEnd[task]) own = true;
     else neighbour = true;
   }
-  meter.charge(own ? Op['refused.ownPin'] : neighbour ? Op['refused.neighbourPin'] : Op['refused.transient']);
+  meter.note(own ? Op['refused.ownPin'] : neighbour ? Op['refused.neighbourPin'] : Op['refused.transient']);
 }
 
 export type CheckName = 'mapcount' | 'mapped-or-pinned' | 'refcount';

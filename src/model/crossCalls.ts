@@ -65,7 +65,7 @@ function post(world: World, task: number, kind: CrossCallKind, sent: number, ope
   world.callKind[task] = kind;
   world.callCount[task] = sent;
   world.meter.chargeMany(operation, sent);
-  world.meter.crossCaller = task + 1;
+  world.meter.callCross(task);
 }
 
 /** Whether a CPU can acknowledge the calls of a task now. */
@@ -85,7 +85,7 @@ export function acknowledge(world: World, task: number, cpu: number): void {
   world.callPending[task * world.shape.cpus + cpu] = 0;
   if (--world.callCount[task] === 0) {
     world.callKind[task] = CrossCall.None;
-    world.meter.released = lockId(Waiting.CrossCall, task) + 1;
+    world.meter.release(lockId(Waiting.CrossCall, task));
   }
 }
 

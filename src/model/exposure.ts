@@ -13,7 +13,7 @@ export function noteExposure(world: World, page: number): void {
   if (page >= world.shape.pages || world.dataRefs[page] === 0 || !isPrivate(world, page)) return;
   if (world.pageState[page] & PageBit.Exposed) return;
   world.pageState[page] |= PageBit.Exposed;
-  world.meter.charge(Op['access.exposed']);
+  world.meter.note(Op['access.exposed']);
 }
 
 /** A way to the data of the frame opens: an entry, a pin, a get. */
@@ -28,5 +28,5 @@ export function closeWay(world: World, frame: number): void {
 
 /** A host access reached the frame. */
 export function noteReach(world: World, frame: number): void {
-  if (frame < world.shape.pages && isPrivate(world, frame)) world.meter.charge(Op['access.rogue']);
+  if (frame < world.shape.pages && isPrivate(world, frame)) world.meter.note(Op['access.rogue']);
 }

@@ -183,7 +183,7 @@ const setEntry: Run = (world, task) => {
   world.meter.charge(Op['pte.set']);
   if (world.pageState[page] & PageBit.NeighbourZapped) {
     world.pageState[page] &= ~PageBit.NeighbourZapped;
-    world.meter.charge(Op['fault.neighbour']);
+    world.meter.note(Op['fault.neighbour']);
   }
   return Flow.Next;
 };

@@ -189,7 +189,7 @@ const releaseReferences: Run = (world, task) => {
   }
   world.meter.chargeMany(Op['gup.release'], world.slotCount[slot]);
   clearSlot(world, slot);
-  world.meter.released = lockId(Waiting.Slot, 0) + 1;
+  world.meter.release(lockId(Waiting.Slot, 0));
   return Flow.Next;
 };
 
@@ -210,13 +210,13 @@ const fillSlot = (kind: number, flags: number): Run => (world, task) => {
   world.slotPage[slot] = world.rangeStart[task];
   world.flags[task] |= flags;
   world.cursor[task] = world.rangeStart[task];
-  world.meter.event = Event.IoBegin;
+  world.meter.raise(Event.IoBegin);
   world.meter.charge(Op.syscall);
   return Flow.Next;
 };
 
 const ioReady: Run = (world) => {
-  world.meter.event = Event.IoReady;
+  world.meter.raise(Event.IoReady);
   return Flow.Next;
 };
 
@@ -253,7 +253,7 @@ const startDevice = (entry: () => number): Run => (world, task) => {
   const device = tasks - (slots - slot);
   world.slot[device] = slot;
   world.pc[device * DEPTH_MAX] = entry();
-  world.meter.started = device + 1;
+  world.meter.start(device);
   return Flow.Next;
 };
 
@@ -336,7 +336,7 @@ function takeSteps({ kind, flags }: Reference, rules: GupRules): readonly Step[]
 
 const faultEnd: Run = (world, task) => {
   if (world.outcome[task] !== Errno.OK) return Flow.Otherwise;
-  world.meter.event = Event.HostFaultEnd;
+  world.meter.raise(Event.HostFaultEnd);
   return Flow.Next;
 };
 
@@ -361,7 +361,7 @@ export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
         step('done', complete),
         step('refused', (world: World, task: number) => {
           clearSlot(world, world.slot[task]);
-          world.meter.released = lockId(Waiting.Slot, 0) + 1;
+          world.meter.release(lockId(Waiting.Slot, 0));
           return fail(world, task);
         }),
       ],

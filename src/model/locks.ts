@@ -44,7 +44,7 @@ export function noteHeld(world: World, task: number, lockClass: number): void {
 
 export function noteReleased(world: World, task: number, lockClass: number, index: number): void {
   world.held[task] &= ~(1 << lockClass);
-  world.meter.released = lockId(lockClass, index) + 1;
+  world.meter.release(lockId(lockClass, index));
 }
 
 /** Waits for a lock: the answer of a step that could not go on. */
@@ -82,5 +82,5 @@ export function releaseRead(world: World, task: number, words: Uint16Array, inde
 /** A writer becomes a reader without letting another writer in. */
 export function downgrade(world: World, words: Uint16Array, index: number, lockClass: number): void {
   words[index] = 1;
-  world.meter.released = lockId(lockClass, index) + 1;
+  world.meter.release(lockId(lockClass, index));
 }

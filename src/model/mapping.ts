@@ -7,13 +7,14 @@ import { enterHostFault, fail, complete } from './access.ts';
 import { sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit, TableBit } from './entries.ts';
 import { Errno } from './errno.ts';
+import { noteReach } from './exposure.ts';
 import { readLockMmap, readUnlockMmap } from './fault.ts';
 import { LockClass, acquireWrite, downgrade, lockId, releaseRead, releaseWrite, waitFor } from './locks.ts';
 import { Event, Waiting } from './meter.ts';
 import { Op } from './operations.ts';
 import { Flow, callRoutine, end, goTo, step } from './step.ts';
 import type { Run, Step } from './step.ts';
-import { MAX_MAP_COUNT, WindowFlag, setCoverage, vmasIn } from './windows.ts';
+import { MAX_MAP_COUNT, WindowFlag, closeWindow, hasMarks, setCoverage, vmasIn, vmasOfMm } from './windows.ts';
 import { flushGatherSteps, zapWindowSteps } from './zap.ts';
 import type { World } from './world.ts';
 
@@ -53,7 +54,7 @@ const detachVmas: Run = (world, task) => {
   const touched = vmasIn(world, window, start, end);
   if (touched === 0) return Flow.Otherwise;
   const outside = (start > 0 ? vmasIn(world, window, start - 1, start) : 0) + (end < pages ? vmasIn(world, window, end, end + 1) : 0);
-  if (world.windowVmas[window] + outside - before >= MAX_MAP_COUNT) {
+  if (vmasOfMm(world, world.windowMm[window]) + outside - before > MAX_MAP_COUNT) {
     world.outcome[task] = Errno.ENOMEM;
     world.meter.mmapErrors[Errno.ENOMEM]++;
     return Flow.Otherwise;
@@ -80,7 +81,7 @@ const lockIMmap: Run = (world, task) => {
 
 const unlinkAndUnlock: Run = (world, task) => {
   const window = world.walkWindow[task];
-  if (coversFile(world, task)) world.windowFlags[window] &= ~WindowFlag.InIMmap;
+  if (coversFile(world, task) || world.windowVmas[window] === 0) closeWindow(world, window);
   else setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, false);
   releaseWrite(world, task, world.iMmapLock, 0, LockClass.IMmap);
   return Flow.Next;
@@ -141,10 +142,8 @@ const insertVma: Run = (world, task) => {
   const { pages } = world.shape;
   world.outcome[task] = Errno.OK;
   world.meter.charge(Op['vma.insert']);
-  if (coversFile(world, task)) {
-    // The marks of the holes that the window had when it was unmapped as a whole.
-    if (world.windowVmas[window] > 1) setCoverage(world, window, start, end, EntryBit.MmMark | EntryBit.IMmapMark, true);
-    world.windowFlags[window] = WindowFlag.Linked | (world.windowFlags[window] & WindowFlag.InIMmap);
+  if ((world.windowFlags[window] & WindowFlag.Linked) === 0 && coversFile(world, task)) {
+    world.windowFlags[window] = WindowFlag.Linked;
     world.windowVmas[window] = 1;
     return Flow.Next;
   }
@@ -152,10 +151,11 @@ const insertVma: Run = (world, task) => {
   const to = Math.min(pages, end + 1);
   const before = vmasIn(world, window, from, to);
   const outside = (start > 0 ? vmasIn(world, window, start - 1, start) : 0) + (end < pages ? vmasIn(world, window, end, end + 1) : 0);
-  if (world.windowVmas[window] + 1 - before > MAX_MAP_COUNT) {
+  if (vmasOfMm(world, world.windowMm[window]) + 1 - before > MAX_MAP_COUNT) {
     world.outcome[task] = Errno.ENOMEM;
     return Flow.Otherwise;
   }
+  if ((world.windowFlags[window] & WindowFlag.Linked) === 0) world.windowFlags[window] = WindowFlag.Linked | WindowFlag.Inverted;
   if (outside > 0) world.meter.chargeMany(Op['vma.merge'], outside);
   setCoverage(world, window, start, end, EntryBit.MmMark, true);
   world.windowVmas[window] += 1 - before;
@@ -164,8 +164,8 @@ const insertVma: Run = (world, task) => {
 
 const linkAndUnlock: Run = (world, task) => {
   const window = world.walkWindow[task];
-  if (coversFile(world, task)) world.windowFlags[window] |= WindowFlag.InIMmap;
-  else setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, true);
+  setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, true);
+  world.windowFlags[window] |= WindowFlag.InIMmap;
   releaseWrite(world, task, world.iMmapLock, 0, LockClass.IMmap);
   return Flow.Next;
 };
@@ -256,7 +256,7 @@ const copyWindow: Run = (world, task) => {
   const marks = EntryBit.MmMark | EntryBit.IMmapMark;
   world.windowMm[child] = world.shape.mms - 1;
   world.windowVmas[child] = world.windowVmas[parent];
-  if (world.windowFlags[parent] & WindowFlag.Inverted || world.windowVmas[parent] !== 1) {
+  if (hasMarks(world, parent)) {
     for (let page = 0; page < pages; page++) {
       const mark = world.entry[parent * pages + page] & EntryBit.MmMark ? marks : 0;
       world.entry[child * pages + page] = (world.entry[child * pages + page] & ~marks) | mark;
@@ -295,17 +295,19 @@ const touchChild: Run = (world, task) => {
   const at = world.window[task] * world.shape.pages + world.page[task];
   if (world.windowFlags[world.window[task]] === 0) return Flow.Otherwise;
   if ((world.entry[at] & EntryBit.Present) === 0) return Flow.Next;
+  noteReach(world, world.page[task]);
   world.meter.charge(Op['host.access']);
   return Flow.Otherwise;
 };
 
+/** Otherwise the entry is there, and the child touches the page through it. */
 const childFaulted: Run = (world, task) => {
   if (world.outcome[task] === Errno.OK) {
-    world.meter.event = Event.HostFaultEnd;
-    return Flow.Next;
+    world.meter.raise(Event.HostFaultEnd);
+    return Flow.Otherwise;
   }
   world.meter.charge(Op.signal);
-  world.meter.charge(world.outcome[task] === Errno.SIGSEGV ? Op['signal.SIGSEGV'] : Op['signal.SIGBUS']);
+  world.meter.note(world.outcome[task] === Errno.SIGSEGV ? Op['signal.SIGSEGV'] : Op['signal.SIGBUS']);
   return Flow.Next;
 };
 
@@ -316,24 +318,11 @@ const nextChildWindow: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** The window is unmapped as a whole; its marks go first, so that it can be used for another child. */
-const forgetWindow: Run = (world, task) => {
-  const window = world.walkWindow[task];
-  const { pages } = world.shape;
-  if (world.windowFlags[window] & WindowFlag.Inverted || world.windowVmas[window] !== 1) {
-    const base = window * pages;
-    for (let at = base; at < base + pages; at++) if (world.entry[at]) world.entry[at] = 0;
-  }
-  world.windowFlags[window] = 0;
-  world.windowVmas[window] = 0;
-  return Flow.Next;
-};
-
 const exitChild: Run = (world, task) => {
   world.mm[task] = world.slot[task];
   world.slot[task] = 0;
   world.childAlive[0] = 0;
-  world.meter.released = lockId(Waiting.Child, 0) + 1;
+  world.meter.release(lockId(Waiting.Child, 0));
   return Flow.Next;
 };
 
@@ -352,11 +341,10 @@ function forkSteps(): readonly Step[] {
     step('mmapLock.read', readLockMmap),
     callRoutine('fault', 'faultCore'),
     step('mmapLock.readUnlock', readUnlockMmap),
-    step('fault.result', childFaulted),
+    step('fault.result', childFaulted, 'child.touch'),
     step('child.next', nextChildWindow, 'child.touch'),
     step('exit.walk', walkOwnWindow),
     callRoutine('exit.munmap', 'munmapRange'),
-    step('exit.forget', forgetWindow),
     step('exit.next', nextChildWindow, 'exit.walk'),
     step('exit', exitChild),
     step('done', complete),

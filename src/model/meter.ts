@@ -45,11 +45,17 @@ export class Meter {
   readonly phaseNs: Float64Array;
   /** What the current step cost so far. */
   ns = 0;
-  /** Signals of the step to the engine. */
+  /**
+   * One of the signals below is set: the engine looks at them only then, once a step, and clears it.
+   * A step raises at most one event.
+   */
+  attention = false;
   event: EventKind = Event.None;
   waitOn = 0;
-  /** A lock (as in `waitOn`) plus one that was released in this step; 0 = none. */
+  /** A lock (as in `waitOn`) plus one that was released in this step; 0 = none. Told only while somebody is `watching`. */
   released = 0;
+  /** The engine has tasks that wait. */
+  watching = false;
   /** This task (plus one) has cross calls that are not acknowledged. */
   crossCaller = 0;
   /** A device task (plus one) that was started. */
@@ -64,10 +70,44 @@ export class Meter {
     this.phaseNs = new Float64Array((tasks + 1) * PHASE_STRIDE);
   }
 
+  priceOf(operation: number): number {
+    return this.price[operation];
+  }
+
   /** The task whose phases the next charges belong to, and whether it is inside the VMM's own dance. */
   attribute(task: number, inVmm: boolean): void {
     this.phaseBase = task * PHASE_STRIDE;
     this.phaseOf = inVmm ? vmmPhases : normalPhases;
+  }
+
+  raise(event: EventKind): void {
+    this.event = event;
+    this.attention = true;
+  }
+
+  release(lock: number): void {
+    if (!this.watching) return;
+    this.released = lock + 1;
+    this.attention = true;
+  }
+
+  callCross(task: number): void {
+    this.crossCaller = task + 1;
+    this.attention = true;
+  }
+
+  start(device: number): void {
+    this.started = device + 1;
+    this.attention = true;
+  }
+
+  /** Counts an event: it has no price. */
+  note(operation: number): void {
+    this.count[operation]++;
+  }
+
+  noteMany(operation: number, times: number): void {
+    this.count[operation] += times;
   }
 
   charge(operation: number): void {
@@ -94,6 +134,7 @@ export class Meter {
   }
 
   clearPhases(task: number): void {
-    this.phaseNs.fill(0, task * PHASE_STRIDE, (task + 1) * PHASE_STRIDE);
+    const { phaseNs } = this;
+    for (let at = task * PHASE_STRIDE; at < task * PHASE_STRIDE + PHASES.length; at++) phaseNs[at] = 0;
   }
 }

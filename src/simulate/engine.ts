@@ -8,6 +8,7 @@
  * locks are first come, first served.
  */
 import { acknowledge, canAcknowledge, CrossCall } from '../model/crossCalls.ts';
+import { chargeGuestHits, chargeHostHits, reachesGuest, reachesHost } from '../model/access.ts';
 import type { Host } from '../model/host.ts';
 import { LockClass, lockClassOf } from '../model/locks.ts';
 import { Event, Waiting } from '../model/meter.ts';
@@ -75,6 +76,12 @@ export class Engine {
   private readonly batchEnd: Int32Array;
   /** Cross calls that a CPU with interrupts off has not acknowledged. */
   private deferred = 0;
+  /** Tasks that were woken and have not yet got what they waited for. */
+  private woken = 0;
+  private progressAt = PROGRESS_STRIDE;
+  private watchful = false;
+  private filling: Promise<number> | undefined;
+  private patienceEnded = false;
 
   constructor(options: EngineOptions) {
     const { world, actors, launchPages } = options;
@@ -98,152 +105,247 @@ export class Engine {
 
   /** Runs until every actor is done. */
   async run(): Promise<void> {
-    for (;;) {
-      const refill = this.advance();
-      if (refill === undefined) break;
-      const { task, filling } = refill;
-      this.refilled(task, await filling);
+    const { queue } = this;
+    while (queue.size > 0) {
+      const task = this.turn(queue.pop());
+      if (task < 0) continue;
+      const filling = this.filling;
+      if (filling === undefined) throw new Error(`task ${task} stopped for no reason`);
+      this.filling = undefined;
+      this.filled(task, await filling);
     }
     this.starve();
   }
 
-  /** Steps tasks until all are done (undefined) or a stream answers later. */
-  private advance(): { readonly task: number; readonly filling: Promise<number> } | undefined {
-    const { world, meter, queue, options } = this;
-    const { program, entries } = options.host;
+  /**
+   * Steps a task, and those that come before it, until one of them leaves the queue.
+   * @returns -1, or the task whose stream answers later (`filling`)
+   */
+  private turn(firstTask: number): number {
+    const { world, meter, queue, waiters, batches, batchAt, batchEnd } = this;
+    const { program, entries } = this.options.host;
     const { run, otherwise, callee, vmm } = program;
-    const { pc, depth } = world;
+    const { pc, depth, flags } = world;
     const { cpus } = world.shape;
-    const { runAhead, onStep } = options;
+    const { runAhead, onStep } = this.options;
     const { timeNs } = queue;
 
-    let task = queue.size > 0 ? queue.pop() : -1;
-    while (task >= 0) {
-      let now = timeNs[task];
-      let level = depth[task];
-      let at = pc[task * DEPTH_MAX + level];
-      meter.attribute(task, vmm[at] !== 0);
-
-      // One turn of this inner loop is one step. It is left when another task is the earliest, or this one cannot go on.
-      for (;;) {
-        if (at === 0) {
-          if (task >= cpus) break; // A device task that is done sleeps until it is started again.
-          if (this.batchAt[task] === this.batchEnd[task]) {
-            const filled = options.actors[task].fill(this.batches[task]);
-            if (typeof filled !== 'number') {
-              timeNs[task] = now;
-              return { task, filling: filled };
-            }
-            if (filled === 0) {
-              if (now > this.virtualNs) this.virtualNs = now;
-              break;
-            }
-            this.batchAt[task] = 0;
-            this.batchEnd[task] = filled;
-          }
-          const atNs = this.batches[task].atNs[this.batchAt[task]];
-          if (atNs > now) {
-            // Paced: the actor rests until its next access is due, and others come first.
-            queue.push(task, atNs);
-            break;
-          }
-          at = this.begin(task, entries);
-          level = 0;
-        }
-
-        const flow = run[at](world, task);
-        const before = now;
-        if (meter.ns !== 0) {
-          now += meter.ns;
-          meter.ns = 0;
-        }
-        if (meter.event !== Event.None) {
-          const { event } = meter;
-          meter.event = Event.None;
-          this.accounting.note(event, task, before, now);
-        }
-
-        if (flow === Flow.Next) at++;
-        else if (flow === Flow.Otherwise) {
-          const target = otherwise[at];
-          if (target === 0) throw new Error(`step "${program.names[at]}" of "${program.routineNames[at]}" has nowhere else to go`);
-          at = target;
-        }
-        else if (flow === Flow.Done) {
-          pc[task * DEPTH_MAX + level] = 0;
-          if (level === 0) {
-            at = 0;
-            if (world.flags[task] !== 0) clearTask(world, task);
-          } else {
-            depth[task] = --level;
-            at = pc[task * DEPTH_MAX + level] + 1;
-            meter.attribute(task, vmm[at] !== 0);
-          }
-        } else if (flow === Flow.Call) {
-          pc[task * DEPTH_MAX + level] = at;
-          depth[task] = ++level;
-          at = callee[at];
-          meter.attribute(task, vmm[at] !== 0);
-        } else if (flow === Flow.Sleep) {
-          const wake = this.backOff(task, now);
-          at = wake.timedOut ? otherwise[at] : at + 1;
-          now = wake.untilNs;
-        } else {
-          pc[task * DEPTH_MAX + level] = at;
-          if (lockClassOf(meter.waitOn) === Waiting.Folio) {
-            if (++this.spins[task] > SPIN_LIMIT) break;
-            now += SPIN_NS;
-            meter.addPhase(task, PHASE_LOCK_WAIT, SPIN_NS);
-            this.lockBlockedNs[LockClass.Folio] += SPIN_NS;
-          } else {
-            this.waitStartNs[task] = now;
-            this.waitsOn[task] = meter.waitOn;
-            timeNs[task] = now;
-            this.waiters.wait(meter.waitOn, task);
-            break;
-          }
-        }
-        pc[task * DEPTH_MAX + level] = at;
-        if (onStep !== undefined) onStep(task);
-
-        if (flow !== Flow.Wait && this.waiters.wasWaiting(task)) this.served(task, now);
-        if (meter.crossCaller !== 0) {
-          meter.crossCaller = 0;
-          now = this.deliver(task, now);
-          meter.attribute(task, vmm[at] !== 0);
-        }
-        if (meter.released !== 0) {
-          const { released } = meter;
-          meter.released = 0;
-          if (this.waiters.count > 0) this.wake(released - 1, now);
-        }
-        if (meter.started !== 0) {
-          queue.push(meter.started - 1, now + this.holdNs[task]);
-          meter.started = 0;
-        }
-        if (this.deferred > 0 && task < cpus && (world.flags[task] & TaskFlag.IrqOff) === 0) {
-          now = this.acknowledgeDeferred(task, now);
-          meter.attribute(task, vmm[at] !== 0);
-        }
-
-        const first = queue.first;
-        if (first >= 0 && (!runAhead || timeNs[first] < now || (timeNs[first] === now && first < task))) {
-          const next = queue.replaceFirst(task, now);
-          if (next !== task) {
-            task = next;
+    let task = firstTask;
+    let now = timeNs[task];
+    let level = depth[task];
+    let at = pc[task * DEPTH_MAX + level];
+    let limitNs = queue.firstNs;
+    let limitTask = queue.first;
+    meter.attribute(task, vmm[at] !== 0);
+    for (;;) {
+      if (at === 0) {
+        if (task >= cpus) return -1; // A device task that is done sleeps until it is started again.
+        if (batchAt[task] === batchEnd[task] && !this.refill(task, now)) return this.filling === undefined ? -1 : task;
+        const batch = batches[task];
+        if (runAhead) {
+          now = this.skipHits(task, batch, now, task < limitTask ? limitNs : limitNs - EIGHTH);
+          if (batchAt[task] === batchEnd[task]) continue;
+          if (limitNs < now || (limitNs === now && limitTask < task)) {
+            task = queue.replaceFirst(task, now);
             now = timeNs[task];
             level = depth[task];
             at = pc[task * DEPTH_MAX + level];
+            limitNs = queue.firstNs;
+            limitTask = queue.first;
             meter.attribute(task, vmm[at] !== 0);
+            continue;
           }
         }
+        const atNs = batch.atNs[batchAt[task]];
+        if (atNs > now) {
+          // Paced: the actor rests until its next access is due, and others come first.
+          queue.push(task, atNs);
+          return -1;
+        }
+        at = this.begin(task, entries);
+        level = 0;
       }
-      task = queue.size > 0 ? queue.pop() : -1;
+
+      const step = run[at];
+      const flow = step(world, task);
+      const before = now;
+      now += meter.ns;
+      meter.ns = 0;
+
+      if (flow === Flow.Next) at++;
+      else if (flow === Flow.Otherwise) {
+        at = otherwise[at];
+        if (at === 0) throw new Error(`a step of task ${task} has nowhere else to go; position ${pc[task * DEPTH_MAX + level]}`);
+      } else if (flow === Flow.Done) {
+        if (level === 0) {
+          at = 0;
+          pc[task * DEPTH_MAX] = 0;
+          if (flags[task] !== 0) clearTask(world, task);
+        } else {
+          pc[task * DEPTH_MAX + level] = 0;
+          depth[task] = --level;
+          at = pc[task * DEPTH_MAX + level] + 1;
+          meter.attribute(task, vmm[at] !== 0);
+        }
+      } else if (flow === Flow.Call) {
+        pc[task * DEPTH_MAX + level] = at;
+        depth[task] = ++level;
+        at = callee[at];
+        meter.attribute(task, vmm[at] !== 0);
+      } else if (flow === Flow.Sleep) {
+        now += this.backOff(task, now);
+        at = this.patienceEnded ? otherwise[at] : at + 1;
+      } else {
+        pc[task * DEPTH_MAX + level] = at;
+        if (!this.canSpin(task)) {
+          this.wait(task, now);
+          return -1;
+        }
+        now += SPIN_NS;
+      }
+
+      if (meter.attention || this.watchful) {
+        if (flow !== Flow.Wait && waiters.wasWaiting(task)) this.served(task, now);
+        now = this.answerSignals(task, before, now);
+        meter.attribute(task, vmm[at] !== 0);
+        limitNs = queue.firstNs;
+        limitTask = queue.first;
+      }
+      if (onStep !== undefined) {
+        pc[task * DEPTH_MAX + level] = at;
+        onStep(task);
+      }
+
+      if (limitNs < now || (limitNs === now && limitTask < task) || (!runAhead && limitTask >= 0)) {
+        pc[task * DEPTH_MAX + level] = at;
+        task = queue.replaceFirst(task, now);
+        now = timeNs[task];
+        level = depth[task];
+        at = pc[task * DEPTH_MAX + level];
+        limitNs = queue.firstNs;
+        limitTask = queue.first;
+        meter.attribute(task, vmm[at] !== 0);
+      }
     }
-    return undefined;
   }
 
-  private refilled(task: number, filled: number): void {
+  /**
+   * Takes accesses that hit, as long as this task is the earliest: what the first steps of their routines would do, without
+   * a step's overhead. @returns the task's time after them
+   */
+  private skipHits(task: number, batch: Batch, fromNs: number, limitNs: number): number {
+    const { world, meter, batchAt, batchEnd } = this;
+    const { kind, page, window, atNs } = batch;
+    const { windowsPerProcess, onStep } = this.options;
+    if (onStep !== undefined) return fromNs;
+    const guestNs = meter.priceOf(Op['guest.access']);
+    const hostNs = meter.priceOf(Op['host.access']);
+    const base = world.mm[task] * windowsPerProcess;
+    const first = batchAt[task];
+    const end = batchEnd[task];
+    let next = first;
+    let guestHits = 0;
+    let now = fromNs;
+    for (; next < end && now <= limitNs && atNs[next] <= now; next++) {
+      const access = kind[next];
+      if (access <= Access.GuestWrite) {
+        if (!reachesGuest(world, page[next])) break;
+        guestHits++;
+        now += guestNs;
+      } else if (access <= Access.HostWrite) {
+        const nth = window[next];
+        const through = base + (nth < windowsPerProcess ? nth : nth % windowsPerProcess);
+        if (!reachesHost(world, through, page[next], access === Access.HostWrite)) break;
+        now += hostNs;
+      } else break;
+    }
+    const hits = next - first;
+    if (hits === 0) return now;
+    if (guestHits > 0) chargeGuestHits(world, guestHits);
+    if (hits > guestHits) chargeHostHits(world, hits - guestHits);
+    meter.ns = 0;
+    batchAt[task] = next;
+    this.noteAccesses(hits);
+    return now;
+  }
+
+  private noteAccesses(count: number): void {
+    this.accesses += count;
+    if (this.accesses < this.progressAt) return;
+    this.progressAt += PROGRESS_STRIDE;
+    this.options.onProgress?.(this.accesses);
+  }
+
+  /** Gets the next batch of a stream. @returns false where it has ended, or answers later (`filling`) */
+  private refill(task: number, now: number): boolean {
+    const answer = this.options.actors[task].fill(this.batches[task]);
+    this.queue.timeNs[task] = now;
+    if (typeof answer !== 'number') {
+      this.filling = answer;
+      return false;
+    }
+    if (answer === 0) {
+      if (now > this.virtualNs) this.virtualNs = now;
+      return false;
+    }
+    this.batchAt[task] = 0;
+    this.batchEnd[task] = answer;
+    return true;
+  }
+
+  /** What a step told the engine beside the passing of time. @returns the task's time after it */
+  private answerSignals(task: number, beforeNs: number, nowNs: number): number {
+    const { meter, world } = this;
+    let now = nowNs;
+    meter.attention = false;
+    if (meter.event !== Event.None) {
+      const { event } = meter;
+      meter.event = Event.None;
+      this.accounting.note(event, task, beforeNs, now);
+    }
+    if (meter.released !== 0) {
+      const { released } = meter;
+      meter.released = 0;
+      this.wake(released - 1, now);
+    }
+    if (meter.crossCaller !== 0) {
+      meter.crossCaller = 0;
+      now = this.deliver(task, now);
+    }
+    if (meter.started !== 0) {
+      this.queue.push(meter.started - 1, now + this.holdNs[task]);
+      meter.started = 0;
+    }
+    if (this.deferred > 0 && task < world.shape.cpus && (world.flags[task] & TaskFlag.IrqOff) === 0) now = this.acknowledgeDeferred(task, now);
+    this.watch();
+    return now;
+  }
+
+  /** Tasks that wait must hear of releases; tasks that were woken, and calls put off, must be looked after. */
+  private watch(): void {
+    this.meter.watching = this.waiters.count > 0;
+    this.watchful = this.woken > 0 || this.deferred > 0;
+  }
+
+  /** Whether the task waits for something that has no queue; it looks again after a moment, but not for ever. */
+  private canSpin(task: number): boolean {
+    if (lockClassOf(this.meter.waitOn) !== Waiting.Folio || ++this.spins[task] > SPIN_LIMIT) return false;
+    this.meter.addPhase(task, PHASE_LOCK_WAIT, SPIN_NS);
+    this.lockBlockedNs[LockClass.Folio] += SPIN_NS;
+    return true;
+  }
+
+  private wait(task: number, now: number): void {
+    const { waitOn } = this.meter;
+    if (this.waiters.wasWaiting(task)) this.woken--;
+    this.waitStartNs[task] = now;
+    this.waitsOn[task] = waitOn;
+    this.queue.timeNs[task] = now;
+    this.waiters.wait(waitOn, task);
+    this.watch();
+  }
+
+  private filled(task: number, filled: number): void {
     const now = this.queue.timeNs[task];
     if (filled === 0) {
       if (now > this.virtualNs) this.virtualNs = now;
@@ -271,8 +373,7 @@ export class Engine {
     world.window[task] = world.mm[task] * windowsPerProcess + (window < windowsPerProcess ? window : window % windowsPerProcess);
     world.slot[task] = batch.slot[next];
     if (kind >= Access.ToShared) this.beginRare(task, kind, batch.holdNs[next]);
-    this.accesses++;
-    if ((this.accesses & PROGRESS_MASK) === 0) this.options.onProgress?.(this.accesses);
+    this.noteAccesses(1);
     return entries[kind];
   }
 
@@ -293,20 +394,20 @@ export class Engine {
     return this.populatedPagesMax * PAGE_BYTES;
   }
 
-  /** How long the VMM rests before it tries again, or until its patience ends. */
-  private backOff(task: number, now: number): { readonly untilNs: number; readonly timedOut: boolean } {
+  /** How long the VMM rests before it tries again, or until its patience ends (`patienceEnded`). */
+  private backOff(task: number, now: number): number {
     const limitNs = this.accounting.requestStartNs[task] + REQUEST_LIMIT_NS;
     const restNs = Math.min(BACKOFF_LAST_NS, BACKOFF_FIRST_NS * (1 << this.world.attempts[task]));
-    const timedOut = now + restNs >= limitNs;
-    const untilNs = timedOut ? Math.max(now, limitNs) : now + restNs;
-    this.meter.addPhase(task, PHASE_BACKOFF, untilNs - now);
-    return { untilNs, timedOut };
+    this.patienceEnded = now + restNs >= limitNs;
+    const sleptNs = this.patienceEnded ? Math.max(0, limitNs - now) : restNs;
+    this.meter.addPhase(task, PHASE_BACKOFF, sleptNs);
+    return sleptNs;
   }
 
   /** A task that waited has what it waited for; where that is a read lock, the next reader may have it too. */
   private served(task: number, now: number): void {
     this.waiters.served(task);
-    this.spins[task] = 0;
+    this.woken--;
     const waitOn = this.waitsOn[task];
     const lockClass = lockClassOf(waitOn);
     const shared = lockClass === LockClass.Mmap || lockClass === LockClass.Invalidate || lockClass === LockClass.IMmap;
@@ -316,6 +417,7 @@ export class Engine {
   private wake(waitOn: number, now: number): void {
     const task = this.waiters.wake(waitOn);
     if (task < 0) return;
+    this.woken++;
     const untilNs = Math.max(now, this.queue.timeNs[task]);
     const waitedNs = untilNs - this.waitStartNs[task];
     const lockClass = lockClassOf(waitOn);
@@ -348,6 +450,7 @@ export class Engine {
       doneNs = Math.max(doneNs, this.interrupt(task, cpu, now));
     }
     meter.released = 0; // The caller does not wait yet.
+    meter.attention = false;
     meter.addPhase(task, phase, doneNs - now);
     return doneNs;
   }
@@ -386,6 +489,7 @@ export class Engine {
         this.wake(released - 1, now);
       }
     }
+    meter.attention = false;
     return now;
   }
 
@@ -395,11 +499,15 @@ export class Engine {
     for (let task = 0; task < world.shape.cpus; task++) {
       const base = task * DEPTH_MAX;
       if (world.pc[base] === 0) continue;
-      this.meter.charge(Op['access.failed']);
+      this.meter.note(Op['access.failed']);
       if (world.attempts[task] > 0 || world.kind[task] === Access.ToPrivate || world.kind[task] === Access.ToShared) this.accounting.noteStarved(task);
     }
     this.notePopulated();
   }
 }
 
-const PROGRESS_MASK = 0xffff;
+/** Accesses between two calls of `onProgress`. */
+const PROGRESS_STRIDE = 65536;
+
+/** The grain of virtual time: prices are multiples of it. */
+const EIGHTH = 1 / 8;

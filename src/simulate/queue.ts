@@ -25,6 +25,11 @@ export class TaskQueue {
     return this.length === 0 ? -1 : this.heap[0];
   }
 
+  /** When the earliest task goes on; Infinity where there is none. */
+  get firstNs(): number {
+    return this.length === 0 ? Infinity : this.timeNs[this.heap[0]];
+  }
+
   has(task: number): boolean {
     return this.place[task] >= 0;
   }

@@ -29,7 +29,7 @@ export function refuseThenCheckSteps({ check, mappingForbids, errno }: RefusalRu
     step('iMmap.readLock', readLockIMmap),
     step('iMmap.query', (world, task) => {
       if (!mappingForbids(world, task)) return Flow.Next;
-      world.meter.charge(Op['refused.mapping']);
+      world.meter.note(Op['refused.mapping']);
       world.outcome[task] = errno;
       return Flow.Otherwise;
     }, 'iMmap.readUnlockRefused'),
