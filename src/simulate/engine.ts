@@ -141,22 +141,21 @@ export class Engine {
       if (at === 0) {
         if (task >= cpus) return -1; // A device task that is done sleeps until it is started again.
         if (batchAt[task] === batchEnd[task] && !this.refill(task, now)) return this.filling === undefined ? -1 : task;
-        const batch = batches[task];
         if (runAhead) {
-          now = this.skipHits(task, batch, now, task < limitTask ? limitNs : limitNs - EIGHTH);
-          if (batchAt[task] === batchEnd[task]) continue;
-          if (limitNs < now || (limitNs === now && limitTask < task)) {
-            task = queue.replaceFirst(task, now);
-            now = timeNs[task];
+          timeNs[task] = now;
+          const next = this.skipHits(task);
+          now = timeNs[next];
+          limitNs = queue.firstNs;
+          limitTask = queue.first;
+          if (next !== task || batchAt[task] === batchEnd[task]) {
+            task = next;
             level = depth[task];
             at = pc[task * DEPTH_MAX + level];
-            limitNs = queue.firstNs;
-            limitTask = queue.first;
             meter.attribute(task, vmm[at] !== 0);
             continue;
           }
         }
-        const atNs = batch.atNs[batchAt[task]];
+        const atNs = batches[task].atNs[batchAt[task]];
         if (atNs > now) {
           // Paced: the actor rests until its next access is due, and others come first.
           queue.push(task, atNs);
@@ -230,43 +229,56 @@ export class Engine {
   }
 
   /**
-   * Takes accesses that hit, as long as this task is the earliest: what the first steps of their routines would do, without
-   * a step's overhead. @returns the task's time after them
+   * Takes accesses that hit, of this task and of those that come before it, as long as the earliest task has one: what the
+   * first steps of their routines would do, without a step's overhead. Every task's time is left in the queue's `timeNs`.
+   * @returns the earliest task, which cannot go on in this way
    */
-  private skipHits(task: number, batch: Batch, fromNs: number, limitNs: number): number {
-    const { world, meter, batchAt, batchEnd } = this;
-    const { kind, page, window, atNs } = batch;
+  private skipHits(firstTask: number): number {
+    const { world, meter, queue, batches, batchAt, batchEnd } = this;
     const { windowsPerProcess, onStep } = this.options;
-    if (onStep !== undefined) return fromNs;
+    if (onStep !== undefined) return firstTask;
+    const { timeNs } = queue;
+    const { pc } = world;
+    const { cpus } = world.shape;
     const guestNs = meter.priceOf(Op['guest.access']);
     const hostNs = meter.priceOf(Op['host.access']);
-    const base = world.mm[task] * windowsPerProcess;
-    const first = batchAt[task];
-    const end = batchEnd[task];
-    let next = first;
+    let task = firstTask;
     let guestHits = 0;
-    let now = fromNs;
-    for (; next < end && now <= limitNs && atNs[next] <= now; next++) {
-      const access = kind[next];
-      if (access <= Access.GuestWrite) {
-        if (!reachesGuest(world, page[next])) break;
-        guestHits++;
-        now += guestNs;
-      } else if (access <= Access.HostWrite) {
-        const nth = window[next];
-        const through = base + (nth < windowsPerProcess ? nth : nth % windowsPerProcess);
-        if (!reachesHost(world, through, page[next], access === Access.HostWrite)) break;
-        now += hostNs;
-      } else break;
+    let hostHits = 0;
+    for (;;) {
+      const { kind, page, window, atNs } = batches[task];
+      const base = world.mm[task] * windowsPerProcess;
+      const end = batchEnd[task];
+      const limitNs = task < queue.first ? queue.firstNs : queue.firstNs - EIGHTH;
+      let next = batchAt[task];
+      let now = timeNs[task];
+      for (; next < end && now <= limitNs && atNs[next] <= now; next++) {
+        const access = kind[next];
+        if (access <= Access.GuestWrite) {
+          if (!reachesGuest(world, page[next])) break;
+          guestHits++;
+          now += guestNs;
+        } else if (access <= Access.HostWrite) {
+          const nth = window[next];
+          const through = base + (nth < windowsPerProcess ? nth : nth % windowsPerProcess);
+          if (!reachesHost(world, through, page[next], access === Access.HostWrite)) break;
+          hostHits++;
+          now += hostNs;
+        } else break;
+      }
+      batchAt[task] = next;
+      timeNs[task] = now;
+      if (now <= limitNs) break;
+      task = queue.replaceFirst(task, now);
+      if (task >= cpus || pc[task * DEPTH_MAX] !== 0 || batchAt[task] === batchEnd[task]) break;
     }
-    const hits = next - first;
-    if (hits === 0) return now;
-    if (guestHits > 0) chargeGuestHits(world, guestHits);
-    if (hits > guestHits) chargeHostHits(world, hits - guestHits);
+    const hits = guestHits + hostHits;
+    if (hits === 0) return task;
+    chargeGuestHits(world, guestHits);
+    chargeHostHits(world, hostHits);
     meter.ns = 0;
-    batchAt[task] = next;
     this.noteAccesses(hits);
-    return now;
+    return task;
   }
 
   private noteAccesses(count: number): void {
