@@ -113,7 +113,7 @@ describe('compare', () => {
     } };
     const { exitCode, stdout } = await run('compare --workload zipf', { catalogue: failing });
     expect(exitCode).toBe(1);
-    expect(stdout).toContain('1 of 4 cells failed:\n- null / zipf / seed 1: the cell ended with an unexpected error (Error: broken)');
+    expect(stdout).toContain('1 of 4 cells failed:\n- null / zipf / seed 1: the cell ended with an unexpected error (Error: broken');
   });
 
   test('ends with 130 on Ctrl-C, with what it has, and goes on from there', async () => {

@@ -64,10 +64,18 @@ export function workloadOptionsOf({ seed, params }: Pick<Cell, 'seed' | 'params'
 
 /**
  * An error as plain data, since the way back from a worker drops an error's own fields. A mistake of the user keeps its
- * words; anything else is a defect, and says where it happened (no paths: they differ between machines).
+ * words; anything else is a defect, and says where in our sources it happened.
  */
 export function cellErrorOf(error: unknown): CellError {
   if (error instanceof UserError) return { what: error.what, why: error.why, fix: error.fix };
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const message = error instanceof Error ? `${error.name}: ${error.message}${placeOf(error)}` : String(error);
   return { what: 'the cell ended with an unexpected error', why: message, fix: 'this is a defect: report it with the command that the record names' };
+}
+
+const FRAMES_SHOWN = 3;
+
+/** The innermost frames, from `src/` on: the rest of a path belongs to the machine. */
+function placeOf({ stack = '' }: Error): string {
+  const frames = [...stack.matchAll(/[\\/](src[\\/][^\s():]+:\d+):\d+\)?$/gm)].slice(0, FRAMES_SHOWN);
+  return frames.length === 0 ? '' : ` (at ${frames.map(([, place]) => place.replaceAll('\\', '/')).join(', ')})`;
 }

@@ -100,7 +100,7 @@ describe('a row', () => {
     const damaged = await record({ workloads: ['zipf'], seeds: [1, 2] }, flaky);
     const text = formatTables(damaged);
     expect(text).toContain('(1 of 2 cells)');
-    expect(text).toContain('1 of 8 cells failed:\n- sigbus-on-fault / zipf / seed 2: the cell ended with an unexpected error (Error: broken)');
+    expect(text).toContain('1 of 8 cells failed:\n- sigbus-on-fault / zipf / seed 2: the cell ended with an unexpected error (Error: broken');
     const [{ rows }] = groupCells(damaged, 'label');
     expect([...bestRows(COST_COLUMNS[0], rows)].map(({ policy }) => policy)).not.toContain('sigbus-on-fault');
   });
