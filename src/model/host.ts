@@ -37,8 +37,8 @@ export interface HostRules {
   readonly ignoresRequests?: boolean;
 }
 
-/** `full`: one VMA over the file; `empty`: a reserved window without VMAs; `none`: no mapping. */
-export type StartMapping = 'full' | 'empty' | 'none';
+/** `full`: one VMA over the file; `none`: no mapping. */
+export type StartMapping = 'full' | 'none';
 
 /** Routine of each access kind, by the values of the workloads' `Access`. */
 const ACCESS_ROUTINES = [

@@ -81,8 +81,9 @@ const lockIMmap: Run = (world, task) => {
 
 const unlinkAndUnlock: Run = (world, task) => {
   const window = world.walkWindow[task];
-  if (coversFile(world, task) || world.windowVmas[window] === 0) closeWindow(world, window);
-  else setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, false);
+  const whole = coversFile(world, task);
+  if (!whole) setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, false);
+  if (whole || world.windowVmas[window] === 0) closeWindow(world, window);
   releaseWrite(world, task, world.iMmapLock, 0, LockClass.IMmap);
   return Flow.Next;
 };
@@ -164,7 +165,9 @@ const insertVma: Run = (world, task) => {
 
 const linkAndUnlock: Run = (world, task) => {
   const window = world.walkWindow[task];
-  setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, true);
+  // A new mapping of the whole file needs no marks.
+  const unmarked = coversFile(world, task) && (world.windowFlags[window] & (WindowFlag.InIMmap | WindowFlag.Inverted)) === 0;
+  if (!unmarked) setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, true);
   world.windowFlags[window] |= WindowFlag.InIMmap;
   releaseWrite(world, task, world.iMmapLock, 0, LockClass.IMmap);
   return Flow.Next;

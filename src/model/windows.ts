@@ -4,7 +4,8 @@
  * A VMA is a maximal run of pages of a window that are covered; split and merge come for free and canonical, and 65 530
  * VMAs cost no more than one. A page has two marks, because munmap takes a VMA out of the mm's tree before it takes it
  * out of the file's i_mmap: covered in the mm (a fault finds a VMA) and covered in i_mmap (a walk finds one).
- * In an *inverted* window the marks mean "covered", else "hole", so that both a full and an empty window are all zeros.
+ * In an *inverted* window the marks mean "covered", else "hole", so that a full window and a sparse one both have few marks.
+ * A window without VMAs has no flags and no marks: how it became so leaves no trace.
  *
  * Source: mm/vma.c, mm/memory.c (unmap_mapping_range), DOMAIN 2.1 and 11.3.
  */
@@ -33,11 +34,33 @@ export const windowColumns = {
   childAlive: column('u8', 'world', () => 1, () => 1),
 } as const;
 
-/** Makes a window of a process: covering the whole file, or nothing yet. */
-export function openWindow(world: World, window: number, mm: number, full: boolean): void {
+/** Makes a window of a process that covers the whole file. */
+export function openWindow(world: World, window: number, mm: number): void {
   world.windowMm[window] = mm;
-  world.windowFlags[window] = WindowFlag.Linked | WindowFlag.InIMmap | (full ? 0 : WindowFlag.Inverted);
-  world.windowVmas[window] = full ? 1 : 0;
+  world.windowFlags[window] = WindowFlag.Linked | WindowFlag.InIMmap;
+  world.windowVmas[window] = 1;
+}
+
+/** Whether any page of the window has a mark. */
+export function hasMarks(world: World, window: number): boolean {
+  const vmas = world.windowVmas[window];
+  if (world.windowFlags[window] & WindowFlag.Inverted) return vmas !== 0;
+  if (vmas !== 1) return true;
+  // One VMA has holes only before it and behind it.
+  const first = window * world.shape.pages;
+  const marks = EntryBit.MmMark | EntryBit.IMmapMark;
+  return ((world.entry[first] | world.entry[first + world.shape.pages - 1]) & marks) !== 0;
+}
+
+/** The last VMA of the window left i_mmap: nothing is left of it. */
+export function closeWindow(world: World, window: number): void {
+  if (hasMarks(world, window)) {
+    const { pages } = world.shape;
+    const marks = EntryBit.MmMark | EntryBit.IMmapMark;
+    for (let at = window * pages; at < (window + 1) * pages; at++) if (world.entry[at] & marks) world.entry[at] &= ~marks;
+  }
+  world.windowFlags[window] = 0;
+  world.windowVmas[window] = 0;
 }
 
 function covered(world: World, window: number, page: number, mark: number, tree: number): boolean {
@@ -61,6 +84,21 @@ export function overlaps(world: World, window: number, start: number, end: numbe
   return false;
 }
 
+/** First page of [start, end) that a VMA of the window in i_mmap covers, or -1. */
+export function firstInIMmap(world: World, window: number, start: number, end: number): number {
+  if ((world.windowFlags[window] & WindowFlag.InIMmap) === 0) return -1;
+  for (let page = start; page < end; page++) if (inIMmap(world, window, page)) return page;
+  return -1;
+}
+
+/** Where the VMA in i_mmap that covers `start` ends, or `end`. */
+export function endInIMmap(world: World, window: number, start: number, end: number): number {
+  if (world.windowVmas[window] === 1 && inIMmap(world, window, end - 1)) return end;
+  let page = start + 1;
+  while (page < end && inIMmap(world, window, page)) page++;
+  return page;
+}
+
 /** VMAs of the mm's tree that touch [start, end). */
 export function vmasIn(world: World, window: number, start: number, end: number): number {
   let count = 0;
@@ -80,6 +118,13 @@ export function setCoverage(world: World, window: number, start: number, end: nu
   const set = cover === ((world.windowFlags[window] & WindowFlag.Inverted) !== 0);
   if (set) for (let at = base + start; at < base + end; at++) entry[at] |= mark;
   else for (let at = base + start; at < base + end; at++) entry[at] &= ~mark;
+}
+
+/** VMAs of one mm, which vm.max_map_count limits. */
+export function vmasOfMm(world: World, mm: number): number {
+  let count = 0;
+  for (let window = 0; window < world.shape.windows; window++) if (world.windowMm[window] === mm) count += world.windowVmas[window];
+  return count;
 }
 
 /** VMAs of all linked windows: the size of the i_mmap tree. */

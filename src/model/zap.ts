@@ -18,7 +18,7 @@ import { Op } from './operations.ts';
 import { Flow, goTo, step } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
-import { overlaps, treeLevels, vmaCount } from './windows.ts';
+import { endInIMmap, firstInIMmap, treeLevels, vmaCount } from './windows.ts';
 import type { World } from './world.ts';
 
 export type StaleBit = typeof EntryBit.StaleMunmap | typeof EntryBit.StaleZap;
@@ -229,28 +229,34 @@ const beginWalk: Run = (world, task) => {
   world.meter.charge(Op['rmap.walk']);
   world.meter.chargeMany(Op['vma.lookup'], treeLevels(vmaCount(world)));
   world.walkWindow[task] = 0;
+  world.cursor[task] = world.walkStart[task];
+  world.cursorEnd[task] = world.walkEnd[task];
+  world.walkEnd[task] = world.walkStart[task];
   return Flow.Next;
 };
 
-/** Finds the next window, from `walkWindow` on, whose VMAs in i_mmap overlap the walk. */
-const nextWindow: Run = (world, task) => {
-  const start = world.walkStart[task];
-  const end = world.walkEnd[task];
+/** Finds the next VMA in i_mmap behind [walkStart, walkEnd) of `walkWindow` and makes its part of [cursor, cursorEnd) the walk. */
+const nextVma: Run = (world, task) => {
+  const end = world.cursorEnd[task];
+  let from = world.walkEnd[task];
   for (let window = world.walkWindow[task]; window < world.shape.windows; window++) {
-    if (!overlaps(world, window, start, end)) continue;
+    const start = firstInIMmap(world, window, from, end);
+    from = world.cursor[task];
+    if (start < 0) continue;
     world.walkWindow[task] = window;
+    world.walkStart[task] = start;
+    world.walkEnd[task] = endInIMmap(world, window, start, end);
     world.meter.charge(Op['vma.visit']);
     return Flow.Next;
   }
   return Flow.Otherwise;
 };
 
-const windowDone: Run = (world, task) => {
-  world.walkWindow[task]++;
-  return Flow.Otherwise;
-};
-
 const endWalk: Run = (world, task) => {
+  world.walkStart[task] = world.cursor[task];
+  world.walkEnd[task] = world.cursorEnd[task];
+  world.cursor[task] = 0;
+  world.cursorEnd[task] = 0;
   world.walkWindow[task] = 0;
   world.walkCursor[task] = 0;
   return readUnlockIMmap(world, task);
@@ -263,19 +269,19 @@ const endWalk: Run = (world, task) => {
 export function unmapEverywhereSteps(): readonly Step[] {
   return [
     step('iMmap.readLock', beginWalk),
-    step('rmap.nextVma', nextWindow, 'iMmap.readUnlock'),
+    step('rmap.nextVma', nextVma, 'iMmap.readUnlock'),
     ...zapWindowSteps(EntryBit.StaleZap),
     ...flushGatherSteps(EntryBit.StaleZap),
-    step('rmap.vmaDone', windowDone, 'rmap.nextVma'),
+    goTo('rmap.nextVma'),
     step('iMmap.readUnlock', endWalk),
   ];
 }
 
-/** Sets the walk to the folios that overlap the range (DOMAIN 11.8). */
+/** Sets the walk to the folios that overlap the range (DOMAIN 11.8), as far as the file goes. */
 export const walkWholeFolios: Run = (world, task) => {
   const mask = world.sizes.folioPages - 1;
   world.walkStart[task] = world.rangeStart[task] & ~mask;
-  world.walkEnd[task] = (world.rangeEnd[task] + mask) & ~mask;
+  world.walkEnd[task] = Math.min((world.rangeEnd[task] + mask) & ~mask, world.shape.pages);
   return Flow.Next;
 };
 

@@ -79,7 +79,7 @@ export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkl
     for (let nth = 0; nth < windowsPerProcess; nth++) {
       const window = mm * windowsPerProcess + nth;
       if (mapping === 'none') world.windowMm[window] = mm;
-      else openWindow(world, window, mm, mapping === 'full');
+      else openWindow(world, window, mm);
     }
   }
   for (const [cpu, { process }] of opened.actors.entries()) world.mm[cpu] = process;

@@ -123,7 +123,7 @@ export const folioMmapped: ConversionPolicy = {
     toShared: toSharedSteps(),
     mmapHook: mmapHookSteps({ privacyForbids: holdsPrivatePage, errno: COVERED_ERRNO }),
     vmm: {
-      mapsAtStart: { private: 'empty', shared: 'full' },
+      mapsAtStart: { private: 'none', shared: 'full' },
       beforeToPrivate: { steps: unmapFolios },
       afterRequest: { steps: mapSharedPages },
     },
