@@ -12,6 +12,8 @@ export type RandomState = Int32Array;
 /** Rounds after which every bit of the seed has reached every word (PractRand's choice for 32 bits, rounded up). */
 const WARM_UP_ROUNDS = 16;
 const TWO_32 = 0x1_0000_0000;
+/** Exact, being a power of two. */
+const PER_TWO_32 = 1 / TWO_32;
 
 /**
  * A generator of its own for each (seed, stream): the streams of one seed do not overlap in practice.
@@ -42,8 +44,8 @@ export function nextInt32(state: RandomState): number {
  * No value is likelier than another by more than limit / 2^32 of itself. `limit` is from 1 to 2^32.
  */
 export function scaleBits(bits: number, limit: number): number {
-  // The product may be rounded, but never up to `limit`: the exact quotient stays limit / 2^32 below it.
-  return Math.floor(((bits >>> 0) * limit) / TWO_32);
+  // The product may be rounded, but never up to `limit`: the exact value stays limit / 2^32 below it. `>>>` cuts the fraction off.
+  return ((bits >>> 0) * limit * PER_TWO_32) >>> 0;
 }
 
 /** A random integer from 0 to `limit` - 1. */

@@ -60,8 +60,8 @@ export function drawRank({ ownLimit, other, firstRank, rankSpan }: Zipf, random:
   const bits = nextInt32(random);
   const cell = bits & (CELL_COUNT - 1);
   const bucket = bits >>> CELL_BITS < ownLimit[cell] ? cell : other[cell];
-  const span = rankSpan[bucket];
-  return span === 1 ? firstRank[bucket] : firstRank[bucket] + scaleBits(nextInt32(random), span);
+  // A bucket of one rank needs no second draw, but a branch that nobody can predict costs more than the draw.
+  return firstRank[bucket] + scaleBits(nextInt32(random), rankSpan[bucket]);
 }
 
 /** value^(quarters / 4) by multiplications and square roots. */

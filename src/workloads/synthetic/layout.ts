@@ -8,7 +8,8 @@ import { UserError } from '../../model/userError.ts';
 import type { WorkloadOptions } from '../workload.ts';
 
 /** Pages behind one host page table and one large stage-2 leaf. */
-export const REGION_PAGES = 512;
+export const REGION_BITS = 9;
+export const REGION_PAGES = 1 << REGION_BITS;
 /** Smallest guest that a pattern takes: 8 MiB, four regions. */
 export const PAGES_MIN = 2048;
 /** The shared zone is the low sixteenth, and at most 64 MiB, the bounce pool of the recorded guests. */

@@ -10,7 +10,7 @@ import type { RandomState } from '../random.ts';
 import type { Workload } from '../workload.ts';
 import { createZipf, drawRank } from '../zipf.ts';
 import type { Zipf } from '../zipf.ts';
-import { REGION_PAGES } from './layout.ts';
+import { REGION_BITS, REGION_PAGES } from './layout.ts';
 import { STEADY_IO_DEPTH, steadyVcpus } from './steadyGuest.ts';
 import type { ChoosePages } from './steadyMix.ts';
 import { opened } from './stream.ts';
@@ -44,7 +44,7 @@ export function chooseZipf({ ranks, regionStart }: ZipfPages, random: RandomStat
   return (pages) => {
     for (let i = 0; i < pages.length; i++) {
       const rank = drawRank(ranks, random);
-      pages[i] = regionStart[Math.floor(rank / REGION_PAGES)] + (rank % REGION_PAGES);
+      pages[i] = regionStart[rank >>> REGION_BITS] + (rank & (REGION_PAGES - 1));
     }
   };
 }
