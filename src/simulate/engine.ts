@@ -71,6 +71,8 @@ export class Engine {
   private readonly waitsOn: Float64Array;
   private readonly holdNs: Float64Array;
   private readonly spins: Uint32Array;
+  /** When a task that rests goes on by itself: its next access is due, or its back-off over. */
+  private readonly restUntilNs: Float64Array;
   private readonly batches: readonly Batch[];
   private readonly batchAt: Int32Array;
   private readonly batchEnd: Int32Array;
@@ -96,6 +98,7 @@ export class Engine {
     this.waitsOn = new Float64Array(tasks);
     this.holdNs = new Float64Array(tasks);
     this.spins = new Uint32Array(tasks);
+    this.restUntilNs = new Float64Array(tasks);
     this.batches = actors.map(() => createBatch());
     this.batchAt = new Int32Array(actors.length);
     this.batchEnd = new Int32Array(actors.length);
@@ -158,6 +161,7 @@ export class Engine {
         const atNs = batches[task].atNs[batchAt[task]];
         if (atNs > now) {
           // Paced: the actor rests until its next access is due, and others come first.
+          this.restUntilNs[task] = atNs;
           queue.push(task, atNs);
           return -1;
         }
@@ -193,6 +197,7 @@ export class Engine {
         meter.attribute(task, vmm[at] !== 0);
       } else if (flow === Flow.Sleep) {
         now += this.backOff(task, now);
+        this.restUntilNs[task] = now;
         at = this.patienceEnded ? otherwise[at] : at + 1;
       } else {
         pc[task * DEPTH_MAX + level] = at;
@@ -470,15 +475,16 @@ export class Engine {
   /** One CPU acknowledges. @returns when it is done */
   private interrupt(task: number, cpu: number, now: number): number {
     const { world, meter, queue } = this;
-    const ready = queue.has(cpu);
-    const startNs = ready ? Math.max(now, queue.timeNs[cpu]) : now;
-    // A CPU that waits anyway loses no time of its own to the interrupt: the charge goes to nobody's phases.
-    meter.attribute(ready ? cpu : world.shape.tasks, false);
+    const cpuNs = queue.timeNs[cpu];
+    // A CPU that waits or rests takes the interrupt at once and loses no time of its own: the charge goes to nobody's phases.
+    const busy = queue.has(cpu) && !(cpuNs > now && cpuNs === this.restUntilNs[cpu]);
+    const startNs = busy ? Math.max(now, cpuNs) : now;
+    meter.attribute(busy ? cpu : world.shape.tasks, false);
     acknowledge(world, task, cpu);
     const costNs = meter.ns;
     meter.ns = 0;
     this.bystanderNs += costNs;
-    if (ready) queue.delay(cpu, queue.timeNs[cpu] + costNs);
+    if (busy) queue.delay(cpu, cpuNs + costNs);
     return startNs + costNs;
   }
 
