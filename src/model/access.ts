@@ -41,6 +41,7 @@ export function reachesGuest(world: World, page: number): boolean {
 export function chargeGuestHits(world: World, count: number): void {
   world.meter.chargeMany(Op['guest.access'], count);
   world.meter.noteMany(Op['access.done'], count);
+  world.meter.noteMany(Op['work.done'], count);
 }
 
 const guestAccess: Run = (world, task) => {
@@ -158,6 +159,7 @@ export function reachesHost(world: World, window: number, page: number, write: b
 export function chargeHostHits(world: World, count: number): void {
   world.meter.chargeMany(Op['host.access'], count);
   world.meter.noteMany(Op['access.done'], count);
+  world.meter.noteMany(Op['work.done'], count);
 }
 
 /** Reaches the page through the entry, or through a stale TLB entry; otherwise a fault. */
@@ -190,6 +192,7 @@ function staleReach(world: World, task: number, bits: number, write: boolean): b
 
 const hostAccess = (write: boolean): Run => (world, task) => {
   if (!touchThroughMapping(world, task, write)) return Flow.Next;
+  world.meter.note(Op['work.done']);
   world.meter.note(Op['access.done']);
   return Flow.Done;
 };
@@ -258,8 +261,9 @@ const copyPage: Run = (world, task) => {
   return Flow.Done;
 };
 
-const copyDone: Run = (world) => {
+const copyDone: Run = (world, task) => {
   world.meter.raise(Event.IoReady);
+  world.meter.noteMany(Op['work.done'], world.rangeEnd[task] - world.rangeStart[task]);
   return Flow.Next;
 };
 

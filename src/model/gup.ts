@@ -40,15 +40,16 @@ const irqOn: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Reads the entries of the chunk up to the first that is not present; otherwise the first one is not. */
+/** Reads the entries of the chunk, as far as the file goes, up to the first that is not present; otherwise the first one is not. */
 const readEntries: Run = (world, task) => {
   const first = world.cursor[task];
-  const last = Math.min(first + world.shape.chunk, world.rangeEnd[task]);
+  const last = Math.min(first + world.shape.chunk, world.rangeEnd[task], world.shape.pages);
   const base = world.window[task] * world.shape.pages;
   let page = first;
   while (page < last && world.entry[base + page] & EntryBit.Present) page++;
   world.cursorEnd[task] = page;
-  world.meter.chargeMany(Op['gup.fast'], Math.max(1, page - first));
+  // The entry that stops it was read too.
+  world.meter.chargeMany(Op['gup.fast'], page < last ? page - first + 1 : page - first);
   return page > first ? Flow.Next : Flow.Otherwise;
 };
 
@@ -113,11 +114,21 @@ const undoGet: Run = (world, task) => {
 /** Interrupts on again; what was taken belongs to the slot. Otherwise the range is not complete. */
 const keepAndIrqOn: Run = (world, task) => {
   world.flags[task] &= ~TaskFlag.IrqOff;
-  for (let page = world.cursor[task]; page < world.cursorEnd[task]; page++) record(world, task, page);
-  world.cursor[task] = world.cursorEnd[task];
-  world.cursorEnd[task] = 0;
+  const last = world.cursorEnd[task];
+  const stopped = last < Math.min(world.cursor[task] + world.shape.chunk, world.rangeEnd[task]);
+  for (let page = world.cursor[task]; page < last; page++) record(world, task, page);
+  world.cursor[task] = last;
   world.walkCursor[task] = 0;
-  return world.cursor[task] === world.rangeEnd[task] ? Flow.Next : Flow.Otherwise;
+  // Where the fast path stopped before the end of its chunk, for the next step to see.
+  world.cursorEnd[task] = stopped ? last + 1 : 0;
+  return last === world.rangeEnd[task] ? Flow.Next : Flow.Otherwise;
+};
+
+/** The fast path goes on with the next chunk where it got through the last one. */
+const fastStopped: Run = (world, task) => {
+  if (world.cursorEnd[task] === 0) return Flow.Otherwise;
+  world.cursorEnd[task] = 0;
+  return Flow.Next;
 };
 
 function record(world: World, task: number, page: number): void {
@@ -202,6 +213,12 @@ const touchSlot: Run = (world, task) => {
   return Flow.Next;
 };
 
+/** The same as an access of the workload: I/O on a buffer that was registered before. */
+const useSlot: Run = (world, task) => {
+  world.meter.noteMany(Op['work.done'], world.slotCount[world.slot[task]]);
+  return touchSlot(world, task);
+};
+
 /* ---- routines ---- */
 
 const fillSlot = (kind: number, flags: number): Run => (world, task) => {
@@ -215,8 +232,9 @@ const fillSlot = (kind: number, flags: number): Run => (world, task) => {
   return Flow.Next;
 };
 
-const ioReady: Run = (world) => {
+const ioReady: Run = (world, task) => {
   world.meter.raise(Event.IoReady);
+  world.meter.noteMany(Op['work.done'], world.rangeEnd[task] - world.rangeStart[task]);
   return Flow.Next;
 };
 
@@ -308,8 +326,10 @@ function takeSteps({ kind, flags }: Reference, rules: GupRules): readonly Step[]
     goTo('irq.on'),
     step('folio.subPin', undoPin),
     step('folio.put', undoGet),
-    step('irq.on', keepAndIrqOn, 'mmapLock.read'),
+    step('irq.on', keepAndIrqOn, 'fast.stopped'),
     goTo('taken'),
+    step('fast.stopped', fastStopped, 'fast'),
+    goTo('mmapLock.read'),
     step('irq.onSlow', irqOn),
     step('mmapLock.read', readLockMmap),
     step('vma.check', allowed ? findVma : refuseVma, 'efault'),
@@ -370,6 +390,6 @@ export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
     unpin: {
       steps: [step('device.access', touchSlot), step('unpin.pins', releasePins), step('unpin', releaseReferences), step('done', complete)],
     },
-    deviceAccess: { steps: [step('device.access', touchSlot), step('done', complete)] },
+    deviceAccess: { steps: [step('device.access', useSlot), step('done', complete)] },
   };
 }

@@ -106,6 +106,7 @@ export const OPERATIONS = [
 
   // Counted, never priced.
   event('access.done', 'an access of the workload that completed'),
+  event('work.done', 'a page of work that was done: a load or store is one, an I/O as many as it has pages; conversions are none'),
   event('access.failed', 'an access of the workload that ended in a signal or an error and was dropped'),
   event('access.degraded', 'a guest access to a page whose conversion was given up'),
   event('pte.zapNeighbour', 'an entry zapped only because its page shares a folio with the converted range'),

@@ -79,6 +79,7 @@ function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally 
   return {
     accesses: engine.accesses,
     completed: meter.count[Op['access.done']],
+    work: meter.count[Op['work.done']],
     virtualNs: engine.virtualNs,
     operations: meter.count,
     conversions: { toPrivate: conversion('toPrivate'), toShared: conversion('toShared') },

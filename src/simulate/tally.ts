@@ -35,6 +35,8 @@ export interface Tally {
   /** Accesses taken from the workload's streams, and those of them that completed. */
   readonly accesses: number;
   readonly completed: number;
+  /** Pages of work that were done: a load or store is one, an I/O as many as it has pages, a conversion none. */
+  readonly work: number;
   /** Virtual time at which the last actor was done. */
   readonly virtualNs: number;
   /** By index in OPERATIONS. */
