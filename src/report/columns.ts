@@ -18,6 +18,7 @@ export interface Column {
 /** What each policy costs those who do nothing wrong. */
 export const COST_COLUMNS: readonly Column[] = [
   column(['completed', 'work', '1/s'], 'completedPerVirtualSecond', perVirtualSecond, formatFigure),
+  column(['accesses', 'completed', '%'], 'completed', (row) => ratio(total(row, 'completed'), total(row, 'accesses')), formatPercent),
   percentileColumn(['to-private', 'p50', 'us'], 50, 'p50'),
   percentileColumn(['to-private', 'p99', 'us'], 99, 'p99'),
   column(['granted', '%'], 'conversions.toPrivate.succeeded', perRequest('conversions', 'toPrivate', 'succeeded'), formatPercent),
@@ -63,22 +64,42 @@ function countsColumn(head: readonly string[], metric: string): Column {
 }
 
 /**
- * Percentile over all requests. One that was given up stands in it with the time at which that happened, so a percentile
- * that falls among those is only known to be above it: `>`.
+ * Percentile over all requests. One that was given up is known to have lasted until then and no more, so the percentile lies
+ * between two bounds: as if all of those had been granted at that moment, and as if they never had been. Where the bounds
+ * differ, the lower one stands behind a `>`, and the upper one is what competes: giving up early must not pay.
  */
 function percentileColumn(head: readonly string[], percent: number, key: 'p50' | 'p99'): Column {
-  const percentileNs = (row: SummaryRow) => latencies(row, 'toPrivate', 'abandoned').percentile(percent);
   return {
     head,
     better: betterOf(`latencyNs.toPrivate.${key}`),
-    figure: percentileNs,
+    figure: (row) => percentileBounds(row, percent)?.most ?? null,
     text(row) {
-      const ns = percentileNs(row);
-      if (ns === null) return ABSENT;
-      const firstGivenUpNs = latencies(row, 'abandoned').minNs ?? Infinity;
-      return `${ns > firstGivenUpNs ? '>' : ''}${formatFigure(ns / 1000)}`;
+      const bounds = percentileBounds(row, percent);
+      if (bounds === null) return ABSENT;
+      return `${bounds.most > bounds.least ? '>' : ''}${formatFigure(bounds.least / 1000)}`;
     },
   };
+}
+
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** In ns; `most` is infinite where so many were given up. Null where there was no request. */
+function percentileBounds(row: SummaryRow, percent: number): Bounds | null {
+  const granted = latencies(row, 'toPrivate');
+  const requests = latencies({ cells: row.cells.filter(hasGivenUp) }, 'abandoned');
+  requests.merge(granted);
+  const least = requests.percentile(percent);
+  if (least === null) return null;
+  const rank = Math.ceil((percent * requests.count) / 100);
+  let seen = 0;
+  for (const [upperEdgeNs, count] of granted.pairs()) {
+    seen += count;
+    if (seen >= rank) return { least, most: upperEdgeNs };
+  }
+  return { least, most: Infinity };
 }
 
 function betterOf(path: string): Column['better'] {
@@ -97,6 +118,12 @@ function perRequest(...path: readonly string[]): (row: SummaryRow) => number | n
 }
 
 const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
+
+/** `abandoned` holds requests of both directions: it counts only where one of the to-private ones is in it. */
+function hasGivenUp(cell: SummaryRow['cells'][number]): boolean {
+  const one = { cells: [cell] };
+  return total(one, 'conversions', 'toPrivate', 'gaveUp') + total(one, 'conversions', 'toPrivate', 'timedOut') > 0;
+}
 
 /** `EAGAIN 12.3k`, `EPERM 4`: a line each, the most frequent first. */
 function refusals(row: SummaryRow): string {

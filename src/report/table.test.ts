@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fakeCatalogue, fakeCosts } from '../../test/tools/fakeCatalogue.ts';
+import { fakeCatalogue, fakeCosts, fakeTally, histogramOf } from '../../test/tools/fakeCatalogue.ts';
 import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import { compare } from '../harness/compare.ts';
 import type { ResultsRecord } from '../harness/record.ts';
@@ -20,16 +20,16 @@ describe('the summary', () => {
     expect(formatTables(await record({ workloads: ['zipf', 'sequential'], seeds: [1, 2], accesses: 1000 }), { profile: fakeCosts })).toMatchInlineSnapshot(`
       "as today: the guest asks for each conversion and bounces its DMA through a shared pool
       2 workloads: sequential, zipf
-      ------------------------------------------------------------------------------------------------
-      policy           completed  to-private  to-private  granted      VMAs   entries      TLB   TLB  bystander
-                            work         p50         p99        %   visited    zapped  flushes  IPIs       time
-                             1/s          us          us           /request  /request                         %
-      ------------------------------------------------------------------------------------------------
-      null                 100M           -           -        -         -         -        0     0          0
-      lower-bound          200M        1.01        1.01      100      1.00      1.50       80     0        2.0
-      sigbus-on-fault      100M*       1.01        1.01*     100*     1.00      1.50       80     0        1.0
-      refuse-mmap         50.0M        1.01       >50.2     50.0      1.00      1.50       80     0        1.0
-      ------------------------------------------------------------------------------------------------
+      ----------------------------------------------------------------------------------------------------------
+      policy           completed   accesses  to-private  to-private  granted      VMAs   entries      TLB   TLB  bystander
+                            work  completed         p50         p99        %   visited    zapped  flushes  IPIs       time
+                             1/s          %          us          us           /request  /request                         %
+      ----------------------------------------------------------------------------------------------------------
+      null                 100M        100           -           -        -         -         -        0     0          0
+      lower-bound          200M        100        1.01        1.01      100      1.00      1.50       80     0        2.0
+      sigbus-on-fault      100M*       100*       1.01        1.01*     100*     1.00      1.50       80     0        1.0
+      refuse-mmap         50.0M       50.0        1.01       >50.2     50.0      1.00      1.50       80     0        1.0
+      ----------------------------------------------------------------------------------------------------------
 
       ------------------------------------------------------------------------------------------------------
       policy           SIGBUS  SIGSEGV   attempts      mmap       GUP  degraded       rogue   exposures          safe
@@ -89,7 +89,29 @@ describe('a row', () => {
   test('whose requests were given up shows its latency as a bound', async () => {
     const text = formatTables(await record({ policies: ['refuse-mmap'], workloads: ['zipf'] }));
     const line = text.split('\n').find((candidate) => candidate.startsWith('refuse-mmap'));
-    expect(line?.split(/ {2,}/).slice(2, 5)).toEqual(['1.01', '>50.2', '50.0']);
+    expect(line?.split(/ {2,}/).slice(2, 6)).toEqual(['50.0', '1.01', '>50.2', '50.0']);
+  });
+
+  test('whose few requests were given up early knows its median all the same', async () => {
+    // 100 requests of 1000 ns and 100 of 2000 ns; one more was given up after 500 ns.
+    const early = { ...fakeCatalogue, run: async (options: Parameters<typeof fakeCatalogue.run>[0]) => {
+      const tally = fakeTally(options);
+      const granted = Array.from({ length: 200 }, (_, index) => (index < 100 ? 1000 : 2000));
+      return { tally: { ...tally, latencyNs: { ...tally.latencyNs, toPrivate: histogramOf(granted), abandoned: histogramOf([500]) } }, notes: [] };
+    } };
+    const [{ rows }] = groupCells(await record({ policies: ['refuse-mmap'], workloads: ['zipf'] }, early), 'label');
+    const [, , p50, p99] = COST_COLUMNS;
+    expect([p50.text(rows[0]), p50.figure(rows[0])]).toEqual(['>1.01', 2016]); // rank 101: the given-up one decides
+    expect([p99.text(rows[0]), p99.figure(rows[0])]).toEqual(['2.02', 2016]);
+  });
+
+  test('takes no given-up to-shared request for a to-private one', async () => {
+    const other = { ...fakeCatalogue, run: async (options: Parameters<typeof fakeCatalogue.run>[0]) => {
+      const tally = fakeTally(options);
+      return { tally: { ...tally, latencyNs: { ...tally.latencyNs, abandoned: histogramOf([50_000, 50_000]) } }, notes: [] };
+    } };
+    const [{ rows }] = groupCells(await record({ policies: ['sigbus-on-fault'], workloads: ['zipf'] }, other), 'label');
+    expect(COST_COLUMNS[3].text(rows[0])).toBe('1.01');
   });
 
   test('that lacks cells says so and is never the best', async () => {
