@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { complaintOf, dmaTrace, play, readerOf, touchTrace, OPTIONS } from '../../../test/support/traceFiles.ts';
+import { OPTIONS, complaintOf, dmaTrace, play, readerOf, sourceOf, touchTrace } from '../../../test/support/traceFiles.ts';
 import { createBatch } from '../workload.ts';
+import { readTrace } from './reader.ts';
 import { startRecording } from './recording.ts';
 
 const NOTHING = { vcpu0: [], vcpu1: [], driver: [], vmm: [] };
@@ -229,6 +230,26 @@ describe('streams', () => {
     const { actors } = await opened(touchTrace(records, { guest_ram_bytes: String(9000 * 4096) }));
     const taken = await Promise.all(actors.map(({ fill }) => fill(createBatch(16_384))));
     expect(taken).toEqual([4096, 192, 0, 0]); // vcpu0 at once; the second run of records ends with the first of vcpu1
+  });
+  test('add what is known at the end to the notes once, however many waited for it', async () => {
+    const { actors, notes } = await opened(touchTrace(['5000,host,first-touch-write,9,1'], { phase: '0 userspace' }));
+    expect(notes).toHaveLength(1);
+    await Promise.all(actors.map(({ fill }) => fill(createBatch())));
+    expect(notes.slice(1)).toEqual(['inferred: 1 host touches became guest accesses (the copy out of a bounce pool)']);
+  });
+  test('close both files on damage in one, and when they are left', async () => {
+    const closed: string[] = [];
+    const openBoth = async (touches: string) => {
+      closed.length = 0;
+      const readers = await Promise.all(
+        [['touches', touches], ['dma', dmaTrace([])]].map(([name, text]) => readTrace(name, { ...sourceOf(new TextEncoder().encode(text)), close: () => closed.push(name) })),
+      );
+      return startRecording({ touches: readers[0], dma: readers[1] }, OPTIONS);
+    };
+    await complaintOf(() => openBoth(touchTrace(['1,vcpu0,first-touch-write,1,1', '2,vcpu0,first-touch-write,1,1'])));
+    expect(closed).toEqual(['touches', 'dma']);
+    (await openBoth(touchTrace([]))).close?.();
+    expect(closed).toEqual(['touches', 'dma']);
   });
   test('all tell of damage, whoever finds it', async () => {
     const { actors } = await opened(touchTrace(['100,vcpu0,first-touch-write,1,1', '101,vcpu0,first-touch-write,1,1'], { phase: '0 userspace' }));
