@@ -15,7 +15,7 @@ import type { Family } from './experiment.ts';
 import { latencyMetrics } from './latencyMetrics.ts';
 import { priceShare } from './priceShare.ts';
 
-export type Unit = 'accesses' | 'requests' | 'pages' | 'ns' | 'bytes' | 'share' | 'per second' | 'count' | 'histogram';
+export type Unit = 'accesses' | 'requests' | 'pages' | 'pages per second' | 'ns' | 'bytes' | 'share' | 'per second' | 'count' | 'histogram';
 
 /** What a metric is read from. */
 export interface MetricSource {
@@ -141,13 +141,15 @@ const LATENCY_SUMMARIES: Readonly<Record<LatencyName, string>> = {
   io: 'from an I/O request to a usable buffer, by pin or by copy',
 };
 
-const perSecond = ({ completed, virtualNs }: Tally): number | null => (virtualNs === 0 ? null : (completed / virtualNs) * 1e9);
+const perSecond = (count: number, { virtualNs }: Tally): number | null => (virtualNs === 0 ? null : (count / virtualNs) * 1e9);
 
 export const METRICS: readonly Metric[] = [
   figure('accesses', 'accesses', 'accesses', 'neither', `accesses taken from the workload's streams`, ({ tally }) => tally.accesses),
   figure('completed', 'completed', 'accesses', 'more', 'accesses that completed; the others ended in a signal or an error and were dropped', ({ tally }) => tally.completed),
+  figure('work', 'work', 'pages', 'more', 'pages of work that were done: a load or store is one, an I/O as many as it has pages, a conversion none', ({ tally }) => tally.work),
   figure('virtualNs', 'virtual time', 'ns', 'less', 'virtual time at which the last actor was done', ({ tally }) => tally.virtualNs),
-  { ...facts(['completedPerVirtualSecond', 'completed work', 'per second', 'more', 'completed accesses per second of virtual time']), kind: 'number', nullable: true, read: ({ tally }) => perSecond(tally) },
+  { ...facts(['completedPerVirtualSecond', 'completed accesses per second', 'per second', 'more', 'completed accesses per second of virtual time']), kind: 'number', nullable: true, read: ({ tally }) => perSecond(tally.completed, tally) },
+  { ...facts(['workPerVirtualSecond', 'completed work', 'pages per second', 'more', 'pages of work per second of virtual time']), kind: 'number', nullable: true, read: ({ tally }) => perSecond(tally.work, tally) },
   ...conversionMetrics('toPrivate'),
   ...conversionMetrics('toShared'),
   ...LATENCIES.flatMap((name) => latencyMetrics(name, LATENCY_SUMMARIES[name])),

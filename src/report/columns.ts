@@ -17,7 +17,7 @@ export interface Column {
 
 /** What each policy costs those who do nothing wrong. */
 export const COST_COLUMNS: readonly Column[] = [
-  column(['completed', 'work', '1/s'], 'completedPerVirtualSecond', perVirtualSecond, formatFigure),
+  column(['completed', 'work', 'pages/s'], 'workPerVirtualSecond', workPerVirtualSecond, formatFigure),
   column(['accesses', 'completed', '%'], 'completed', (row) => ratio(total(row, 'completed'), total(row, 'accesses')), formatPercent),
   percentileColumn(['to-private', 'p50', 'us'], 50, 'p50'),
   percentileColumn(['to-private', 'p99', 'us'], 99, 'p99'),
@@ -108,8 +108,8 @@ function betterOf(path: string): Column['better'] {
   return metric.better;
 }
 
-function perVirtualSecond(row: SummaryRow): number | null {
-  const perNs = ratio(total(row, 'completed'), total(row, 'virtualNs'));
+function workPerVirtualSecond(row: SummaryRow): number | null {
+  const perNs = ratio(total(row, 'work'), total(row, 'virtualNs'));
   return perNs === null ? null : perNs * 1e9;
 }
 

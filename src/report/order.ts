@@ -22,6 +22,6 @@ function stabilityRow(row: SummaryRow): StabilityRow {
   return {
     label: row.check === null ? row.policy : `${row.policy} (${row.check})`,
     operations: OPERATIONS.map(({ name }) => counts[name] ?? 0),
-    completed: total(row, 'completed'),
+    completed: total(row, 'work'), // what the table's first figure counts
   };
 }

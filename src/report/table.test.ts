@@ -23,7 +23,7 @@ describe('the summary', () => {
       ----------------------------------------------------------------------------------------------------------
       policy           completed   accesses  to-private  to-private  granted      VMAs   entries      TLB   TLB  bystander
                             work  completed         p50         p99        %   visited    zapped  flushes  IPIs       time
-                             1/s          %          us          us           /request  /request                         %
+                         pages/s          %          us          us           /request  /request                         %
       ----------------------------------------------------------------------------------------------------------
       null                 100M        100           -           -        -         -         -        0     0          0
       lower-bound          200M        100        1.01        1.01      100      1.00      1.50       80     0        2.0
@@ -130,8 +130,8 @@ describe('a row', () => {
 
 describe('the mark', () => {
   const column = { head: ['x'], better: 'less' as const, figure: ({ policy }: SummaryRow) => Number(policy.slice(1)), text: () => '' };
-  const row = (policy: string, completed: number, isMeasure = false): SummaryRow => ({
-    policy, check: null, isMeasure, missing: 0, cells: [{ deterministic: { completed } }] as unknown as SummaryRow['cells'],
+  const row = (policy: string, work: number, isMeasure = false): SummaryRow => ({
+    policy, check: null, isMeasure, missing: 0, cells: [{ deterministic: { work } }] as unknown as SummaryRow['cells'],
   });
   const marked = (...rows: readonly SummaryRow[]) => [...bestRows(column, rows)].map(({ policy }) => policy);
 

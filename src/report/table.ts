@@ -80,6 +80,6 @@ export function bestRows({ better, figure }: Column, rows: readonly SummaryRow[]
   const figures = policies.flatMap((row) => figure(row) ?? []);
   if (better === 'neither' || new Set(figures).size < 2) return new Set();
   const best = (better === 'less' ? Math.min : Math.max)(...figures);
-  const completedMost = Math.max(...policies.map((row) => total(row, 'completed')));
-  return new Set(policies.filter((row) => figure(row) === best && row.missing === 0 && total(row, 'completed') === completedMost));
+  const workMost = Math.max(...policies.map((row) => total(row, 'work')));
+  return new Set(policies.filter((row) => figure(row) === best && row.missing === 0 && total(row, 'work') === workMost));
 }

@@ -80,8 +80,8 @@ export function fakeTally({ policy, options: { seed, accessCount } }: Pick<Engin
   const accesses = accessCount === 0 ? 1000 : accessCount;
   return {
     accesses,
-    work: 0,
     completed: refuses ? accesses / 2 : accesses,
+    work: refuses ? accesses / 2 : accesses,
     virtualNs: accesses * (policy === 'lower-bound' ? 5 : 10),
     operations,
     conversions: {
