@@ -1,5 +1,5 @@
 /**
- * Parses records byte by byte: no strings, no allocation, some 100 ns a record.
+ * Parses records byte by byte: no strings, no allocation, some 200 ns a record.
  *
  * It only tells good records from others; why a record is no good is found by `explainRecord`, which reads it as text.
  * Both follow traces/README.md, and a test damages every byte of a trace to see that they agree.
