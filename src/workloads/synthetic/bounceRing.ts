@@ -31,9 +31,9 @@ const QUEUE_BELOW = 19_661; // 10 % more
 /** Sizes in 1/65536 of the transfers. */
 const PART_OF_PAGE_BELOW = 23_921; // 36.5 %
 const ONE_PAGE_BELOW = 39_322; // 23.5 %
-const FEW_PAGES_BELOW = 58_982; // 30 %: 2 to 14 pages
+const FEW_PAGES_BELOW = 58_327; // 29 %: 2 to 14 pages
 const FEW_PAGES_MAX = 14;
-const MANY_PAGES_BELOW = 64_881; // 9 %
+const MANY_PAGES_BELOW = 64_881; // 10 %, and 1 % are left for the most
 const MANY_PAGES = 32;
 const MOST_PAGES = 64;
 const HOLD_NS = 20_000;

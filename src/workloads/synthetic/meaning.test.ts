@@ -270,12 +270,12 @@ describe('misbehaving-vmm', () => {
     `);
     expect(kindCounts(byName.get('pinner') ?? [])).toMatchInlineSnapshot(`
       {
-        "DeviceAccess": 1197,
-        "Io": 2709,
-        "PinLong": 1214,
-        "PinShort": 1150,
-        "Splice": 1240,
-        "Unpin": 3601,
+        "DeviceAccess": 1170,
+        "Io": 2808,
+        "PinLong": 1210,
+        "PinShort": 1147,
+        "Splice": 1213,
+        "Unpin": 3563,
       }
     `);
     expect(kindCounts(byName.get('mapper') ?? [])).toMatchInlineSnapshot(`
@@ -286,8 +286,9 @@ describe('misbehaving-vmm', () => {
         "Unmap": 2778,
       }
     `);
-    const outsideZone = (byName.get('toucher') ?? []).filter(({ page }) => page >= 16_384).length / (byName.get('toucher') ?? []).length;
-    expect(Math.abs(outsideZone - 15 / 32)).toBeLessThan(0.02);
+    // Half of its accesses go to the 128 pages that convert, the others anywhere.
+    const toucher = byName.get('toucher') ?? [];
+    expect(Math.abs(toucher.filter(({ page }) => page < 128).length / toucher.length - 0.5)).toBeLessThan(0.01);
   });
   test('asks for a page beyond the end of the file once in about 1024 accesses of the first vCPU', async () => {
     const { streams } = await streamsOf('misbehaving-vmm');

@@ -10,7 +10,8 @@ import { below, createRandom, nextInt32 } from '../random.ts';
 import type { RandomState } from '../random.ts';
 import { Access } from '../workload.ts';
 import type { Actor, Workload, WorkloadOptions } from '../workload.ts';
-import { requirePages, sharedZone, sharesOf } from './layout.ts';
+import { requirePages, sharedZone, sharesOf, sliceOf } from './layout.ts';
+import type { Extent } from './layout.ts';
 import { ioKindOf, planSteadyGuest } from './steadyGuest.ts';
 import { PLAN_LENGTH, createActor, opened, put, putHost, putIo, putRange, putSlot } from './stream.ts';
 import type { Plan } from './stream.ts';
@@ -26,18 +27,20 @@ const SLOTS = 8;
 const SLOT_PAGES = 4;
 const IO_DEPTH = 8;
 const IO_HOLD_NS = 50_000;
+/** Pages of a vCPU that convert; few, so that hostile threads often meet one that does. */
+const OWNED_PAGES_MAX = 64;
 /** Pages that the mapping thread unmaps and maps again. */
 const REMAPPED_PAGES = 16;
 
 const isOneIn = (bits: number, power: number): boolean => (bits & (power - 1)) === 0;
 
-/** Half of the accesses go to the shared zone, where a page may be on either side; the others go anywhere. */
+/** Half of the accesses go to the pages that convert, where a page may be on either side; the others go anywhere. */
 function anyPage(pageCount: number, zonePages: number, random: RandomState): number {
   return below(random, nextInt32(random) & 1 ? zonePages : pageCount);
 }
 
-function planGuest(options: WorkloadOptions, index: number, random: RandomState): Plan {
-  const steady = planSteadyGuest(options, index, chooseUniform(random, options.pageCount), random);
+function planGuest(options: WorkloadOptions, zone: Extent, index: number, random: RandomState): Plan {
+  const steady = planSteadyGuest(options, sliceOf(zone, index, options.vcpus), chooseUniform(random, options.pageCount), random);
   let sinceRequest = 0;
   return (batch, from, remaining) => {
     if (index === 0 && sinceRequest >= BEYOND_EVERY) {
@@ -74,7 +77,8 @@ function planPinner(options: WorkloadOptions, zonePages: number, random: RandomS
     let at = from;
     for (const end = from + PLAN_LENGTH; at < end; ) {
       const bits = nextInt32(random);
-      const pages = 1 + below(random, SLOT_PAGES);
+      // Half of the buffers are one page: of larger ones some page is nearly always private, and the whole is refused.
+      const pages = bits & 0x100 ? 1 : 1 + below(random, SLOT_PAGES);
       const page = Math.min(anyPage(pageCount, zonePages, random), pageCount - pages);
       if (isOneIn(bits, 4)) at = putIo(batch, at, ioKind, page, pages, IO_HOLD_NS);
       else if (held < SLOTS && bits < 0) {
@@ -118,13 +122,13 @@ export const misbehavingVmm: Workload = {
     const hostile = [planToucher, planPinner, planMapper];
     const names = ['toucher', 'pinner', 'mapper'];
     requirePages('misbehaving-vmm', options, vcpus + hostile.length);
-    const zonePages = sharedZone(pageCount).count;
+    const zone = { first: 0, count: Math.min(sharedZone(pageCount).count, OWNED_PAGES_MAX * vcpus) };
     const shares = sharesOf(accessCount, [...Array<number>(vcpus).fill(VCPU_WEIGHT), ...hostile.map(() => 1)]);
     const actors = shares.map((share, index): Actor => {
       const random = createRandom(seed, index);
       const thread = index - vcpus;
-      if (thread < 0) return createActor({ name: `vcpu${index}`, accessCount: share, plan: planGuest(options, index, random) });
-      const plan = hostile[thread](options, zonePages, random);
+      if (thread < 0) return createActor({ name: `vcpu${index}`, accessCount: share, plan: planGuest(options, zone, index, random) });
+      const plan = hostile[thread](options, zone.count, random);
       return createActor({ name: names[thread], role: 'vmm', process: thread % processes, accessCount: share, plan });
     });
     return opened({ actors, slots: SLOTS, slotPages: SLOT_PAGES, ioDepth: IO_DEPTH * (vcpus + 1) });

@@ -26,9 +26,8 @@ export const STEADY_IO_DEPTH = 8;
 /** `Access.Io`, or the copy that takes no reference where I/O is buffered. */
 export const ioKindOf = ({ io }: Pick<WorkloadOptions, 'io'>): number => (io === 'buffered' ? Access.Copy : Access.Io);
 
-/** The plan of one vCPU of a steady guest. */
-export function planSteadyGuest(options: WorkloadOptions, index: number, choosePages: ChoosePages, random: RandomState): Plan {
-  const owned = sliceOf(sharedZone(options.pageCount), index, options.vcpus);
+/** The plan of one vCPU of a steady guest that converts the pages of `owned`. */
+export function planSteadyGuest(options: WorkloadOptions, owned: Extent, choosePages: ChoosePages, random: RandomState): Plan {
   return planSteadyMix({
     mix: STEADY_MIX,
     random,
@@ -49,13 +48,14 @@ export function steadyVcpus(
 ): readonly Actor[] {
   const { vcpus, accessCount, seed } = options;
   requirePages(name, options, vcpus);
+  const zone = sharedZone(options.pageCount);
   return Array.from({ length: vcpus }, (_, index) => {
     const random = createRandom(seed, index);
     const share = shareOf(accessCount, index, vcpus);
     return createActor({
       name: `vcpu${index}`,
       accessCount: share,
-      plan: planSteadyGuest(options, index, chooser(index, random, share), random),
+      plan: planSteadyGuest(options, sliceOf(zone, index, vcpus), chooser(index, random, share), random),
     });
   });
 }
