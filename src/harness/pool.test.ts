@@ -41,6 +41,11 @@ describe('a pool of threads', () => {
     expect(await notesOf(runner.run(task('good')))).toEqual([`pid ${process.pid}`]);
   });
 
+  test('says for every cell that its module cannot be loaded, and waits for none', async () => {
+    runner = createPool({ jobs: 2, workerFile: support('noSuchWorker.mjs') });
+    for (let cell = 0; cell < 5; cell++) await expect(runner.run(task('good'))).rejects.toThrow('noSuchWorker.mjs');
+  });
+
   test('ends with a cell still under way', async () => {
     runner = createFakePool();
     const hanging = runner.run(task('hangs')).catch(() => 'dropped');

@@ -18,7 +18,6 @@ export interface PoolOptions {
 
 export function createPool({ jobs, workerFile, resourceLimits = {} }: PoolOptions): CellRunner {
   const pool = new Piscina({
-    filename: workerFile,
     minThreads: jobs,
     maxThreads: jobs,
     // A worker that sleeps on shared memory between its tasks would stop the streams that a trace left to be closed.
@@ -29,7 +28,8 @@ export function createPool({ jobs, workerFile, resourceLimits = {} }: PoolOption
   // A worker that dies between two tasks has nothing to report: the next task gets a new one.
   pool.on('error', () => {});
   return {
-    run: (task: CellTask) => pool.run(task) as Promise<CellResult>,
+    // The module is named here and not above: a thread that cannot load it at its start would leave later tasks waiting for ever.
+    run: (task: CellTask) => pool.run(task, { filename: workerFile }) as Promise<CellResult>,
     close: () => pool.destroy(),
   };
 }
