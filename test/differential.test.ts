@@ -10,6 +10,7 @@ import { ERRNOS } from '../src/model/errno.ts';
 import { DEPTH_MAX } from '../src/model/step.ts';
 import type { World } from '../src/model/world.ts';
 import type { ConversionTally } from '../src/simulate/tally.ts';
+import { Access } from '../src/workloads/workload.ts';
 import { run } from '../src/simulate/run.ts';
 import type { RunOutcome } from '../src/simulate/run.ts';
 import { differences, observeMachine, observeWorld } from './reference/compare.ts';
@@ -114,5 +115,10 @@ describe('the model and the reference model agree after every access', () => {
 
   test('on 2 MiB memory, where split-4k has small folios and the others large ones', async () => {
     expect(await agreeing({ folioOrders: [9], pages: [1024], places: [0, 1, 2, 510, 511, 512, 513, 1023], counts: [1, 2, 3, 512, 1024], accesses: 20 }, 60)).toBe(60 * SOAK);
+  }, 60_000 * SOAK);
+
+  test('where large stage-2 leaves come and go under conversions', async () => {
+    const kinds = [Access.GuestWrite, Access.GuestWrite, Access.ToShared, Access.ToPrivate, Access.Punch];
+    expect(await agreeing({ folioOrders: [9], pages: [1024], places: [0, 1, 511, 512], counts: [1, 2, 512], accesses: 40, kinds }, 40)).toBe(40 * SOAK);
   }, 60_000 * SOAK);
 });

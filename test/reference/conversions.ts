@@ -2,7 +2,7 @@
  * Conversions on the reference machine: the request with the VMM's side around it, and the kernel's side of each policy.
  * Sources: DOMAIN 3.2 (the in-place conversion series), 5.1 to 5.5 (the five proposals), 5.13 (the checks).
  */
-import { bump, count, folioAt, headOf, isPrivate, mapcount, maybePinned, ownReferences, pagesOf, refcount, waysTo, zapStage2 } from './machine.ts';
+import { TABLE_PAGES, bump, count, folioAt, headOf, isPrivate, mapcount, maybePinned, ownReferences, pagesOf, refcount, waysTo, zapStage2 } from './machine.ts';
 import type { Folio, Machine, Range, Rules } from './machine.ts';
 import { covers, drainAll, mmap, munmap, unmapEverywhere } from './hostSide.ts';
 import type { Outcome } from './hostSide.ts';
@@ -260,7 +260,7 @@ function unmapForFree(machine: Machine, [start, end]: Range): void {
 function zapStage2ForFree(machine: Machine, start: number, end: number): void {
   const split = machine.counts.get('stage2.split') ?? 0;
   const before = machine.counts.get('stage2.zap') ?? 0;
-  const large = [...machine.largeLeaves].filter((region) => region * 512 < end && start < (region + 1) * 512);
+  const large = [...machine.largeLeaves].filter((region) => region * TABLE_PAGES < end && start < (region + 1) * TABLE_PAGES);
   const small = [...machine.leaves].filter((page) => page >= start && page < end);
   zapStage2(machine, start, end);
   machine.counts.set('stage2.split', split);

@@ -36,22 +36,26 @@ function complete(machine: Machine, { cpu, kind, page, count: pages, slot, windo
   const hold = (how: Hold): boolean => {
     const buffer = take(machine, cpu, window, range, how);
     machine.slots.set(slot, buffer.kind === 'held' ? buffer : { kind: buffer.kind, references: [] });
-    return buffer.kind !== 'refused';
+    return buffer.kind !== 'refused' && worked(pages);
+  };
+  const worked = (done: number): true => {
+    count(machine, 'work.done', done);
+    return true;
   };
   switch (kind) {
     case Access.GuestRead:
     case Access.GuestWrite:
-      return guestAccess(machine, cpu, page);
+      return guestAccess(machine, cpu, page) && worked(1);
     case Access.HostRead:
     case Access.HostWrite:
-      return remap(machine, window) && loadOrStore(machine, cpu, window, page, kind === Access.HostWrite);
+      return remap(machine, window) && loadOrStore(machine, cpu, window, page, kind === Access.HostWrite) && worked(1);
     case Access.ToShared:
     case Access.ToPrivate:
       return rules.conversion === 'ignore' || convert(machine, { cpu, range, toPrivate: kind === Access.ToPrivate, donation: false });
     case Access.Io: {
       const buffer = take(machine, cpu, window, range, 'short-pin');
       if (buffer.kind === 'held') machine.devices.push({ dueNs: machine.nowNs + holdNs, references: buffer.references });
-      return buffer.kind !== 'refused';
+      return buffer.kind !== 'refused' && worked(pages);
     }
     case Access.PinShort:
       return hold('short-pin');
@@ -61,14 +65,14 @@ function complete(machine: Machine, { cpu, kind, page, count: pages, slot, windo
       return hold('get');
     case Access.DeviceAccess:
       useReferences(machine, held);
-      return true;
+      return worked(held.length);
     case Access.Unpin:
       useReferences(machine, held);
       release(machine, held);
       machine.slots.delete(slot);
       return true;
     case Access.Copy:
-      return remap(machine, window) && copyRange(machine, cpu, window, range);
+      return remap(machine, window) && copyRange(machine, cpu, window, range) && worked(pages);
     case Access.Punch:
       punch(machine, cpu, range);
       return true;

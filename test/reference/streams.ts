@@ -49,14 +49,14 @@ interface RawAccess {
 }
 
 /** Kinds as often as they shall come; conversions are what it is all about. */
-const kinds = fc.constantFrom(
+const ALL_KINDS = [
   Access.GuestRead, Access.GuestWrite, Access.GuestWrite,
   Access.HostRead, Access.HostRead, Access.HostWrite, Access.HostWrite,
   Access.ToShared, Access.ToShared, Access.ToShared, Access.ToShared,
   Access.ToPrivate, Access.ToPrivate, Access.ToPrivate, Access.ToPrivate,
   Access.Io, Access.PinShort, Access.PinLong, Access.Splice, Access.DeviceAccess, Access.Unpin,
   Access.Copy, Access.Punch, Access.Unmap, Access.Map, Access.Fork,
-);
+] as const;
 
 export interface StreamSize {
   readonly folioOrders: readonly number[];
@@ -65,10 +65,12 @@ export interface StreamSize {
   readonly places?: readonly number[];
   readonly counts: readonly number[];
   readonly accesses: number;
+  /** Where absent, all. */
+  readonly kinds?: readonly number[];
 }
 
 /** Streams of one size. Every stream prints as a script. */
-export function streams({ folioOrders, pages, places, counts, accesses }: StreamSize): fc.Arbitrary<Stream> {
+export function streams({ folioOrders, pages, places, counts, accesses, kinds = ALL_KINDS }: StreamSize): fc.Arbitrary<Stream> {
   return fc
     .constantFrom(...pages)
     .chain((pageCount) => {
@@ -82,12 +84,12 @@ export function streams({ folioOrders, pages, places, counts, accesses }: Stream
           windowsPerProcess: fc.integer({ min: 1, max: 3 }),
           processes: fc.integer({ min: 1, max: 2 }),
           lazy: fc.boolean(),
-          crowded: fc.constant(false),
+          crowded: fc.boolean(),
           launch: fc.array(anyPage.map((page): readonly [number, number] => [page, Math.min(3, pageCount - page)]), { maxLength: 2 }),
         }),
         raw: fc.array(
           fc.record({
-            kind: kinds,
+            kind: fc.constantFrom(...kinds),
             cpu: fc.nat(3),
             page: anyPage,
             count: fc.constantFrom(...counts),
