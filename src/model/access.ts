@@ -12,7 +12,7 @@ import { PageBit, isPrivate } from './file.ts';
 import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
-import { RegionBit, mayMapLarge, stage2Maps } from './stage2.ts';
+import { mayMapLarge, setLargeLeaf, stage2Maps } from './stage2.ts';
 import { Flow, callRoutine, end, goTo, step } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
@@ -100,7 +100,7 @@ const mapStage2: Run = (world, task) => {
   const page = world.page[task];
   const region = page >> world.shape.regionOrder;
   world.meter.charge(Op['stage2.map']);
-  if (mayMapLarge(world, region)) world.regionState[region] |= RegionBit.Leaf;
+  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
   else world.pageState[page] |= PageBit.Leaf;
   world.flags[task] &= ~TaskFlag.InGuestFault;
   return Flow.Next;

@@ -35,3 +35,11 @@ export function mayMapLarge(world: World, region: number): boolean {
   const flipped = world.regionFlipped[region];
   return flipped === 0 || flipped === sizes.regionPages;
 }
+
+/** One large leaf takes the place of the small ones that the region may have. */
+export function setLargeLeaf(world: World, region: number): void {
+  const { pageState } = world;
+  const { regionPages } = world.sizes;
+  world.regionState[region] |= RegionBit.Leaf;
+  for (let page = region * regionPages; page < (region + 1) * regionPages; page++) pageState[page] &= ~PageBit.Leaf;
+}

@@ -8,7 +8,7 @@ import type { HostRules, StartMapping } from '../model/host.ts';
 import { PageBit, headOf } from '../model/file.ts';
 import { cacheReferences } from '../model/folios.ts';
 import type { Shape } from '../model/shape.ts';
-import { RegionBit, mayMapLarge } from '../model/stage2.ts';
+import { RegionBit, mayMapLarge, setLargeLeaf } from '../model/stage2.ts';
 import { UserError } from '../model/userError.ts';
 import { openWindow } from '../model/windows.ts';
 import type { World } from '../model/world.ts';
@@ -95,6 +95,6 @@ function populate(world: World, page: number): void {
     world.refcount[head] = cacheReferences(world);
   }
   if (world.shape.largeBacking) world.regionState[region] |= RegionBit.Backed;
-  if (mayMapLarge(world, region)) world.regionState[region] |= RegionBit.Leaf;
+  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
   else world.pageState[page] |= PageBit.Leaf;
 }
