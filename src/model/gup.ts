@@ -227,8 +227,13 @@ const fillSlot = (kind: number, flags: number): Run => (world, task) => {
   world.slotPage[slot] = world.rangeStart[task];
   world.flags[task] |= flags;
   world.cursor[task] = world.rangeStart[task];
-  world.meter.raise(Event.IoBegin);
   world.meter.charge(Op.syscall);
+  return Flow.Next;
+};
+
+/** The request for the I/O: waiting for a device is a part of it. */
+const submitIo: Run = (world) => {
+  world.meter.raise(Event.IoBegin);
   return Flow.Next;
 };
 
@@ -260,6 +265,8 @@ const claimDevice: Run = (world, task) => {
     const slot = slots - (tasks - device);
     if (world.slotKind[slot] !== SlotKind.Empty || world.pc[device * DEPTH_MAX] !== 0) continue;
     world.slot[task] = slot;
+    // Claimed with the look, or two submitters would take the same device.
+    world.slotKind[slot] = SlotKind.Pin;
     return Flow.Next;
   }
   return waitFor(world, lockId(Waiting.Slot, 0));
@@ -363,7 +370,7 @@ const faultEnd: Run = (world, task) => {
 const windowIsMapped: Run = (world, task) => (world.windowFlags[world.window[task]] === 0 ? Flow.Next : Flow.Otherwise);
 
 function holdSteps(reference: Reference, rules: GupRules): readonly Step[] {
-  return [...takeSteps(reference, rules), step('ready', ioReady), step('done', complete), step('refused', fail)];
+  return [step('io.submit', submitIo), ...takeSteps(reference, rules), step('ready', ioReady), step('done', complete), step('refused', fail)];
 }
 
 /** Routines of all accesses that take, use and drop references. @param deviceEntry position of the routine `device` */
@@ -374,6 +381,7 @@ export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
     splice: { steps: holdSteps(GET, rules) },
     io: {
       steps: [
+        step('io.submit', submitIo),
         step('device.claim', claimDevice),
         ...takeSteps(PIN, rules),
         step('ready', ioReady),

@@ -483,8 +483,10 @@ export class Engine {
     acknowledge(world, task, cpu);
     const costNs = meter.ns;
     meter.ns = 0;
-    this.bystanderNs += costNs;
-    if (busy) queue.delay(cpu, cpuNs + costNs);
+    if (busy) {
+      this.bystanderNs += costNs;
+      queue.delay(cpu, cpuNs + costNs);
+    }
     return startNs + costNs;
   }
 
