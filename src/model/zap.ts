@@ -140,6 +140,7 @@ const sendGatherFlush: Run = (world, task) => {
 };
 
 const waitGatherFlush = (stale: StaleBit): Run => (world, task) => {
+  if (world.gather[task] !== Gather.Sent) throw new Error(`task ${task} waits for a flush that it has not sent`);
   const flow = waitCalls(world, task);
   if (flow !== Flow.Next) return flow;
   const base = world.walkWindow[task] * world.shape.pages;
