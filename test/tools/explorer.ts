@@ -3,8 +3,8 @@
  *
  * Its transitions are the steps of every task that is not idle, the begin of an idle task's next access, every
  * acknowledgement that a CPU can give, and both ends of every rest (tried again, at most `retries` times, or timed out).
- * A step that only jumps, calls or returns joins the step before it: nobody can see it. After each transition it asks
- * for rogue accesses, exposures and broken invariants; of each step that must wait it asks that it changed nothing.
+ * A step that only jumps, calls or returns joins the step before it: nobody can see it. Each transition
+ * is asked for rogue accesses and exposures, each state for broken invariants, each step that must wait for changes.
  *
  * Differs from an engine with clocks: any waiter may win, and a rest takes no time. States are kept as strings of bytes.
  */
@@ -36,6 +36,8 @@ export interface Litmus {
   readonly shape?: Partial<Shape>;
   /** How often one request may rest and try again; default 0: a refused request times out. */
   readonly retries?: number;
+  /** What to add to an outcome, read from the world at its end. */
+  readonly observe?: (world: World) => string;
   /** Takes every transition twice and compares bytes and charges. */
   readonly twice?: boolean;
 }
@@ -51,7 +53,7 @@ export interface Counterexample {
 export interface Exploration {
   readonly states: number;
   readonly transitions: number;
-  /** How all accesses can end: the results of each thread joined by spaces, threads by " | ". Sorted. */
+  /** How all accesses can end: the results of each thread joined by spaces, threads (and what `observe` says) by " | ". Sorted. */
   readonly outcomes: readonly string[];
   readonly counterexample?: Counterexample;
   /** Steps that were taken, as "routine.step". */
@@ -63,6 +65,20 @@ const STATES_MAX = 1_000_000;
 
 /** How an access can end. A refused request ends in one of the last two: the VMM's dance has overwritten its errno. */
 const RESULTS = ['none', ...ERRNOS, 'timed-out', 'gave-up'] as const;
+export type Result = (typeof RESULTS)[number];
+
+/** How the access ended whose last step was just taken. */
+function resultOf(world: World, task: number): Result {
+  const { count, event } = world.meter;
+  if (event === Event.RequestTimedOut) return 'timed-out';
+  if (event === Event.RequestGaveUp) return 'gave-up';
+  return count[Op['access.failed']] > 0 ? ERRNOS[world.outcome[task]] : 'OK';
+}
+
+function clearSignals({ meter }: World): void {
+  meter.count.fill(0);
+  meter.event = Event.None;
+}
 
 /** A violation of what a test takes for granted, found while a step is taken. */
 class Violation extends Error {}
@@ -123,7 +139,10 @@ export class Machine {
     this.progress = Buffer.alloc(place);
     const actors = threads.map(({ role = 'vcpu', process = 0 }, index) => ({ name: `${index}`, role, process, fill: () => 0 }));
     prepareWorld(this.world, rules, { actors, slots: shape.slots, slotPages: shape.slotPages, ioDepth: 0, launch: [], notes: [] }, 1);
-    for (const [thread, access] of litmus.before ?? []) this.runAlone(thread, access);
+    for (const [thread, access] of litmus.before ?? []) {
+      const result = this.runAlone(thread, access);
+      if (result !== 'OK') throw new Error(`an access of kind ${access.kind} before the race ended in ${result}`);
+    }
   }
 
   save(): string {
@@ -142,9 +161,9 @@ export class Machine {
   }
 
   get outcome(): string {
-    return this.litmus.threads
-      .map(({ accesses }, thread) => accesses.map((_, nth) => RESULTS[this.progress[this.firstResult[thread] + nth]]).join(' '))
-      .join(' | ');
+    const { threads, observe } = this.litmus;
+    const results = threads.map(({ accesses }, thread) => accesses.map((_, nth) => RESULTS[this.progress[this.firstResult[thread] + nth]]).join(' '));
+    return [...results, ...(observe === undefined ? [] : [observe(this.world)])].join(' | ');
   }
 
   hasNext(task: number): boolean {
@@ -229,10 +248,7 @@ export class Machine {
 
   private noteResult(task: number): void {
     if (task >= this.litmus.threads.length || this.progress[task] === 0) return;
-    const { count, event } = this.world.meter;
-    const failed = count[Op['access.failed']] > 0;
-    const result = event === Event.RequestTimedOut ? 'timed-out' : event === Event.RequestGaveUp ? 'gave-up' : ERRNOS[failed ? this.world.outcome[task] : 0];
-    this.progress[this.firstResult[task] + this.progress[task] - 1] = RESULTS.indexOf(result);
+    this.progress[this.firstResult[task] + this.progress[task] - 1] = RESULTS.indexOf(resultOf(this.world, task));
   }
 
   /** Takes the steps that nobody can see: jumps, calls, returns. */
@@ -247,28 +263,33 @@ export class Machine {
     }
   }
 
-  /** Runs one access to its end while everybody else rests, and all that it starts. */
-  private runAlone(thread: number, access: ScriptedAccess): void {
-    const { world, host } = this;
-    const { shape, meter } = world;
+  /**
+   * Runs one access to its end while everybody else rests, devices that it starts included. Rests time out at once.
+   * @returns how it ended @throws Error where it waits for somebody who rests
+   */
+  runAlone(thread: number, access: ScriptedAccess): Result {
+    const { world } = this;
+    const { count } = world.meter;
+    clearSignals(world);
     this.place(thread, access);
-    for (let left = 10_000; left > 0; left--) {
-      let moved = false;
-      for (let task = 0; task < shape.tasks; task++) {
+    let result: Result = 'none';
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (let task = 0; task < world.shape.tasks; task++) {
         const at = world.pc[task * DEPTH_MAX + world.depth[task]];
         if (at === 0) continue;
-        const flow = host.program.run[at](world, task);
+        const flow = this.host.program.run[at](world, task);
         if (flow !== Flow.Wait) {
+          if (flow === Flow.Done && task === thread && world.depth[task] === 0) result = resultOf(world, task);
           this.follow(task, at, flow === Flow.Sleep ? Flow.Otherwise : flow);
           moved = true;
         }
-        for (let cpu = 0; cpu < shape.cpus; cpu++) if (canAcknowledge(world, task, cpu)) acknowledge(world, task, cpu);
+        for (let cpu = 0; cpu < world.shape.cpus; cpu++) if (canAcknowledge(world, task, cpu)) acknowledge(world, task, cpu);
       }
-      if (!moved) break;
     }
-    if (world.pc[thread * DEPTH_MAX] !== 0) throw new Error(`the access before the race stands at ${this.stepName(thread)}`);
-    if (meter.count[Op['access.failed']] > 0) throw new Error(`an access of kind ${access.kind} before the race failed`);
-    meter.count.fill(0);
+    if (world.pc[thread * DEPTH_MAX] !== 0) throw new Error(`the access waits for ever at ${this.stepName(thread)}`);
+    if (count[Op['access.done']] + count[Op['access.failed']] !== 1) throw new Error('an access ends once');
+    return result;
   }
 }
 
@@ -307,14 +328,12 @@ function movesOf(machine: Machine, retries: number): readonly Move[] {
 
 /** What is wrong after a transition from `before`, or undefined. @throws Violation where a model function throws */
 function take(machine: Machine, before: string, { apply }: Move, twice: boolean): { readonly moved: boolean; readonly wrong?: string } {
-  const { world, host } = machine;
+  const { world } = machine;
   const { count } = world.meter;
   const flow = applied(world, apply);
   if (flow === Flow.Wait) return machine.save() === before ? { moved: false } : { moved: false, wrong: 'a step that must wait changed the world' };
   if (count[Op['access.rogue']] > 0) return { moved: true, wrong: 'rogue access' };
   if (count[Op['access.exposed']] > 0) return { moved: true, wrong: 'exposure' };
-  const broken = brokenInvariant(world, host.program);
-  if (broken !== undefined) return { moved: true, wrong: broken };
   if (!twice) return { moved: true };
 
   const after = machine.save();
@@ -327,8 +346,7 @@ function take(machine: Machine, before: string, { apply }: Move, twice: boolean)
 }
 
 function applied(world: World, apply: () => FlowKind): FlowKind {
-  world.meter.count.fill(0);
-  world.meter.event = Event.None;
+  clearSignals(world);
   try {
     return apply();
   } catch (error) {
@@ -391,6 +409,8 @@ export function explore(litmus: Litmus): Exploration {
         states.push(next);
         parent.push(index);
         via.push(move.label);
+        const broken = brokenInvariant(machine.world, machine.host.program);
+        if (broken !== undefined) return found(broken, target, []);
       }
       from.push(index);
       to.push(target);

@@ -1,0 +1,163 @@
+/** Every sentence can be broken: a world in which exactly one thing is wrong, and what the invariant says about it. */
+import { describe, expect, test } from 'vitest';
+import { EntryBit, TableBit } from './entries.ts';
+import { PageBit } from './file.ts';
+import { buildHost } from './host.ts';
+import { brokenInvariant, invariants } from './invariants.ts';
+import { LockClass, WRITER } from './locks.ts';
+import type { Shape } from './shape.ts';
+import { SlotKind } from './slots.ts';
+import { DEPTH_MAX, end } from './step.ts';
+import { Gather, TaskFlag } from './tasks.ts';
+import { openWindow } from './windows.ts';
+import { createWorld } from './world.ts';
+import type { World } from './world.ts';
+
+const { program } = buildHost({ toPrivate: [end], toShared: [end] }, { lazy: false });
+
+/** Two folios of two pages; page 0 is mapped, page 1 pinned, by a task that is idle now. */
+function pinnedWorld(shape: Partial<Shape> = {}): World {
+  const world = createWorld({
+    pages: 4, folioOrder: 1, regionOrder: 1, largeBacking: false, spareFolios: 1, windows: 1, childWindows: 0, mms: 1, cpus: 2, vcpus: 1, tasks: 2,
+    slots: 1, slotPages: 2, chunk: 1, lruBatch: 0, initShared: true, lazy: false, broadcastFlush: false, ownerRefs: 0, contents: false,
+    ...shape,
+  });
+  openWindow(world, 0, 0);
+  world.pageState[0] = PageBit.Present | PageBit.UpToDate;
+  world.entry[0] = EntryBit.Present;
+  world.table[0] = TableBit.Allocated;
+  world.mapcount[0] = 1;
+  world.largeMapcount[0] = 1;
+  world.slotKind[0] = SlotKind.Pin;
+  world.slotCount[0] = 1;
+  world.slotFrame[0] = 2;
+  world.pincount[0] = 1;
+  world.dataRefs[0] = 1;
+  world.dataRefs[1] = 1;
+  world.refcount[0] = 4; // two of the page cache, one of the mapping, one of the pin
+  return world;
+}
+
+const broken = (change: (world: World) => void): string | undefined => {
+  const world = pinnedWorld();
+  change(world);
+  return brokenInvariant(world, program);
+};
+
+/** Puts a task in the middle of an access, so that it is not idle. */
+const busy = (world: World, task: number): void => {
+  world.pc[task * DEPTH_MAX] = program.entry('hostRead');
+};
+
+describe('a world', () => {
+  test('in which a folio is mapped and pinned breaks nothing', () => {
+    expect(brokenInvariant(pinnedWorld(), program)).toBeUndefined();
+  });
+
+  test('of order 0 counts a pin as 1024 references', () => {
+    const world = pinnedWorld({ folioOrder: 0 });
+    world.slotFrame[0] = 1;
+    world.dataRefs.set([2, 0]);
+    world.refcount[0] = 1 + 1 + 1024;
+    expect(brokenInvariant(world, program)).toBeUndefined();
+    world.refcount[0] = 1 + 1 + 1;
+    expect(brokenInvariant(world, program)).toBe('F1: refcount of frame 0 is 3, counted 1026');
+  });
+});
+
+describe('broken invariants', () => {
+  const cases: readonly (readonly [string, (world: World) => void])[] = [
+    ['F1: refcount of frame 0 is 5, counted 4', (world) => world.refcount[0]++],
+    ['F2: frame 2 has no reference, mapcount 0, pincount 0, data references 1', (world) => world.dataRefs[2]++],
+    ['F3: tail frame 3 has refcount 1', (world) => world.refcount[3]++],
+    ['F4: mapcount of frame 1 is 1, counted 0', (world) => world.mapcount[1]++],
+    ['F5: large mapcount of folio 0 is 2, counted 1', (world) => world.largeMapcount[0]++],
+    ['F6: pincount of folio 0 is 0, counted 1', (world) => world.pincount[0]--],
+    ['F7: data references of frame 1 is 2, counted 1', (world) => world.dataRefs[1]++],
+    ['M1: stage-2 maps page 2, which has no folio', (world) => (world.pageState[2] |= PageBit.Leaf)],
+    ['M2: window 0 has 2 VMAs, counted 1', (world) => world.windowVmas[0]++],
+    [
+      'M3: the cleared entry of page 1 in window 0 belongs to 0 gathers',
+      (world) => {
+        world.entry[1] = EntryBit.StaleMunmap;
+        world.refcount[0]++;
+        world.dataRefs[1]++;
+      },
+    ],
+    [
+      'M3: page 1 in window 0 has a delayed mapping count and no cleared entry',
+      (world) => {
+        world.entry[1] = EntryBit.RmapDelayed;
+        world.mapcount[1] = 1;
+        world.largeMapcount[0]++;
+      },
+    ],
+    ['S1: flippedPages is 1, counted 0', (world) => world.flippedPages[0]++],
+    [
+      'S1: flipped pages of region 1 is 0, counted 1',
+      (world) => {
+        world.pageState[3] |= PageBit.Flipped;
+        world.flippedPages[0]++;
+      },
+    ],
+    ['S2: 1 invalidations are open, with invalidate_lock not held by a writer', (world) => world.invalidating[0]++],
+    ['L1: mmap_locks have 1 readers and 0 writers, and 0 tasks hold one', (world) => world.mmapLock[0]++],
+    ['L1: invalidate_lock is held by a writer, and 0 tasks hold it', (world) => (world.invalidateLock[0] = WRITER)],
+    ['L1: i_mmap_rwsem is held by 2 readers, and 0 tasks hold it', (world) => (world.iMmapLock[0] = 2)],
+    ['L1: mmu_lock is held by 0 readers, and 1 tasks hold it', (world) => (world.held[0] = 1 << LockClass.Mmu)],
+    ['L1: 1 folios are locked, and 0 tasks hold a folio lock', (world) => (world.pageState[0] |= PageBit.Locked)],
+    ['L1: task 1 holds the folio lock of page 0, which is not locked', (world) => (world.held[1] = 1 << LockClass.Folio)],
+    ['L1: 1 page tables are locked, and 0 tasks hold a page-table lock', (world) => (world.table[1] = TableBit.Locked)],
+    ['L1: task 0 holds a page-table lock, and no table of its is locked', (world) => (world.held[0] = 1 << LockClass.PageTable)],
+    [
+      'L2: task 1 is idle and holds locks 10',
+      (world) => {
+        world.held[1] = 1 << LockClass.Invalidate;
+        world.invalidateLock[0] = 1;
+      },
+    ],
+    ['L2: task 1 is idle and has a gather in state 1', (world) => (world.gather[1] = Gather.Pending)],
+    ['L2: task 0 is idle with flags 1', (world) => (world.flags[0] = TaskFlag.IrqOff)],
+    [
+      'C1: task 0 waits for 1 acknowledgements, 0 are pending',
+      (world) => {
+        busy(world, 0);
+        world.callCount[0] = 1;
+      },
+    ],
+  ];
+
+  test.each(cases)('%s', (message, change) => {
+    expect(broken(change)).toBe(message);
+  });
+
+  test('are all in this file', () => {
+    const tested = new Set(cases.map(([message]) => message.slice(0, message.indexOf(':'))));
+    expect([...tested]).toEqual(invariants.map(({ name }) => name));
+  });
+});
+
+describe('a gather', () => {
+  const cleared = (gather: number): World => {
+    const world = pinnedWorld();
+    busy(world, 0);
+    world.entry[0] = EntryBit.StaleMunmap;
+    world.mapcount[0] = 0;
+    world.largeMapcount[0] = 0;
+    world.gather[0] = gather;
+    world.gatherEnd[0] = 1;
+    return world;
+  };
+
+  test('keeps the reference and the way to the data of what it cleared until its flush is over', () => {
+    expect(brokenInvariant(cleared(Gather.Pending), program)).toBeUndefined();
+    expect(brokenInvariant(cleared(Gather.Sent), program)).toBeUndefined();
+  });
+
+  test('keeps the reference alone after that', () => {
+    expect(brokenInvariant(cleared(Gather.Flushed), program)).toBe('F7: data references of frame 0 is 1, counted 0');
+    const world = cleared(Gather.Flushed);
+    world.dataRefs[0] = 0;
+    expect(brokenInvariant(world, program)).toBeUndefined();
+  });
+});

@@ -1,0 +1,397 @@
+/**
+ * Invariants: sentences that hold in every reachable state of every world, each with a function that finds what breaks it.
+ *
+ * They count again, from entries, slots, batches and the positions of tasks, what the model keeps as running totals. All
+ * are exact at every moment, in the middle of a routine too: what a task holds between two steps follows from the step
+ * that it takes next, which is why the recount takes the program. Invariants only read.
+ *
+ * Price: one pass over all entries, frames and tasks. For tests and the explorer; no simulation calls this.
+ */
+import { CrossCall } from './crossCalls.ts';
+import { EntryBit, TableBit, tableOf } from './entries.ts';
+import { PageBit, headOf } from './file.ts';
+import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
+import { LockClass, WRITER } from './locks.ts';
+import { SlotKind } from './slots.ts';
+import { DEPTH_MAX } from './step.ts';
+import type { Program } from './step.ts';
+import { Gather, TaskFlag } from './tasks.ts';
+import { WindowFlag, inMm } from './windows.ts';
+import { chunkEnd } from './zap.ts';
+import type { World } from './world.ts';
+
+/** What the counters of a world should be, found by looking at everybody who counts. */
+export interface Recount {
+  /** By frame. */
+  readonly refcount: Int32Array;
+  readonly mapcount: Int32Array;
+  readonly dataRefs: Int32Array;
+  /** By folio; empty at order 0. */
+  readonly pincount: Int32Array;
+}
+
+export interface Invariant {
+  readonly name: string;
+  readonly sentence: string;
+  /** @returns what is violated, with numbers, or undefined */
+  readonly broken: (world: World, recount: Recount) => string | undefined;
+}
+
+/* ---- counting again ---- */
+
+/** @param program the positions of the world's tasks are positions in it */
+export function recountWorld(world: World, program: Program): Recount {
+  const { frames } = world.sizes;
+  const recount: Recount = {
+    refcount: new Int32Array(frames),
+    mapcount: new Int32Array(frames),
+    dataRefs: new Int32Array(frames),
+    pincount: new Int32Array(world.pincount.length),
+  };
+  countFile(world, recount);
+  countEntries(world, recount);
+  countSlots(world, recount);
+  for (const page of world.lruPage) if (page !== 0) recount.refcount[page - 1]++;
+  for (let task = 0; task < world.shape.tasks; task++) countTask(world, recount, program, task);
+  return recount;
+}
+
+function countFile(world: World, { refcount, dataRefs }: Recount): void {
+  for (let page = 0; page < world.shape.pages; page++) {
+    if (world.pageState[page] & PageBit.Present) refcount[page] += cacheReferences(world);
+    if (world.pageState[page] & PageBit.Secondary) dataRefs[page]++;
+  }
+}
+
+function countEntries(world: World, { refcount, mapcount, dataRefs }: Recount): void {
+  const { windows, pages } = world.shape;
+  for (let window = 0; window < windows; window++) {
+    for (let page = 0; page < pages; page++) {
+      const bits = world.entry[window * pages + page];
+      if (bits & EntryBit.Present) {
+        refcount[headOf(world, page)]++;
+        mapcount[page]++;
+        dataRefs[page]++;
+      }
+      if (bits & EntryBit.RmapDelayed) mapcount[page]++;
+      for (const stale of [EntryBit.StaleMunmap, EntryBit.StaleZap]) {
+        if ((bits & stale) === 0) continue;
+        refcount[headOf(world, page)]++;
+        if (!isFlushed(world, stale, window, page)) dataRefs[page]++;
+      }
+    }
+  }
+}
+
+/** Which mark a task's gather leaves: a zap under invalidate_lock has its own. */
+const staleBitOf = (world: World, task: number): number =>
+  world.held[task] & (1 << LockClass.Invalidate) ? EntryBit.StaleZap : EntryBit.StaleMunmap;
+
+/** Whether the gather that cleared the entry has seen the end of its flush. A mark without a gather counts as not flushed. */
+function isFlushed(world: World, stale: number, window: number, page: number): boolean {
+  for (let task = 0; task < world.shape.tasks; task++) {
+    if (world.gather[task] !== Gather.Flushed || world.walkWindow[task] !== window || staleBitOf(world, task) !== stale) continue;
+    if (page >= world.gatherStart[task] && page < world.gatherEnd[task]) return true;
+  }
+  return false;
+}
+
+function countSlots(world: World, recount: Recount): void {
+  const { slots, slotPages } = world.shape;
+  for (let slot = 0; slot < slots; slot++) {
+    const pinned = world.slotKind[slot] !== SlotKind.Get;
+    for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) {
+      countGrab(world, recount, world.slotFrame[place] - 1, pinned);
+      recount.dataRefs[world.slotFrame[place] - 1]++;
+    }
+  }
+}
+
+/** One page that a get or a whole pin holds. */
+function countGrab(world: World, { refcount, pincount }: Recount, frame: number, pinned: boolean): void {
+  const { folioOrder } = world.shape;
+  refcount[frame & ~(world.sizes.folioPages - 1)] += pinned && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
+  if (pinned && folioOrder > 0) pincount[frame >> folioOrder]++;
+}
+
+/** What a task holds that no column but its position and its locals tells. */
+function countTask(world: World, recount: Recount, program: Program, task: number): void {
+  const at = world.pc[task * DEPTH_MAX + world.depth[task]];
+  const name = program.names[at];
+  if (world.flags[task] & TaskFlag.HoldsFolio) recount.refcount[headOf(world, world.page[task])]++;
+  if (world.flags[task] & TaskFlag.IrqOff) countGupFast(world, recount, name, task);
+  else if (program.routineNames[at] === 'toPrivate' && LOOKED_UP.has(name)) countLookups(world, recount, task);
+  else if (name === 'pte.set') recount.mapcount[world.page[task]]++;
+  else if (name === 'rmap.remove') countUnremoved(world, recount, task);
+  else if (name === 'unpin' || name === 'undo.references') uncountPins(world, recount, world.slot[task]);
+}
+
+/** References of GUP-fast between its grab and the slot. */
+function countGupFast(world: World, recount: Recount, name: string, task: number): void {
+  const { refcount, dataRefs } = recount;
+  const pinned = (world.flags[task] & TaskFlag.Get) === 0;
+  const first = world.cursor[task];
+  const last = world.cursorEnd[task];
+  const kept = name === 'folio.subPin' || name === 'folio.put' ? world.walkCursor[task] : name === 'irq.on' || name === 'to irq.on' ? last : first;
+  if (name === 'pte.read' || name === 'folio.tryGet' || name === 'irq.onSlow') return;
+  for (let page = first; page < last; page++) {
+    const whole = name !== 'folio.addPin' && (name !== 'folio.put' || page < kept);
+    if (whole) countGrab(world, recount, page, pinned);
+    else refcount[headOf(world, page)]++;
+    if (page < kept) dataRefs[page]++;
+  }
+}
+
+/** Steps of a reference check that come between its lookup and its put. */
+const LOOKED_UP: ReadonlySet<string> = new Set([
+  'folio.readMapcount', 'folio.readPins', 'folio.readRef', 'lru.drain', 'lru.wait', 'to folio.readRef', 'refuse', 'folio.put', 'folio.putRefused',
+]);
+
+function countLookups(world: World, { refcount }: Recount, task: number): void {
+  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += world.sizes.folioPages) {
+    if (world.pageState[head] & PageBit.Present) refcount[head]++;
+  }
+}
+
+/** Clean entries of a chunk that are cleared while their mapping counts are still there. */
+function countUnremoved(world: World, { mapcount }: Recount, task: number): void {
+  const stale = staleBitOf(world, task);
+  const base = world.walkWindow[task] * world.shape.pages;
+  for (let page = world.walkCursor[task]; page < chunkEnd(world, task); page++) {
+    if ((world.entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) mapcount[page]++;
+  }
+}
+
+/** The pin part of a large folio's pins goes a step before the references. */
+function uncountPins(world: World, { pincount }: Recount, slot: number): void {
+  const { folioOrder, slotPages } = world.shape;
+  if (folioOrder === 0 || world.slotKind[slot] === SlotKind.Get) return;
+  for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) pincount[(world.slotFrame[place] - 1) >> folioOrder]--;
+}
+
+/* ---- the sentences ---- */
+
+type Numbers = ArrayLike<number>;
+
+/** The first index at which two columns differ, told as a sentence. @param stride elements to look at: every so many */
+function firstDifference(what: string, found: Numbers, expected: Numbers, stride = 1): string | undefined {
+  for (let index = 0; index < found.length; index += stride) {
+    if (found[index] !== expected[index]) return `${what} ${index} is ${found[index]}, counted ${expected[index]}`;
+  }
+  return undefined;
+}
+
+function largeMapcounts(world: World, { mapcount }: Recount): Int32Array {
+  const sums = new Int32Array(world.largeMapcount.length);
+  if (sums.length > 0) for (const [frame, count] of mapcount.entries()) sums[frame >> world.shape.folioOrder] += count;
+  return sums;
+}
+
+function usedWithoutReference(world: World): string | undefined {
+  const { folioOrder } = world.shape;
+  for (let frame = 0; frame < world.sizes.frames; frame++) {
+    const head = frame & ~(world.sizes.folioPages - 1);
+    if (world.refcount[head] !== 0) continue;
+    const pins = folioOrder > 0 ? world.pincount[head >> folioOrder] : 0;
+    if (world.mapcount[frame] === 0 && pins === 0 && world.dataRefs[frame] === 0) continue;
+    return `frame ${frame} has no reference, mapcount ${world.mapcount[frame]}, pincount ${pins}, data references ${world.dataRefs[frame]}`;
+  }
+  return undefined;
+}
+
+function countedTail(world: World): string | undefined {
+  for (let frame = 0; frame < world.sizes.frames; frame++) {
+    if ((frame & (world.sizes.folioPages - 1)) !== 0 && world.refcount[frame] !== 0) return `tail frame ${frame} has refcount ${world.refcount[frame]}`;
+  }
+  return undefined;
+}
+
+/** Entries and leaves over an index that has no folio. */
+function mappedAbsence(world: World): string | undefined {
+  const { windows, pages, largeBacking } = world.shape;
+  for (let page = 0; page < pages; page++) {
+    if (world.pageState[headOf(world, page)] & PageBit.Present) continue;
+    for (let window = 0; window < windows; window++) {
+      if (world.entry[window * pages + page] & EntryBit.Present) return `window ${window} maps page ${page}, which has no folio`;
+    }
+    // A large leaf over large backing, and what it was split into, may cover indices that nobody has touched yet.
+    if (!largeBacking && world.pageState[page] & PageBit.Leaf) return `stage-2 maps page ${page}, which has no folio`;
+  }
+  return undefined;
+}
+
+function miscountedVmas(world: World): string | undefined {
+  for (let window = 0; window < world.shape.windows; window++) {
+    if ((world.windowFlags[window] & WindowFlag.Linked) === 0) continue;
+    let runs = 0;
+    let before = false;
+    for (let page = 0; page < world.shape.pages; page++) {
+      const now = inMm(world, window, page);
+      if (now && !before) runs++;
+      before = now;
+    }
+    if (runs !== world.windowVmas[window]) return `window ${window} has ${world.windowVmas[window]} VMAs, counted ${runs}`;
+  }
+  return undefined;
+}
+
+function miscountedFlips(world: World): string | undefined {
+  const byRegion = new Int32Array(world.sizes.regions);
+  for (let page = 0; page < world.shape.pages; page++) if (world.pageState[page] & PageBit.Flipped) byRegion[page >> world.shape.regionOrder]++;
+  const total = byRegion.reduce((sum, count) => sum + count, 0);
+  if (world.flippedPages[0] !== total) return `flippedPages is ${world.flippedPages[0]}, counted ${total}`;
+  return firstDifference('flipped pages of region', world.regionFlipped, byRegion);
+}
+
+/** Readers of a lock word by the tasks that hold its class; a writer stands for one holder, alone. */
+function wrongWord(what: string, word: number, holders: number): string | undefined {
+  const fits = word === WRITER ? holders === 1 : word === holders;
+  return fits ? undefined : `${what} is ${word === WRITER ? 'held by a writer' : `held by ${word} readers`}, and ${holders} tasks hold it`;
+}
+
+const holds = (world: World, task: number, lockClass: number): boolean => ((world.held[task] >> lockClass) & 1) !== 0;
+
+function holdersOf(world: World, lockClass: number): readonly number[] {
+  const holders: number[] = [];
+  for (let task = 0; task < world.shape.tasks; task++) if (holds(world, task, lockClass)) holders.push(task);
+  return holders;
+}
+
+function wrongRwLocks(world: World): string | undefined {
+  let mmapReaders = 0;
+  let mmapWriters = 0;
+  for (const word of world.mmapLock) {
+    if (word === WRITER) mmapWriters++;
+    else mmapReaders += word;
+  }
+  const mmapHolders = holdersOf(world, LockClass.Mmap).length;
+  if (mmapReaders + mmapWriters !== mmapHolders) return `mmap_locks have ${mmapReaders} readers and ${mmapWriters} writers, and ${mmapHolders} tasks hold one`;
+  return (
+    wrongWord('invalidate_lock', world.invalidateLock[0], holdersOf(world, LockClass.Invalidate).length) ??
+    wrongWord('i_mmap_rwsem', world.iMmapLock[0], holdersOf(world, LockClass.IMmap).length) ??
+    wrongWord('mmu_lock', world.mmuLock[0], holdersOf(world, LockClass.Mmu).length)
+  );
+}
+
+function wrongFolioLocks(world: World): string | undefined {
+  const holders = holdersOf(world, LockClass.Folio);
+  for (const task of holders) {
+    const head = headOf(world, world.page[task]);
+    if ((world.pageState[head] & PageBit.Locked) === 0) return `task ${task} holds the folio lock of page ${head}, which is not locked`;
+  }
+  let locked = 0;
+  for (const state of world.pageState) if (state & PageBit.Locked) locked++;
+  return locked === holders.length ? undefined : `${locked} folios are locked, and ${holders.length} tasks hold a folio lock`;
+}
+
+function wrongTableLocks(world: World): string | undefined {
+  const holders = holdersOf(world, LockClass.PageTable);
+  for (const task of holders) {
+    // A fault locks the table of its own page; a zap that of its cursor, which may stand just behind the table's end.
+    const own = tableOf(world, world.window[task], world.page[task]);
+    const walked = [world.walkCursor[task], Math.max(0, world.walkCursor[task] - 1)].map((page) => tableOf(world, world.walkWindow[task], page));
+    if (![own, ...walked].some((table) => world.table[table] & TableBit.Locked)) return `task ${task} holds a page-table lock, and no table of its is locked`;
+  }
+  let locked = 0;
+  for (const bits of world.table) if (bits & TableBit.Locked) locked++;
+  return locked === holders.length ? undefined : `${locked} page tables are locked, and ${holders.length} tasks hold a page-table lock`;
+}
+
+function busyIdler(world: World): string | undefined {
+  for (let task = 0; task < world.shape.tasks; task++) {
+    if (world.pc[task * DEPTH_MAX] !== 0) continue;
+    if (world.held[task] !== 0) return `task ${task} is idle and holds locks ${world.held[task].toString(2)}`;
+    if (world.gather[task] !== Gather.None) return `task ${task} is idle and has a gather in state ${world.gather[task]}`;
+    if (world.callCount[task] !== 0) return `task ${task} is idle and waits for ${world.callCount[task]} acknowledgements`;
+    if (world.flags[task] & (TaskFlag.IrqOff | TaskFlag.HoldsFolio | TaskFlag.InGuestFault)) return `task ${task} is idle with flags ${world.flags[task].toString(2)}`;
+  }
+  return undefined;
+}
+
+function miscountedCalls(world: World): string | undefined {
+  const { cpus, tasks } = world.shape;
+  for (let task = 0; task < tasks; task++) {
+    let pending = 0;
+    for (let cpu = 0; cpu < cpus; cpu++) pending += world.callPending[task * cpus + cpu];
+    if (pending !== world.callCount[task]) return `task ${task} waits for ${world.callCount[task]} acknowledgements, ${pending} are pending`;
+    if ((pending > 0) !== (world.callKind[task] !== CrossCall.None)) return `task ${task} has ${pending} pending calls of kind ${world.callKind[task]}`;
+  }
+  return undefined;
+}
+
+/** Only the exclusive holder of invalidate_lock is between the begin and the end of an invalidation. */
+function openInvalidation(world: World): string | undefined {
+  const count = world.invalidating[0];
+  const most = world.invalidateLock[0] === WRITER ? 1 : 0;
+  return count <= most ? undefined : `${count} invalidations are open, with invalidate_lock ${most === 1 ? 'held by a writer' : 'not held by a writer'}`;
+}
+
+/** Every mark of a gather lies in the range of a gather that is under way. */
+function lostGather(world: World): string | undefined {
+  const { windows, pages, tasks } = world.shape;
+  for (let window = 0; window < windows; window++) {
+    for (let page = 0; page < pages; page++) {
+      const bits = world.entry[window * pages + page];
+      const cleared = bits & (EntryBit.StaleMunmap | EntryBit.StaleZap);
+      if (bits & EntryBit.RmapDelayed && cleared === 0) return `page ${page} in window ${window} has a delayed mapping count and no cleared entry`;
+      for (const stale of [EntryBit.StaleMunmap, EntryBit.StaleZap]) {
+        if ((cleared & stale) === 0) continue;
+        let owners = 0;
+        for (let task = 0; task < tasks; task++) {
+          const inRange = page >= world.gatherStart[task] && page < world.gatherEnd[task];
+          if (world.gather[task] !== Gather.None && world.walkWindow[task] === window && inRange && staleBitOf(world, task) === stale) owners++;
+        }
+        if (owners !== 1) return `the cleared entry of page ${page} in window ${window} belongs to ${owners} gathers`;
+      }
+    }
+  }
+  return undefined;
+}
+
+export const invariants: readonly Invariant[] = [
+  {
+    name: 'F1',
+    sentence: 'a refcount is the sum of its holders: page cache, owner, entries, gathers, slots, batches, and tasks in the middle of a grab',
+    broken: (world, { refcount }) => firstDifference('refcount of frame', world.refcount, refcount, world.sizes.folioPages),
+  },
+  { name: 'F2', sentence: 'a frame without references has no mapcount, no pincount and no way to its data', broken: usedWithoutReference },
+  { name: 'F3', sentence: 'tail pages hold no refcount: the head speaks for the folio', broken: countedTail },
+  {
+    name: 'F4',
+    sentence: 'a mapcount is the number of present entries, and of cleared ones whose mapping count has not been dropped yet',
+    broken: (world, { mapcount }) => firstDifference('mapcount of frame', world.mapcount, mapcount),
+  },
+  {
+    name: 'F5',
+    sentence: 'the mapcount of a large folio is the sum over its pages',
+    broken: (world, recount) => firstDifference('large mapcount of folio', world.largeMapcount, largeMapcounts(world, recount)),
+  },
+  {
+    name: 'F6',
+    sentence: 'the pincount of a large folio is the number of pins on its pages',
+    broken: (world, { pincount }) => firstDifference('pincount of folio', world.pincount, pincount),
+  },
+  {
+    name: 'F7',
+    sentence: 'the ghost of data references counts every entry that a TLB may hold and every reference that will be used',
+    broken: (world, { dataRefs }) => firstDifference('data references of frame', world.dataRefs, dataRefs),
+  },
+  { name: 'M1', sentence: 'only an index with a folio is mapped, by the host or (with small backing) by stage-2', broken: mappedAbsence },
+  { name: 'M2', sentence: 'the number of VMAs of a window is its number of runs of covered pages', broken: miscountedVmas },
+  { name: 'M3', sentence: 'every cleared entry belongs to one gather', broken: lostGather },
+  { name: 'S1', sentence: 'the numbers of flipped pages, by region and of the file, are recounts of the pages', broken: miscountedFlips },
+  { name: 'S2', sentence: 'an invalidation is open only under invalidate_lock held exclusively', broken: openInvalidation },
+  { name: 'L1', sentence: 'a lock word says how many tasks hold the lock, and how', broken: (world) => wrongRwLocks(world) ?? wrongFolioLocks(world) ?? wrongTableLocks(world) },
+  { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, and waits for nobody', broken: busyIdler },
+  { name: 'C1', sentence: 'the calls that a task waits for are those that CPUs have not acknowledged', broken: miscountedCalls },
+];
+
+/** The first broken invariant of a state as "name: what"; undefined where all hold. */
+export function brokenInvariant(world: World, program: Program): string | undefined {
+  const recount = recountWorld(world, program);
+  for (const { name, broken } of invariants) {
+    const what = broken(world, recount);
+    if (what !== undefined) return `${name}: ${what}`;
+  }
+  return undefined;
+}
