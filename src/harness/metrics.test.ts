@@ -2,6 +2,7 @@ import { Ajv } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fakeCosts, fakeTally } from '../../test/tools/fakeCatalogue.ts';
+import { ERRNOS } from '../model/errno.ts';
 import { figureAt, METRICS, readDeterministic } from './metrics.ts';
 import { priceShare } from './priceShare.ts';
 import { resultsSchema } from './schema.ts';
@@ -23,7 +24,7 @@ describe('the registry of metrics', () => {
         refused: { EBUSY: 5 },
         refusedBy: { ownPin: 0, neighbourPin: 0, mapping: 0, transient: 0 },
       },
-      toShared: { requested: 0, pages: 0, succeeded: 0, gaveUp: 0, refused: {} },
+      toShared: { requested: 0, pages: 0, succeeded: 0 },
     });
     expect([figures.completedPerVirtualSecond, figures.workPerVirtualSecond]).toEqual([50_000_000, 50_000_000]); // 100 accesses of a page each in 2 us
     expect(figures.rmap).toEqual({ walks: 10, vmasVisited: 10, entriesChecked: 0, entriesZapped: 30, neighbourZaps: 0, neighbourRefaults: 0, ns: 500 });
@@ -40,6 +41,12 @@ describe('the registry of metrics', () => {
     expect(read('sigbus-on-fault').latencyNs).toMatchObject({
       toPrivate: { count: 10, mean: 1003, min: 1003, p50: 1008, p999: 1008, max: 1003, histogram: [[1008, 10]] },
     });
+  });
+
+  test('counts the errnos that a policy can answer, and loses none in silence', () => {
+    const tally = fakeTally({ policy: 'refuse-mmap', options });
+    const gup = Float64Array.from(ERRNOS, (name) => (name === 'ENOMEM' ? 2 : 0));
+    expect(() => readDeterministic({ tally: { ...tally, errors: { ...tally.errors, gup } }, costs: fakeCosts })).toThrow('the registry has no field errors.gup.ENOMEM, and 2 were counted');
   });
 
   test('looks figures up by path, and an absent count is zero', () => {
