@@ -108,9 +108,14 @@ function betterOf(path: string): Column['better'] {
   return metric.better;
 }
 
+/**
+ * Every workload weighs the same, as if each ran for one virtual second: in a ratio of sums, one workload in which a policy
+ * waits for a long-lived pin would be the whole figure.
+ */
 function workPerVirtualSecond(row: SummaryRow): number | null {
-  const perNs = ratio(total(row, 'work'), total(row, 'virtualNs'));
-  return perNs === null ? null : perNs * 1e9;
+  const rates = row.cells.map((cell) => ratio(total({ cells: [cell] }, 'work'), total({ cells: [cell] }, 'virtualNs')));
+  const known = rates.filter((rate) => rate !== null);
+  return known.length === 0 ? null : (known.reduce((sum, rate) => sum + rate, 0) / known.length) * 1e9;
 }
 
 function perRequest(...path: readonly string[]): (row: SummaryRow) => number | null {
