@@ -11,7 +11,7 @@ import type { OperationName } from '../../src/model/operations.ts';
 import { RegionBit, stage2Maps as stage2MapsInWorld } from '../../src/model/stage2.ts';
 import { inIMmap, inMm } from '../../src/model/windows.ts';
 import type { World } from '../../src/model/world.ts';
-import { folioAt, isPrivate, mapcount, pincount, refcount, stage2Maps, waysTo } from './machine.ts';
+import { isPrivate, mapcount, pincount, refcount, stage2Maps, waysTo } from './machine.ts';
 import type { Machine } from './machine.ts';
 
 /** Counters with a meaning of their own; the others are steps on the way to these, and only have prices. */
@@ -30,23 +30,24 @@ export type Observation = Readonly<Record<string, string>>;
 export function observeWorld(world: World): Observation {
   const { pages, windows, childWindows, folioOrder, slots, cpus } = world.shape;
   const seen: Record<string, string> = {};
+  seen['private'] = runs(pages, (page) => isPrivateInWorld(world, page));
   for (let page = 0; page < pages; page++) {
     const state = world.pageState[page];
-    seen[`page ${page}`] = pageLine({
-      private: isPrivateInWorld(world, page),
+    note(seen, `page ${page}`, pageLine({
       asked: (state & PageBit.Asked) !== 0,
       degraded: (state & PageBit.Degraded) !== 0,
       exposed: (state & PageBit.Exposed) !== 0,
       leaf: stage2MapsInWorld(world, page),
       ways: world.dataRefs[page],
-    });
+    }));
   }
   for (let head = 0; head < pages; head += world.sizes.folioPages) {
-    seen[`folio ${head}`] = folioLine((world.pageState[head] & PageBit.Present) !== 0, {
+    note(seen, `folio ${head}`, folioLine({
+      present: (world.pageState[head] & PageBit.Present) !== 0,
       refcount: world.refcount[head],
       mapcount: folioMapcount(world, head),
       pincount: folioOrder > 0 ? world.pincount[head >> folioOrder] : 0,
-    });
+    }));
   }
   for (let region = 0; region < world.sizes.regions; region++) {
     if (world.regionState[region] & RegionBit.Leaf) seen[`region ${region}`] = 'large leaf';
@@ -78,24 +79,23 @@ export function observeWorld(world: World): Observation {
 export function observeMachine(machine: Machine): Observation {
   const { pages } = machine.setup;
   const seen: Record<string, string> = {};
+  seen['private'] = runs(pages, (page) => isPrivate(machine, page));
   for (let page = 0; page < pages; page++) {
-    seen[`page ${page}`] = pageLine({
-      private: isPrivate(machine, page),
+    note(seen, `page ${page}`, pageLine({
       asked: machine.asked.has(page),
       degraded: machine.degraded.has(page),
       exposed: machine.exposed.has(page),
       leaf: stage2Maps(machine, page),
       ways: waysTo(machine, page),
-    });
+    }));
   }
-  for (let head = 0; head < pages; head += machine.folioPages) {
-    const folio = folioAt(machine, head);
-    seen[`folio ${head}`] = folioLine(
-      folio !== undefined,
-      folio === undefined
-        ? { refcount: 0, mapcount: 0, pincount: 0 }
-        : { refcount: refcount(machine, folio), mapcount: mapcount(machine, folio), pincount: machine.folioPages > 1 ? pincount(folio) : 0 },
-    );
+  for (const folio of machine.folios.values()) {
+    seen[`folio ${folio.head}`] = folioLine({
+      present: true,
+      refcount: refcount(machine, folio),
+      mapcount: mapcount(machine, folio),
+      pincount: machine.folioPages > 1 ? pincount(folio) : 0,
+    });
   }
   for (const region of machine.largeLeaves) seen[`region ${region}`] = 'large leaf';
   for (const [index, { vmas, entries }] of machine.windows.entries()) {
@@ -128,20 +128,31 @@ export function differences(world: Observation, reference: Observation): readonl
 export const countedOperations: readonly OperationName[] = COUNTED;
 export const uncountedOperations: readonly OperationName[] = OPERATIONS.map(({ name }) => name).filter((name) => !(COUNTED as readonly OperationName[]).includes(name));
 
-function pageLine({ private: isPrivate, asked, degraded, exposed, leaf, ways }: {
-  readonly private: boolean;
+/** A subject with nothing to say is left out. */
+function note(seen: Record<string, string>, subject: string, line: string): void {
+  if (line !== '') seen[subject] = line;
+}
+
+function pageLine({ asked, degraded, exposed, leaf, ways }: {
   readonly asked: boolean;
   readonly degraded: boolean;
   readonly exposed: boolean;
   readonly leaf: boolean;
   readonly ways: number;
 }): string {
-  const marks = [asked ? 'asked' : '', degraded ? 'degraded' : '', exposed ? 'exposed' : '', leaf ? 'in stage-2' : ''].filter((mark) => mark !== '');
-  return `${isPrivate ? 'private' : 'shared'}, ${ways} ways${marks.map((mark) => `, ${mark}`).join('')}`;
+  if (!asked && !degraded && !exposed && !leaf && ways === 0) return '';
+  return [`${ways} ways`, asked ? 'asked' : '', degraded ? 'degraded' : '', exposed ? 'exposed' : '', leaf ? 'in stage-2' : ''].filter((mark) => mark !== '').join(', ');
 }
 
-function folioLine(present: boolean, counts: { readonly refcount: number; readonly mapcount: number; readonly pincount: number }): string {
-  return present ? `refcount ${counts.refcount}, mapcount ${counts.mapcount}, pincount ${counts.pincount}` : 'absent';
+/** A folio that is not in the file has no counts at all. */
+function folioLine({ present, refcount, mapcount, pincount }: {
+  readonly present: boolean;
+  readonly refcount: number;
+  readonly mapcount: number;
+  readonly pincount: number;
+}): string {
+  if (!present && refcount === 0 && mapcount === 0 && pincount === 0) return '';
+  return `${present ? 'present' : 'absent'}, refcount ${refcount}, mapcount ${mapcount}, pincount ${pincount}`;
 }
 
 const windowLine = (vmas: string, present: readonly string[]): string => `VMAs ${vmas}; entries ${present.join(', ')}`;

@@ -176,7 +176,7 @@ export function bump<K>(counts: Map<K, number>, key: K): void {
 export function mapcount(machine: Machine, folio: Folio): number {
   if (!folio.inFile) return 0;
   let mappings = 0;
-  for (const { entries } of machine.windows) for (const page of entries.keys()) if (headOf(machine, page) === folio.head) mappings++;
+  for (const { entries } of machine.windows) for (let page = folio.head; page < folio.head + machine.folioPages; page++) if (entries.has(page)) mappings++;
   return mappings;
 }
 
