@@ -183,7 +183,7 @@ export class Engine {
         if (level === 0) {
           at = 0;
           pc[task * DEPTH_MAX] = 0;
-          if (flags[task] !== 0) clearTask(world, task);
+          clearTask(world, task);
         } else {
           pc[task * DEPTH_MAX + level] = 0;
           depth[task] = --level;
