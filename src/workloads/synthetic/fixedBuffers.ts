@@ -30,8 +30,8 @@ const PINNED_PAGES = 8;
 const SPLICED_PAGES = 4;
 /** The guest's own accesses between two stages of a lane. */
 const GUEST_ACCESSES = 24;
-/** Accesses that all lanes need to end their lives, at most: 8 stages of up to 4. */
-const RESERVE = LANES_MAX * 8 * 4 + PLAN_LENGTH;
+/** No buffer begins in the last accesses of a stream: four lanes need at most 40 to end their lives, and one plan takes 28. */
+const ENDING = 2 * PLAN_LENGTH;
 
 const Stage = { Idle: 0, Pin: 1, Use: 2, Unmap: 3, AskNeighbours: 4, AskPinned: 5, UseAgain: 6, Release: 7 } as const;
 
@@ -107,13 +107,15 @@ function createLane({ first, pages, slot, pinKind, pinnedPages, window }: LaneOp
 function planFixedBuffers(lanes: readonly Lane[], { first, count }: Extent, random: RandomState): Plan {
   let nextLane = 0;
   return (batch, from, remaining) => {
-    // Before the stream ends every buffer is released and no new one begins.
-    const ending = remaining <= RESERVE + PLAN_LENGTH;
-    const lane = lanes[nextLane];
-    nextLane = nextLane + 1 === lanes.length ? 0 : nextLane + 1;
     let at = from;
-    if (!ending || !lane.isIdle()) at = lane.advance(batch, at);
-    if (ending && lanes.some((each) => !each.isIdle()) && at > from) return at;
+    if (remaining <= ENDING) {
+      // What is held comes first, without the guest's own accesses between.
+      const busy = lanes.find((lane) => !lane.isIdle());
+      if (busy !== undefined) return busy.advance(batch, at);
+    } else {
+      at = lanes[nextLane].advance(batch, at);
+      nextLane = nextLane + 1 === lanes.length ? 0 : nextLane + 1;
+    }
     for (let i = 0; i < GUEST_ACCESSES; i++) at = put(batch, at, nextInt32(random) & 3 ? Access.GuestRead : Access.GuestWrite, first + below(random, count));
     return at;
   };
