@@ -24,7 +24,7 @@ describe('the registry of metrics', () => {
         refused: { EBUSY: 5 },
         refusedBy: { ownPin: 0, neighbourPin: 0, mapping: 0, transient: 0 },
       },
-      toShared: { requested: 0, pages: 0, succeeded: 0 },
+      toShared: { requested: 0, pages: 0, succeeded: 0, gaveUp: 0, refused: {} },
     });
     expect([figures.completedPerVirtualSecond, figures.workPerVirtualSecond]).toEqual([50_000_000, 50_000_000]); // 100 accesses of a page each in 2 us
     expect(figures.rmap).toEqual({ walks: 10, vmasVisited: 10, entriesChecked: 0, entriesZapped: 30, neighbourZaps: 0, neighbourRefaults: 0, ns: 500 });

@@ -106,8 +106,8 @@ const errnos = (line: Facts, names: readonly ErrnoName[], read: (source: MetricS
     return names.map((name) => values[Errno[name]]);
   });
 
-/** A conversion call waits for a reference, or says that it is in the way of a mapping (`refuse-mmap`, `folio-mmapped`). */
-const CONVERT_ERRNOS = ['EAGAIN', 'EBUSY', 'EPERM'] as const;
+/** To-private waits for a reference (EAGAIN) or is in the way of a mapping; to-shared is refused beyond the end of the file only. */
+const REFUSALS_OF: Readonly<Record<Direction, readonly ErrnoName[]>> = { toPrivate: ['EAGAIN', 'EBUSY', 'EPERM'], toShared: ['EINVAL'] };
 
 /** Phases that something feeds: to-shared never waits for a reference, walks an rmap or backs off under a policy of today. */
 const PHASES_OF: Readonly<Record<Direction, readonly Phase[]>> = {
@@ -120,18 +120,18 @@ function conversionMetrics(direction: Direction): readonly Metric[] {
   const path = `conversions.${direction}`;
   const name = DIRECTION_NAMES[direction];
   const common: readonly Metric[] = [
-    figure(`${path}.requested`, `${name} requests`, 'requests', 'neither', direction === 'toPrivate' ? `the guest's requests to convert a range; = succeeded + timedOut + gaveUp` : `the guest's requests to convert a range; = succeeded`, ({ tally }) => tally.conversions[direction].requested),
+    figure(`${path}.requested`, `${name} requests`, 'requests', 'neither', `the guest's requests to convert a range; = succeeded + timedOut + gaveUp`, ({ tally }) => tally.conversions[direction].requested),
     figure(`${path}.pages`, `${name} pages`, 'pages', 'neither', 'pages in those requests', ({ tally }) => tally.conversions[direction].pages),
     figure(`${path}.succeeded`, `${name} succeeded`, 'requests', 'more', 'requests that were granted in the end', ({ tally }) => tally.conversions[direction].succeeded),
+    figure(`${path}.gaveUp`, `${name} given up`, 'requests', 'less', 'requests that ended without another attempt', ({ tally }) => tally.conversions[direction].gaveUp),
   ];
-  // Nobody refuses a to-shared: no reference and no mapping is in its way.
-  if (direction === 'toShared') return common;
+  const refused = errnos([`${path}.refused`, `${name} refusals`, 'count', 'less', 'attempts refused, by errno'], REFUSALS_OF[direction], ({ tally }) => tally.conversions[direction].refused);
+  if (direction === 'toShared') return [...common, refused];
   return [
     ...common,
-    figure(`${path}.gaveUp`, `${name} given up`, 'requests', 'less', 'requests that ended without another attempt', ({ tally }) => tally.conversions[direction].gaveUp),
     figure(`${path}.timedOut`, `${name} timed out`, 'requests', 'less', 'requests given up after the time limit of the VMM', ({ tally }) => tally.conversions[direction].timedOut),
     figure(`${path}.retries`, `${name} retries`, 'count', 'less', `attempts beyond each request's first`, ({ tally }) => tally.conversions[direction].retries),
-    errnos([`${path}.refused`, `${name} refusals`, 'count', 'less', 'attempts refused, by errno'], CONVERT_ERRNOS, ({ tally }) => tally.conversions[direction].refused),
+    refused,
     operation(`${path}.refusedBy.ownPin`, 'refused by own pin', 'count', 'less', 'refused.ownPin'),
     operation(`${path}.refusedBy.neighbourPin`, `refused by neighbour's pin`, 'count', 'less', 'refused.neighbourPin'),
     operation(`${path}.refusedBy.mapping`, 'refused by mapping', 'count', 'less', 'refused.mapping'),
@@ -186,7 +186,7 @@ export const METRICS: readonly Metric[] = [
   operation('signals.SIGSEGV', 'SIGSEGV', 'count', 'less', 'signal.SIGSEGV'),
   errnos(['errors.mmap', 'mmap failures', 'count', 'less', 'mmap calls that failed, by errno'], ['EBUSY', 'EPERM'], ({ tally }) => tally.errors.mmap),
   errnos(['errors.gup', 'GUP failures', 'count', 'less', 'gets and pins that failed, by errno'], ['EFAULT'], ({ tally }) => tally.errors.gup),
-  errnos(['errors.convert', 'conversion failures', 'count', 'less', 'conversion calls that failed, by errno'], CONVERT_ERRNOS, ({ tally }) => tally.errors.convert),
+  errnos(['errors.convert', 'conversion failures', 'count', 'less', 'conversion calls that failed, both directions, by errno'], [...REFUSALS_OF.toPrivate, ...REFUSALS_OF.toShared], ({ tally }) => tally.errors.convert),
   operation('safety.rogueAccesses', 'rogue accesses', 'accesses', 'less', 'access.rogue'),
   operation('safety.exposures', 'exposures', 'count', 'less', 'access.exposed'),
   figure('memory.vmemmapBytes', 'vmemmap', 'bytes', 'less', 'struct pages of the guest memory', ({ tally }) => tally.memory.vmemmapBytes),
