@@ -64,6 +64,13 @@ export function removeMapping(world: World, frame: number): void {
   if (world.shape.folioOrder > 0) world.largeMapcount[frame >> world.shape.folioOrder]--;
 }
 
+/** What a FOLL_PIN adds to a reference: the rest of the bias, or a pincount. */
+export function addPinPart(world: World, page: number, sign: number): void {
+  const { folioOrder } = world.shape;
+  if (folioOrder === 0) world.refcount[page] += sign * (GUP_PIN_COUNTING_BIAS - 1);
+  else world.pincount[page >> folioOrder] += sign;
+}
+
 /** Drops references of the folio with this head; the last one frees it. @param count references to drop */
 export function dropReference(world: World, head: number, count: number): void {
   const left = world.refcount[head] - count;

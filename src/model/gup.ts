@@ -7,23 +7,23 @@
  * Differs from Linux: the head is not re-checked, because no folio of this world splits under a user; a range that fails in
  * the middle is released whole, as O_DIRECT and registrations do.
  */
-import { enterHostFault, outcomeOk, complete, fail } from './access.ts';
+import { enterHostFault, outcomeOk } from './access.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
-import { closeWay, noteReach, openWay } from './exposure.ts';
+import { openWay } from './exposure.ts';
 import { readLockMmap, readUnlockMmap } from './fault.ts';
 import { headOf } from './file.ts';
-import { GUP_PIN_COUNTING_BIAS, dropReference } from './folios.ts';
-import { lockId, waitFor } from './locks.ts';
-import { Event, Waiting } from './meter.ts';
+import { dropReference, addPinPart } from './folios.ts';
+import { Event } from './meter.ts';
 import { Op } from './operations.ts';
-import { SlotKind, clearSlot } from './slots.ts';
-import { DEPTH_MAX, Flow, callRoutine, goTo, step } from './step.ts';
+import { SlotKind } from './slots.ts';
+import { Flow, callRoutine, goTo, step } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { inMm } from './windows.ts';
-import { lockPageTable, unlockPageTable } from './zap.ts';
 import type { World } from './world.ts';
+import { lockPageTable, unlockPageTable } from './zap.ts';
+import { releasePins, releaseReferences, fillSlot, refuseSlot, bounceSlot, startCopy } from './holding.ts';
 
 const isGet = (world: World, task: number): boolean => (world.flags[task] & TaskFlag.Get) !== 0;
 
@@ -70,16 +70,9 @@ const tryGet: Run = (world, task) => {
 
 const addPin: Run = (world, task) => {
   if (isGet(world, task)) return Flow.Next;
-  for (let page = world.cursor[task]; page < world.cursorEnd[task]; page++) pinPart(world, page, 1);
+  for (let page = world.cursor[task]; page < world.cursorEnd[task]; page++) addPinPart(world, page, 1);
   return Flow.Next;
 };
-
-/** What a FOLL_PIN adds to a reference: the rest of the bias, or a pincount. */
-function pinPart(world: World, page: number, sign: number): void {
-  const { folioOrder } = world.shape;
-  if (folioOrder === 0) world.refcount[page] += sign * (GUP_PIN_COUNTING_BIAS - 1);
-  else world.pincount[page >> folioOrder] += sign;
-}
 
 /** Compares the entries again: from the first that changed on, the references are dropped. */
 const rereadEntries: Run = (world, task) => {
@@ -97,7 +90,7 @@ const refuseFolios: Run = (world, task) => {
 };
 
 const undoPin: Run = (world, task) => {
-  if (!isGet(world, task)) for (let page = world.walkCursor[task]; page < world.cursorEnd[task]; page++) pinPart(world, page, -1);
+  if (!isGet(world, task)) for (let page = world.walkCursor[task]; page < world.cursorEnd[task]; page++) addPinPart(world, page, -1);
   return Flow.Next;
 };
 
@@ -159,7 +152,7 @@ const grabLocked: Run = (world, task) => {
   if ((world.entry[world.window[task] * world.shape.pages + page] & EntryBit.Present) === 0) return Flow.Otherwise;
   const head = headOf(world, page);
   world.refcount[head]++;
-  if (!isGet(world, task)) pinPart(world, page, 1);
+  if (!isGet(world, task)) addPinPart(world, page, 1);
   openWay(world, page);
   record(world, task, page);
   world.cursor[task]++;
@@ -175,113 +168,6 @@ const countRefusal: Run = (world, task) => {
   return Flow.Next;
 };
 
-/* ---- holding and releasing ---- */
-
-/** Drops the pin part of all references of the slot; a get has none. */
-const releasePins: Run = (world, task) => {
-  const slot = world.slot[task];
-  if (world.slotKind[slot] === SlotKind.Get || world.shape.folioOrder === 0) return Flow.Next;
-  const base = slot * world.shape.slotPages;
-  for (let place = base; place < base + world.slotCount[slot]; place++) pinPart(world, world.slotFrame[place] - 1, -1);
-  return Flow.Next;
-};
-
-/** Drops the references of the slot, which is empty after it. */
-const releaseReferences: Run = (world, task) => {
-  const slot = world.slot[task];
-  const { folioOrder, slotPages } = world.shape;
-  const drop = world.slotKind[slot] !== SlotKind.Get && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
-  const base = slot * slotPages;
-  const mask = world.sizes.folioPages - 1;
-  for (let place = base; place < base + world.slotCount[slot]; place++) {
-    const frame = world.slotFrame[place] - 1;
-    closeWay(world, frame);
-    dropReference(world, frame & ~mask, drop);
-  }
-  world.meter.chargeMany(Op['gup.release'], world.slotCount[slot]);
-  clearSlot(world, slot);
-  world.meter.release(lockId(Waiting.Slot, 0));
-  return Flow.Next;
-};
-
-/** The device or kernel user of the slot touches every page of it, through the direct map or by DMA. */
-const touchSlot: Run = (world, task) => {
-  const slot = world.slot[task];
-  const base = slot * world.shape.slotPages;
-  for (let place = base; place < base + world.slotCount[slot]; place++) noteReach(world, world.slotFrame[place] - 1);
-  world.meter.chargeMany(Op['device.access'], world.slotCount[slot]);
-  return Flow.Next;
-};
-
-/** The same as an access of the workload: I/O on a buffer that was registered before. */
-const useSlot: Run = (world, task) => {
-  world.meter.noteMany(Op['work.done'], world.slotCount[world.slot[task]]);
-  return touchSlot(world, task);
-};
-
-/* ---- routines ---- */
-
-const fillSlot = (kind: number, flags: number): Run => (world, task) => {
-  const slot = world.slot[task];
-  world.slotKind[slot] = kind;
-  world.slotPage[slot] = world.rangeStart[task];
-  world.flags[task] |= flags;
-  world.cursor[task] = world.rangeStart[task];
-  world.meter.charge(Op.syscall);
-  return Flow.Next;
-};
-
-/** The request for the I/O: waiting for a device is a part of it. */
-const submitIo: Run = (world) => {
-  world.meter.raise(Event.IoBegin);
-  return Flow.Next;
-};
-
-const ioReady: Run = (world, task) => {
-  world.meter.raise(Event.IoReady);
-  world.meter.noteMany(Op['work.done'], world.rangeEnd[task] - world.rangeStart[task]);
-  return Flow.Next;
-};
-
-const refuseSlot: Run = (world, task) => {
-  world.slotKind[world.slot[task]] = SlotKind.Refused;
-  return Flow.Next;
-};
-
-const bounceSlot: Run = (world, task) => {
-  world.slotKind[world.slot[task]] = SlotKind.Bounced;
-  return Flow.Next;
-};
-
-const startCopy: Run = (world, task) => {
-  world.page[task] = world.rangeStart[task];
-  return Flow.Next;
-};
-
-/** Takes the lowest free device for an I/O; waits where all are busy. */
-const claimDevice: Run = (world, task) => {
-  const { slots, tasks, cpus } = world.shape;
-  for (let device = cpus; device < tasks; device++) {
-    const slot = slots - (tasks - device);
-    if (world.slotKind[slot] !== SlotKind.Empty || world.pc[device * DEPTH_MAX] !== 0) continue;
-    world.slot[task] = slot;
-    // Claimed with the look, or two submitters would take the same device.
-    world.slotKind[slot] = SlotKind.Pin;
-    return Flow.Next;
-  }
-  return waitFor(world, lockId(Waiting.Slot, 0));
-};
-
-const startDevice = (entry: () => number): Run => (world, task) => {
-  const { slots, tasks } = world.shape;
-  const slot = world.slot[task];
-  const device = tasks - (slots - slot);
-  world.slot[device] = slot;
-  world.pc[device * DEPTH_MAX] = entry();
-  world.meter.start(device);
-  return Flow.Next;
-};
-
 export interface GupRules {
   /** Any GUP at all, and long-term GUP. */
   readonly allowed: boolean;
@@ -292,19 +178,19 @@ export interface GupRules {
   readonly remap: boolean;
 }
 
-interface Reference {
+export interface Reference {
   readonly kind: number;
   readonly flags: number;
 }
 
-const PIN: Reference = { kind: SlotKind.Pin, flags: 0 };
-const LONG_TERM: Reference = { kind: SlotKind.LongTerm, flags: TaskFlag.LongTerm };
-const GET: Reference = { kind: SlotKind.Get, flags: TaskFlag.Get };
+export const PIN: Reference = { kind: SlotKind.Pin, flags: 0 };
+export const LONG_TERM: Reference = { kind: SlotKind.LongTerm, flags: TaskFlag.LongTerm };
+export const GET: Reference = { kind: SlotKind.Get, flags: TaskFlag.Get };
 
 /**
  * Steps that pin or get the range into the slot, or bounce-copy it. They go on at `ready` or at `refused`.
  */
-function takeSteps({ kind, flags }: Reference, rules: GupRules): readonly Step[] {
+export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules): readonly Step[] {
   const longTerm = kind === SlotKind.LongTerm;
   const allowed = rules.allowed && (!longTerm || rules.longTermAllowed);
   if (rules.bounces && kind === SlotKind.Pin) {
@@ -368,36 +254,3 @@ const faultEnd: Run = (world, task) => {
 };
 
 const windowIsMapped: Run = (world, task) => (world.windowFlags[world.window[task]] === 0 ? Flow.Next : Flow.Otherwise);
-
-function holdSteps(reference: Reference, rules: GupRules): readonly Step[] {
-  return [step('io.submit', submitIo), ...takeSteps(reference, rules), step('ready', ioReady), step('done', complete), step('refused', fail)];
-}
-
-/** Routines of all accesses that take, use and drop references. @param deviceEntry position of the routine `device` */
-export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
-  return {
-    pinShort: { steps: holdSteps(PIN, rules) },
-    pinLong: { steps: holdSteps(LONG_TERM, rules) },
-    splice: { steps: holdSteps(GET, rules) },
-    io: {
-      steps: [
-        step('io.submit', submitIo),
-        step('device.claim', claimDevice),
-        ...takeSteps(PIN, rules),
-        step('ready', ioReady),
-        step('device.start', startDevice(deviceEntry)),
-        step('done', complete),
-        step('refused', (world: World, task: number) => {
-          clearSlot(world, world.slot[task]);
-          world.meter.release(lockId(Waiting.Slot, 0));
-          return fail(world, task);
-        }),
-      ],
-    },
-    device: { steps: [step('device.access', touchSlot), step('unpin.pins', releasePins), step('unpin', releaseReferences), step('device.done', () => Flow.Done)] },
-    unpin: {
-      steps: [step('device.access', touchSlot), step('unpin.pins', releasePins), step('unpin', releaseReferences), step('done', complete)],
-    },
-    deviceAccess: { steps: [step('device.access', useSlot), step('done', complete)] },
-  };
-}

@@ -5,9 +5,10 @@
  * does today; where it does, only the named blocks change.
  */
 import { complete, copyRangeSteps, copySteps, guestAccessSteps, hostAccessSteps } from './access.ts';
-import { convertRequestSteps } from './convert.ts';
+import { convertRequestSteps } from './request.ts';
 import { faultCoreSteps } from './fault.ts';
-import { gupRoutines } from './gup.ts';
+import { forkSteps } from './fork.ts';
+import { gupRoutines } from './io.ts';
 import { mappingRoutines } from './mapping.ts';
 import { punchSteps } from './punch.ts';
 import { buildProgram, step } from './step.ts';
@@ -66,6 +67,7 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
     copy: { steps: copySteps() },
     ...gupRoutines({ ...(rules.gup ?? { allowed: true, longTermAllowed: true }), bounces: rules.vmm?.bounces ?? false, remap }, () => deviceEntry),
     ...mappingRoutines(rules.mmapHook ?? []),
+    fork: { steps: forkSteps() },
     punch: { steps: punchSteps() },
     toPrivate: { steps: rules.toPrivate },
     toShared: { steps: rules.toShared },

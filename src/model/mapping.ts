@@ -1,22 +1,18 @@
 /**
- * Mappings: mmap, munmap and fork, as system calls of a process and as the VMM's dance around a conversion.
+ * Mappings: mmap and munmap, as system calls of a process and as the VMM's dance around a conversion.
  *
- * Source: mm/vma.c, mm/memory.c (unmap_region: i_mmap unlinking precedes the last flush), kernel/fork.c. DOMAIN 2.1, 2.4 (iv), 11.3, 11.13.
+ * Source: mm/vma.c, mm/memory.c (unmap_region: i_mmap unlinking precedes the last flush). DOMAIN 2.1, 2.4 (iv), 11.3, 11.13.
  */
-import { enterHostFault, fail, complete } from './access.ts';
-import { sendFlush, waitCalls } from './crossCalls.ts';
+import { complete, fail, outcomeOk } from './access.ts';
 import { EntryBit, TableBit } from './entries.ts';
 import { Errno } from './errno.ts';
-import { noteReach } from './exposure.ts';
-import { readLockMmap, readUnlockMmap } from './fault.ts';
-import { LockClass, acquireWrite, downgrade, lockId, releaseRead, releaseWrite, waitFor } from './locks.ts';
-import { Event, Waiting } from './meter.ts';
+import { LockClass, acquireWrite, downgrade, releaseRead, releaseWrite } from './locks.ts';
 import { Op } from './operations.ts';
 import { Flow, callRoutine, end, goTo, step } from './step.ts';
 import type { Run, Step } from './step.ts';
-import { MAX_MAP_COUNT, WindowFlag, closeWindow, hasMarks, setCoverage, vmasIn, vmasOfMm } from './windows.ts';
-import { flushGatherSteps, zapWindowSteps } from './zap.ts';
+import { MAX_MAP_COUNT, WindowFlag, setCoverage, vmasIn, vmasOfMm, closeWindow } from './windows.ts';
 import type { World } from './world.ts';
+import { flushGatherSteps, zapWindowSteps } from './zap.ts';
 
 const windowMm = (world: World, task: number): number => world.windowMm[world.walkWindow[task]];
 
@@ -213,9 +209,7 @@ const walkRange: Run = (world, task) => {
   return Flow.Next;
 };
 
-const outcomeOk: Run = (world, task) => (world.outcome[task] === Errno.OK ? Flow.Next : Flow.Otherwise);
-
-/** Routines of the accesses `Map` and `Unmap`, of a VMM that maps its window again as a whole, and of `Fork`. */
+/** Routines of the accesses `Map` and `Unmap` and of a VMM that maps its window again as a whole. */
 export function mappingRoutines(hook: readonly Step[]) {
   const called = (routine: string): readonly Step[] => [
     step('walk', walkRange),
@@ -230,132 +224,5 @@ export function mappingRoutines(hook: readonly Step[]) {
     mmapWindow: { steps: [step('walk', walkOwnWindow), ...mmapRangeSteps(hook)], vmm: true },
     map: { steps: called('mmapRange') },
     unmap: { steps: called('munmapRange') },
-    fork: { steps: forkSteps() },
   };
 }
-
-/* ---- fork ---- */
-
-const firstChildWindow = ({ shape }: World): number => shape.windows - shape.childWindows;
-
-/** Locks the parent's mm for the copy; waits while the one child of this world is alive. */
-const lockForFork: Run = (world, task) => {
-  if (world.childAlive[0] !== 0) return waitFor(world, lockId(Waiting.Child, 0));
-  const flow = acquireWrite(world, task, world.mmapLock, world.mm[task], LockClass.Mmap);
-  if (flow !== Flow.Next) return flow;
-  world.childAlive[0] = 1;
-  world.meter.charge(Op.syscall);
-  world.meter.charge(Op.fork);
-  world.cursor[task] = 0;
-  return Flow.Next;
-};
-
-/** Copies one VMA run by run: no page-table entry of a shared file mapping is copied. */
-const copyWindow: Run = (world, task) => {
-  const child = firstChildWindow(world) + world.cursor[task];
-  const parent = nthWindow(world, world.mm[task], world.cursor[task]);
-  if (parent < 0) return Flow.Otherwise;
-  const { pages } = world.shape;
-  const marks = EntryBit.MmMark | EntryBit.IMmapMark;
-  world.windowMm[child] = world.shape.mms - 1;
-  world.windowVmas[child] = world.windowVmas[parent];
-  if (hasMarks(world, parent)) {
-    for (let page = 0; page < pages; page++) {
-      const mark = world.entry[parent * pages + page] & EntryBit.MmMark ? marks : 0;
-      world.entry[child * pages + page] = (world.entry[child * pages + page] & ~marks) | mark;
-    }
-  }
-  world.windowFlags[child] = world.windowFlags[parent];
-  world.meter.chargeMany(Op['fork.vma'], world.windowVmas[parent]);
-  world.cursor[task]++;
-  return world.cursor[task] < world.shape.childWindows ? Flow.Otherwise : Flow.Next;
-};
-
-function nthWindow(world: World, mm: number, n: number): number {
-  let seen = 0;
-  for (let window = 0; window < firstChildWindow(world); window++) {
-    if (world.windowMm[window] === mm && world.windowFlags[window] & WindowFlag.Linked && seen++ === n) return window;
-  }
-  return -1;
-}
-
-const flushParent: Run = (world, task) => {
-  sendFlush(world, task, world.mm[task]);
-  return Flow.Next;
-};
-
-/** The parent goes on; this task becomes the child. Its old mm waits in `slot`. */
-const becomeChild: Run = (world, task) => {
-  const parent = world.mm[task];
-  releaseWrite(world, task, world.mmapLock, parent, LockClass.Mmap);
-  world.slot[task] = parent;
-  world.mm[task] = world.shape.mms - 1;
-  world.window[task] = firstChildWindow(world);
-  return Flow.Next;
-};
-
-const touchChild: Run = (world, task) => {
-  const at = world.window[task] * world.shape.pages + world.page[task];
-  if (world.windowFlags[world.window[task]] === 0) return Flow.Otherwise;
-  if ((world.entry[at] & EntryBit.Present) === 0) return Flow.Next;
-  noteReach(world, world.page[task]);
-  world.meter.charge(Op['host.access']);
-  return Flow.Otherwise;
-};
-
-/** Otherwise the entry is there, and the child touches the page through it. */
-const childFaulted: Run = (world, task) => {
-  if (world.outcome[task] === Errno.OK) {
-    world.meter.raise(Event.HostFaultEnd);
-    return Flow.Otherwise;
-  }
-  world.meter.charge(Op.signal);
-  world.meter.note(world.outcome[task] === Errno.SIGSEGV ? Op['signal.SIGSEGV'] : Op['signal.SIGBUS']);
-  return Flow.Next;
-};
-
-const nextChildWindow: Run = (world, task) => {
-  world.window[task]++;
-  if (world.window[task] < world.shape.windows) return Flow.Otherwise;
-  world.window[task] = firstChildWindow(world);
-  return Flow.Next;
-};
-
-const exitChild: Run = (world, task) => {
-  world.mm[task] = world.slot[task];
-  world.slot[task] = 0;
-  world.childAlive[0] = 0;
-  world.meter.release(lockId(Waiting.Child, 0));
-  return Flow.Next;
-};
-
-/** The process forks; the child touches `page` through each of its mappings and exits. DOMAIN 2.1. */
-function forkSteps(): readonly Step[] {
-  return [
-    step('mmapLock.write', lockForFork),
-    step('fork.vma', copyWindow, 'fork.more'),
-    goTo('tlb.send'),
-    step('fork.more', moreWindows, 'fork.vma'),
-    step('tlb.send', flushParent),
-    step('tlb.wait', waitCalls),
-    step('fork.return', becomeChild),
-    step('child.touch', touchChild, 'child.next'),
-    step('host.fault', enterHostFault),
-    step('mmapLock.read', readLockMmap),
-    callRoutine('fault', 'faultCore'),
-    step('mmapLock.readUnlock', readUnlockMmap),
-    step('fault.result', childFaulted, 'child.touch'),
-    step('child.next', nextChildWindow, 'child.touch'),
-    step('exit.walk', walkOwnWindow),
-    callRoutine('exit.munmap', 'munmapRange'),
-    step('exit.next', nextChildWindow, 'exit.walk'),
-    step('exit', exitChild),
-    step('done', complete),
-  ];
-}
-
-/** Otherwise there are windows of the parent left to copy. */
-const moreWindows: Run = (world, task) => {
-  const left = world.cursor[task] < world.shape.childWindows && nthWindow(world, world.mm[task], world.cursor[task]) >= 0;
-  return left ? Flow.Otherwise : Flow.Next;
-};

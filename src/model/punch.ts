@@ -8,11 +8,12 @@
  * flight, GUP-fast, a gather), so that only slots and LRU batches can hold an orphan.
  */
 import { complete } from './access.ts';
-import { stage2ZapSteps, endInvalidation, writeLockInvalidate, writeUnlockInvalidate } from './convert.ts';
+import { writeLockInvalidate, writeUnlockInvalidate } from './convert.ts';
 import { Errno } from './errno.ts';
 import { lockFolio, putFolio, unlockFolio } from './fault.ts';
 import { PageBit } from './file.ts';
 import { cacheReferences, folioMapcount, spareFolio, GUP_PIN_COUNTING_BIAS } from './folios.ts';
+import { endInvalidation, stage2ZapSteps } from './invalidation.ts';
 import { lockId, waitFor } from './locks.ts';
 import { repointBatches } from './lru.ts';
 import { Waiting } from './meter.ts';

@@ -5,7 +5,7 @@
  * of its options; all its state lives in the world.
  */
 import type { HostRules } from '../model/host.ts';
-import type { CheckName } from '../model/convert.ts';
+import type { CheckName } from '../model/references.ts';
 
 /** The reference tests that a policy may apply before it commits (DOMAIN 5.13), from the weakest. */
 export const CHECKS = ['mapcount', 'mapped-or-pinned', 'refcount'] as const satisfies readonly CheckName[];

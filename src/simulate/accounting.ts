@@ -8,7 +8,7 @@ import { ERRNOS } from '../model/errno.ts';
 import { Event } from '../model/meter.ts';
 import type { EventKind, Meter } from '../model/meter.ts';
 import { PHASES } from '../model/operations.ts';
-import { RequestKind } from '../model/convert.ts';
+import { RequestKind } from '../model/request.ts';
 import { TaskFlag } from '../model/tasks.ts';
 import type { World } from '../model/world.ts';
 import { Histogram } from './histogram.ts';

@@ -1,5 +1,6 @@
 /** Policies that are wrong on purpose: an explorer that does not catch them is not to be trusted. */
-import { referenceCheckSteps, storeState } from '../../src/model/convert.ts';
+import { storeState } from '../../src/model/convert.ts';
+import { referenceCheckSteps } from '../../src/model/references.ts';
 import { PageBit } from '../../src/model/file.ts';
 import { cacheReferences, folioMapcount } from '../../src/model/folios.ts';
 import { Flow, step } from '../../src/model/step.ts';

@@ -2,7 +2,9 @@
  * What `folio-mmapped` and `refuse-mmap` share: a kernel that unmaps nothing and refuses while a mapping stands in the
  * way, and an mmap hook that refuses while a private page does.
  */
-import { endInvalidation, preallocateState, readRangeState, referenceCheckSteps, stage2ZapSteps, storeState, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
+import { preallocateState, readRangeState, storeState, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
+import { endInvalidation, stage2ZapSteps } from '../../model/invalidation.ts';
+import { referenceCheckSteps } from '../../model/references.ts';
 import { Errno } from '../../model/errno.ts';
 import { readLockInvalidate, readUnlockInvalidate } from '../../model/fault.ts';
 import { Op } from '../../model/operations.ts';

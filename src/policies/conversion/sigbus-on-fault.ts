@@ -7,7 +7,9 @@
  *        cannot know which page is private; some want SIGSEGV.
  * Price: one zap and one flush a VMA, a refault a page after to-shared; a pin makes the VMM retry.
  */
-import { endInvalidation, preallocateState, readRangeState, referenceCheckSteps, stage2ZapSteps, storeState, toSharedSteps, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
+import { preallocateState, readRangeState, storeState, toSharedSteps, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
+import { endInvalidation, stage2ZapSteps } from '../../model/invalidation.ts';
+import { referenceCheckSteps } from '../../model/references.ts';
 import { end, step } from '../../model/step.ts';
 import type { Step } from '../../model/step.ts';
 import { unmapEverywhereSteps, walkWholeFolios } from '../../model/zap.ts';

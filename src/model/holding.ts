@@ -1,0 +1,74 @@
+/**
+ * Holding: what becomes of the references of a slot after they were taken: used by a device, dropped, or never had.
+ *
+ * Source: mm/gup.c (unpin_user_pages). A pin of a large folio is two counts, dropped one after the other.
+ */
+import { closeWay, noteReach } from './exposure.ts';
+import { GUP_PIN_COUNTING_BIAS, dropReference, addPinPart } from './folios.ts';
+import { lockId } from './locks.ts';
+import { Waiting } from './meter.ts';
+import { Op } from './operations.ts';
+import { SlotKind, clearSlot } from './slots.ts';
+import { Flow } from './step.ts';
+import type { Run } from './step.ts';
+
+/** Drops the pin part of all references of the slot; a get has none. */
+export const releasePins: Run = (world, task) => {
+  const slot = world.slot[task];
+  if (world.slotKind[slot] === SlotKind.Get || world.shape.folioOrder === 0) return Flow.Next;
+  const base = slot * world.shape.slotPages;
+  for (let place = base; place < base + world.slotCount[slot]; place++) addPinPart(world, world.slotFrame[place] - 1, -1);
+  return Flow.Next;
+};
+
+/** Drops the references of the slot, which is empty after it. */
+export const releaseReferences: Run = (world, task) => {
+  const slot = world.slot[task];
+  const { folioOrder, slotPages } = world.shape;
+  const drop = world.slotKind[slot] !== SlotKind.Get && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
+  const base = slot * slotPages;
+  const mask = world.sizes.folioPages - 1;
+  for (let place = base; place < base + world.slotCount[slot]; place++) {
+    const frame = world.slotFrame[place] - 1;
+    closeWay(world, frame);
+    dropReference(world, frame & ~mask, drop);
+  }
+  world.meter.chargeMany(Op['gup.release'], world.slotCount[slot]);
+  clearSlot(world, slot);
+  world.meter.release(lockId(Waiting.Slot, 0));
+  return Flow.Next;
+};
+
+/** The device or kernel user of the slot touches every page of it, through the direct map or by DMA. */
+export const touchSlot: Run = (world, task) => {
+  const slot = world.slot[task];
+  const base = slot * world.shape.slotPages;
+  for (let place = base; place < base + world.slotCount[slot]; place++) noteReach(world, world.slotFrame[place] - 1);
+  world.meter.chargeMany(Op['device.access'], world.slotCount[slot]);
+  return Flow.Next;
+};
+
+export const fillSlot = (kind: number, flags: number): Run => (world, task) => {
+  const slot = world.slot[task];
+  world.slotKind[slot] = kind;
+  world.slotPage[slot] = world.rangeStart[task];
+  world.flags[task] |= flags;
+  world.cursor[task] = world.rangeStart[task];
+  world.meter.charge(Op.syscall);
+  return Flow.Next;
+};
+
+export const refuseSlot: Run = (world, task) => {
+  world.slotKind[world.slot[task]] = SlotKind.Refused;
+  return Flow.Next;
+};
+
+export const bounceSlot: Run = (world, task) => {
+  world.slotKind[world.slot[task]] = SlotKind.Bounced;
+  return Flow.Next;
+};
+
+export const startCopy: Run = (world, task) => {
+  world.page[task] = world.rangeStart[task];
+  return Flow.Next;
+};

@@ -1,0 +1,91 @@
+/**
+ * I/O: the accesses that take, use and drop references, and the devices that hold them in between.
+ *
+ * A device is a task of its own, so that what it does is a step like any other.
+ */
+import { complete, fail } from './access.ts';
+import { takeReferenceSteps, PIN, LONG_TERM, GET } from './gup.ts';
+import type { GupRules, Reference } from './gup.ts';
+import { lockId, waitFor } from './locks.ts';
+import { Event, Waiting } from './meter.ts';
+import { Op } from './operations.ts';
+import { SlotKind, clearSlot } from './slots.ts';
+import { DEPTH_MAX, Flow, step } from './step.ts';
+import type { Run, Step } from './step.ts';
+import type { World } from './world.ts';
+import { releasePins, releaseReferences, touchSlot } from './holding.ts';
+
+/** The same as an access of the workload: I/O on a buffer that was registered before. */
+const useSlot: Run = (world, task) => {
+  world.meter.noteMany(Op['work.done'], world.slotCount[world.slot[task]]);
+  return touchSlot(world, task);
+};
+
+/** The request for the I/O: waiting for a device is a part of it. */
+const submitIo: Run = (world) => {
+  world.meter.raise(Event.IoBegin);
+  return Flow.Next;
+};
+
+const ioReady: Run = (world, task) => {
+  world.meter.raise(Event.IoReady);
+  world.meter.noteMany(Op['work.done'], world.rangeEnd[task] - world.rangeStart[task]);
+  return Flow.Next;
+};
+
+/** Takes the lowest free device for an I/O; waits where all are busy. */
+const claimDevice: Run = (world, task) => {
+  const { slots, tasks, cpus } = world.shape;
+  for (let device = cpus; device < tasks; device++) {
+    const slot = slots - (tasks - device);
+    if (world.slotKind[slot] !== SlotKind.Empty || world.pc[device * DEPTH_MAX] !== 0) continue;
+    world.slot[task] = slot;
+    // Claimed with the look, or two submitters would take the same device.
+    world.slotKind[slot] = SlotKind.Pin;
+    return Flow.Next;
+  }
+  return waitFor(world, lockId(Waiting.Slot, 0));
+};
+
+const startDevice = (entry: () => number): Run => (world, task) => {
+  const { slots, tasks } = world.shape;
+  const slot = world.slot[task];
+  const device = tasks - (slots - slot);
+  world.slot[device] = slot;
+  world.pc[device * DEPTH_MAX] = entry();
+  world.meter.start(device);
+  return Flow.Next;
+};
+
+function holdSteps(reference: Reference, rules: GupRules): readonly Step[] {
+  return [step('io.submit', submitIo), ...takeReferenceSteps(reference, rules), step('ready', ioReady), step('done', complete), step('refused', fail)];
+}
+
+/** Routines of all accesses that take, use and drop references. @param deviceEntry position of the routine `device` */
+export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
+  return {
+    pinShort: { steps: holdSteps(PIN, rules) },
+    pinLong: { steps: holdSteps(LONG_TERM, rules) },
+    splice: { steps: holdSteps(GET, rules) },
+    io: {
+      steps: [
+        step('io.submit', submitIo),
+        step('device.claim', claimDevice),
+        ...takeReferenceSteps(PIN, rules),
+        step('ready', ioReady),
+        step('device.start', startDevice(deviceEntry)),
+        step('done', complete),
+        step('refused', (world: World, task: number) => {
+          clearSlot(world, world.slot[task]);
+          world.meter.release(lockId(Waiting.Slot, 0));
+          return fail(world, task);
+        }),
+      ],
+    },
+    device: { steps: [step('device.access', touchSlot), step('unpin.pins', releasePins), step('unpin', releaseReferences), step('device.done', () => Flow.Done)] },
+    unpin: {
+      steps: [step('device.access', touchSlot), step('unpin.pins', releasePins), step('unpin', releaseReferences), step('done', complete)],
+    },
+    deviceAccess: { steps: [step('device.access', useSlot), step('done', complete)] },
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * The reference check: whether anybody but the file's owner uses a folio, by one of three tests.
+ *
+ * Source: kvm_gmem_is_safe_for_conversion of the in-place conversion series; folio_maybe_dma_pinned; the mails of February
+ * 2024 for the weaker two. Ask only after unmapping: mappings hold references too.
+ */
+import { sendDrain, waitCalls } from './crossCalls.ts';
+import { Errno } from './errno.ts';
+import { PageBit } from './file.ts';
+import { cacheReferences, dropReference, folioMapcount, folioMaybeDmaPinned } from './folios.ts';
+import { Op } from './operations.ts';
+import { Flow, goTo, step } from './step.ts';
+import type { Run, Step } from './step.ts';
+import { TaskFlag } from './tasks.ts';
+import type { World } from './world.ts';
+
+/** Takes a lookup's reference on each folio of the chunk: [cursor, cursorEnd). */
+const lookupFolios: Run = (world, task) => {
+  const { folioPages } = world.sizes;
+  const first = world.cursor[task];
+  const last = Math.min(first + Math.max(world.shape.chunk, folioPages), world.walkEnd[task]);
+  world.cursorEnd[task] = last;
+  let found = 0;
+  for (let head = first; head < last; head += folioPages) {
+    if ((world.pageState[head] & PageBit.Present) === 0) continue;
+    world.refcount[head]++;
+    found++;
+  }
+  world.meter.chargeMany(Op['pageCache.lookup'], found);
+  return Flow.Next;
+};
+
+const putFolios: Run = (world, task) => {
+  const { folioPages } = world.sizes;
+  let put = 0;
+  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += folioPages) {
+    if ((world.pageState[head] & PageBit.Present) === 0) continue;
+    dropReference(world, head, 1);
+    put++;
+  }
+  world.meter.chargeMany(Op['folio.put'], put);
+  // A refusal ends the check here; it stands in two places of the routine, and the second has nothing to repeat.
+  if (world.flags[task] & TaskFlag.Refused) return Flow.Next;
+  world.cursor[task] = world.cursorEnd[task];
+  return world.cursor[task] < world.walkEnd[task] ? Flow.Otherwise : Flow.Next;
+};
+
+type Test = (world: World, head: number) => boolean;
+
+const isMapped: Test = (world, head) => folioMapcount(world, head) > 0;
+const isPinned: Test = folioMaybeDmaPinned;
+/** refcount = the owner's and this lookup's: the lookup's own reference must not be forgotten (DOMAIN 1.1). */
+const isReferenced: Test = (world, head) => world.refcount[head] !== cacheReferences(world) + 1;
+
+/** Asks one question of each folio of the chunk; otherwise one of them is in use. */
+const testFolios = (test: Test): Run => (world, task) => {
+  const { folioPages } = world.sizes;
+  const first = world.cursor[task];
+  const last = world.cursorEnd[task];
+  let tested = 0;
+  let bad = -1;
+  for (let head = first; head < last && bad < 0; head += folioPages) {
+    if ((world.pageState[head] & PageBit.Present) === 0) continue;
+    tested++;
+    if (test(world, head)) bad = head;
+  }
+  world.meter.chargeMany(Op['folio.readRef'], tested);
+  if (bad < 0) return Flow.Next;
+  // Not in `page`: where a guest's fault started the request, that is the page that it will go on with.
+  world.walkCursor[task] = bad;
+  return Flow.Otherwise;
+};
+
+/** Small folios may sit in an LRU batch: drained once a request, then everything is read again. */
+const drainOnce = (enabled: boolean): Run => (world, task) => {
+  if (!enabled || world.flags[task] & TaskFlag.Drained || world.shape.lruBatch === 0 || world.shape.folioOrder > 0) return Flow.Otherwise;
+  world.flags[task] |= TaskFlag.Drained;
+  world.walkCursor[task] = 0;
+  sendDrain(world, task);
+  return Flow.Next;
+};
+
+const refuse = (errno: number): Run => (world, task) => {
+  world.flags[task] |= TaskFlag.Refused;
+  world.outcome[task] = errno;
+  blame(world, task, world.walkCursor[task]);
+  world.walkCursor[task] = 0;
+  return Flow.Next;
+};
+
+/** Ghost: tells who stood in the way, from what the world knows and the kernel does not. */
+function blame(world: World, task: number, head: number): void {
+  const { meter, sizes } = world;
+  if (folioMapcount(world, head) > 0) {
+    meter.note(Op['refused.mapping']);
+    return;
+  }
+  let own = false;
+  let neighbour = false;
+  for (let page = head; page < head + sizes.folioPages; page++) {
+    if (world.dataRefs[page] === 0) continue;
+    if (page >= world.rangeStart[task] && page < world.rangeEnd[task]) own = true;
+    else neighbour = true;
+  }
+  meter.note(own ? Op['refused.ownPin'] : neighbour ? Op['refused.neighbourPin'] : Op['refused.transient']);
+}
+
+export type CheckName = 'mapcount' | 'mapped-or-pinned' | 'refcount';
+
+export interface ReferenceCheckOptions {
+  readonly check: CheckName;
+  /** lru_add_drain_all once where a count is unexpected. */
+  readonly drain: boolean;
+  /** Label of the step to go on at after a refusal; `outcome` is EAGAIN. */
+  readonly refused: string;
+}
+
+/** Steps that ask of every folio of the walk whether anybody else uses it (DOMAIN 5.13). */
+export function referenceCheckSteps({ check, drain, refused }: ReferenceCheckOptions): readonly Step[] {
+  const tests: readonly Step[] =
+    check === 'mapcount' ? [step('folio.readMapcount', testFolios(isMapped), 'refuse')]
+    : check === 'mapped-or-pinned' ? [step('folio.readMapcount', testFolios(isMapped), 'refuse'), step('folio.readPins', testFolios(isPinned), 'refuse')]
+    : [step('folio.readRef', testFolios(isReferenced), 'lru.drain')];
+  return [
+    step('check.begin', (world, task) => {
+      world.cursor[task] = world.walkStart[task];
+      return Flow.Next;
+    }),
+    step('folio.lookupGet', lookupFolios),
+    ...tests,
+    step('folio.put', putFolios, 'folio.lookupGet'),
+    goTo('check.done'),
+    ...(check === 'refcount'
+      ? [step('lru.drain', drainOnce(drain), 'refuse'), step('lru.wait', waitCalls), goTo('folio.readRef')]
+      : []),
+    step('refuse', refuse(Errno.EAGAIN)),
+    step('folio.putRefused', putFolios),
+    goTo(refused),
+    step('check.done', () => Flow.Next),
+  ];
+}

@@ -1,0 +1,136 @@
+/**
+ * The request: one conversion as the guest and the VMM see it, from the guest's exit to its resume, with the VMM's dance
+ * and its retries around the kernel's side.
+ *
+ * EAGAIN is tried again with back-off until the VMM's patience ends; any other errno will not change by waiting.
+ */
+import { Errno } from './errno.ts';
+import { PageBit } from './file.ts';
+import { Event } from './meter.ts';
+import { Op } from './operations.ts';
+import { Flow, callRoutine, goTo, step } from './step.ts';
+import type { Run, Step } from './step.ts';
+import { ATTEMPTS_MAX, TaskFlag } from './tasks.ts';
+import type { World } from './world.ts';
+
+/** What the engine's access kinds are called here; the values are those of the workloads' `Access`. */
+export const RequestKind = { ToShared: 5, ToPrivate: 6 } as const;
+
+/** A donation by a guest's fault is a request for privacy. */
+const wantsPrivate = (world: World, task: number): boolean => world.kind[task] !== RequestKind.ToShared;
+
+const beginRequest: Run = (world, task) => {
+  const { meter, pageState } = world;
+  const donation = (world.flags[task] & TaskFlag.Donation) !== 0;
+  meter.raise(Event.RequestBegin);
+  world.attempts[task] = 0;
+  if (donation) return Flow.Next;
+  meter.charge(Op['vm.exit']);
+  const last = Math.min(world.rangeEnd[task], world.shape.pages);
+  if (wantsPrivate(world, task)) for (let page = world.rangeStart[task]; page < last; page++) pageState[page] &= ~PageBit.Asked;
+  else for (let page = world.rangeStart[task]; page < last; page++) pageState[page] |= PageBit.Asked;
+  return Flow.Next;
+};
+
+const exitToVmm: Run = (world) => {
+  world.meter.charge(Op['user.exit']);
+  return Flow.Next;
+};
+
+/** Routines of the VMM's dance are for requests that want privacy, or are done with it. */
+const ifPrivate: Run = (world, task) => (wantsPrivate(world, task) ? Flow.Next : Flow.Otherwise);
+
+/** kvm_gmem's argument check: the range lies in the file. */
+const enterIoctl: Run = (world, task) => {
+  world.meter.raise(Event.KernelBegin);
+  world.meter.charge(Op.syscall);
+  world.flags[task] &= ~(TaskFlag.Drained | TaskFlag.Refused | TaskFlag.Zapped);
+  if (world.rangeEnd[task] <= world.shape.pages) return Flow.Next;
+  world.outcome[task] = Errno.EINVAL;
+  return Flow.Otherwise;
+};
+
+const leaveIoctl: Run = (world, task) => {
+  world.meter.raise(Event.KernelEnd);
+  const errno = world.outcome[task];
+  if (errno === Errno.OK) return Flow.Next;
+  world.meter.convertErrors[errno]++;
+  return Flow.Otherwise;
+};
+
+/** EAGAIN asks to try again; anything else will not change by waiting. */
+const isRetryable: Run = (world, task) => (world.outcome[task] === Errno.EAGAIN ? Flow.Next : Flow.Otherwise);
+
+const backOff: Run = () => Flow.Sleep;
+
+const countAttempt: Run = (world, task) => {
+  if (world.attempts[task] < ATTEMPTS_MAX) world.attempts[task]++;
+  return Flow.Otherwise;
+};
+
+/** The pages keep their state and the guest goes on with them. */
+const giveUp = (event: typeof Event.RequestTimedOut | typeof Event.RequestGaveUp): Run => (world, task) => {
+  const last = Math.min(world.rangeEnd[task], world.shape.pages);
+  for (let page = world.rangeStart[task]; page < last; page++) world.pageState[page] |= PageBit.Degraded;
+  return endRequest(world, task, event);
+};
+
+const succeed: Run = (world, task) => {
+  const { pageState } = world;
+  for (let page = world.rangeStart[task]; page < world.rangeEnd[task]; page++) pageState[page] &= ~PageBit.Degraded;
+  return endRequest(world, task, Event.RequestSucceeded);
+};
+
+function endRequest(world: World, task: number, event: typeof Event.RequestSucceeded | typeof Event.RequestTimedOut | typeof Event.RequestGaveUp) {
+  const { meter } = world;
+  meter.raise(event);
+  if (world.flags[task] & TaskFlag.Donation) world.flags[task] &= ~TaskFlag.Donation;
+  else meter.note(event === Event.RequestSucceeded ? Op['access.done'] : Op['access.failed']);
+  return Flow.Done;
+}
+
+export interface RequestRules {
+  /** The VMM's routines before an attempt to-private, and after a request however it ended, by name. */
+  readonly beforeToPrivate?: string;
+  readonly afterRequest?: string;
+  /** No exit to the VMM and no system call: `lower-bound`. */
+  readonly bare?: boolean;
+}
+
+/**
+ * Routine `convertRequest`: one request of the guest for [rangeStart, rangeEnd), from its exit to its resume.
+ * Calls `toPrivate` or `toShared`, the kernel's side; retries with back-off until the engine's time limit.
+ */
+export function convertRequestSteps({ beforeToPrivate, afterRequest, bare = false }: RequestRules): readonly Step[] {
+  const danceAfter = (name: string): readonly Step[] => (afterRequest === undefined ? [] : [callRoutine(name, afterRequest)]);
+  return [
+    step('request.begin', beginRequest),
+    ...(bare ? [] : [step('user.exit', exitToVmm)]),
+    step('attempt', ifPrivate, 'ioctl.enterShared'),
+    ...(beforeToPrivate === undefined ? [] : [callRoutine('vmm.before', beforeToPrivate)]),
+    step('ioctl.enter', bare ? enterBare : enterIoctl, 'ioctl.leave'),
+    callRoutine('kernel.toPrivate', 'toPrivate'),
+    goTo('ioctl.leave'),
+    step('ioctl.enterShared', bare ? enterBare : enterIoctl, 'ioctl.leave'),
+    callRoutine('kernel.toShared', 'toShared'),
+    step('ioctl.leave', leaveIoctl, 'retryable'),
+    ...danceAfter('vmm.after'),
+    step('request.end', succeed),
+    step('retryable', isRetryable, 'request.giveUp'),
+    step('backoff', backOff, 'request.timeOut'),
+    step('retry', countAttempt, 'attempt'),
+    step('request.timeOut', () => Flow.Next),
+    ...danceAfter('vmm.afterTimeOut'),
+    step('request.timedOut', giveUp(Event.RequestTimedOut)),
+    step('request.giveUp', () => Flow.Next),
+    ...danceAfter('vmm.afterRefusal'),
+    step('request.gaveUp', giveUp(Event.RequestGaveUp)),
+  ];
+}
+
+const enterBare: Run = (world, task) => {
+  world.meter.raise(Event.KernelBegin);
+  if (world.rangeEnd[task] <= world.shape.pages) return Flow.Next;
+  world.outcome[task] = Errno.EINVAL;
+  return Flow.Otherwise;
+};
