@@ -128,7 +128,7 @@ export class Engine {
     const { world, meter, queue, waiters, batches, batchAt, batchEnd } = this;
     const { program, entries } = this.options.host;
     const { run, otherwise, callee, vmm } = program;
-    const { pc, depth, flags } = world;
+    const { pc, depth } = world;
     const { cpus } = world.shape;
     const { runAhead, onStep } = this.options;
     const { timeNs } = queue;
