@@ -17,7 +17,7 @@ import { Event } from '../../src/model/meter.ts';
 import { Op } from '../../src/model/operations.ts';
 import type { Shape } from '../../src/model/shape.ts';
 import { DEPTH_MAX, Flow } from '../../src/model/step.ts';
-import type { FlowKind } from '../../src/model/step.ts';
+import type { FlowKind, Program } from '../../src/model/step.ts';
 import { clearTask } from '../../src/model/tasks.ts';
 import { createWorld } from '../../src/model/world.ts';
 import type { World } from '../../src/model/world.ts';
@@ -58,6 +58,8 @@ export interface Exploration {
   readonly counterexample?: Counterexample;
   /** Steps that were taken, as "routine.step". */
   readonly steps: ReadonlySet<string>;
+  /** The bytes of every world that was reached, whatever its threads had done before. */
+  readonly worlds: () => ReadonlySet<string>;
 }
 
 /** More states than any litmus of the tests has; beyond it the world is too large for this tool. */
@@ -111,6 +113,11 @@ function shapeOfLitmus({ policy, threads, before = [], shape }: Litmus): Shape {
     contents: false,
     ...shape,
   };
+}
+
+/** Whether the step at a position only jumps, calls or returns. */
+export function isUnseen({ callee, names }: Program, at: number): boolean {
+  return callee[at] !== 0 || names[at] === 'end' || names[at].startsWith('to ');
 }
 
 /** A world, its host, and how far each thread has come: everything that a state consists of. */
@@ -254,12 +261,12 @@ export class Machine {
   /** Takes the steps that nobody can see: jumps, calls, returns. */
   private settle(task: number): void {
     const { world, taken } = this;
-    const { run, callee, names } = this.host.program;
+    const { program } = this.host;
     for (;;) {
       const at = world.pc[task * DEPTH_MAX + world.depth[task]];
-      if (at === 0 || !(callee[at] !== 0 || names[at] === 'end' || names[at].startsWith('to '))) return;
+      if (!isUnseen(program, at)) return;
       taken[at] = 1;
-      this.follow(task, at, run[at](world, task));
+      this.follow(task, at, program.run[at](world, task));
     }
   }
 
@@ -372,7 +379,8 @@ export function explore(litmus: Litmus): Exploration {
   const report = (counterexample?: Counterexample): Exploration => {
     const { names, routineNames } = machine.host.program;
     const steps = new Set(names.map((name, at) => `${routineNames[at]}.${name}`).filter((_, at) => machine.taken[at] !== 0));
-    const result = { states: states.length, transitions: from.length, outcomes: [...outcomes].sort(), steps };
+    const worlds = (): ReadonlySet<string> => new Set(states.map((state) => state.slice(0, machine.world.buffer.byteLength)));
+    const result = { states: states.length, transitions: from.length, outcomes: [...outcomes].sort(), steps, worlds };
     return counterexample === undefined ? result : { ...result, counterexample };
   };
   const traceTo = (index: number, last: readonly string[]): readonly string[] => {

@@ -49,11 +49,13 @@ function actorOf({ role = 'vcpu', process = 0, accesses }: ScriptedActor, index:
   };
 }
 
+export const scriptedActors = (actors: readonly ScriptedActor[]): readonly Actor[] => actors.map(actorOf);
+
 export function scripted({ actors, slots = 16, slotPages = 64, ioDepth = 8, launch = [] }: ScriptedOptions): Workload {
   return {
     name: 'scripted',
     summary: 'a list of accesses',
-    open: () => ({ actors: actors.map(actorOf), slots, slotPages, ioDepth, launch, notes: [] }),
+    open: () => ({ actors: scriptedActors(actors), slots, slotPages, ioDepth, launch, notes: [] }),
   };
 }
 
