@@ -300,6 +300,13 @@ describe('misbehaving-vmm', () => {
     const toucher = byName.get('toucher') ?? [];
     expect(Math.abs(toucher.filter(({ page }) => page < 128).length / toucher.length - 0.5)).toBeLessThan(0.01);
   });
+  test('pins nothing beyond the end of the file, however near it comes', async () => {
+    const options = { pageCount: 2048, accessCount: 300_000 };
+    const { opened, streams } = await streamsOf('misbehaving-vmm', options);
+    const pinner = streams[opened.actors.findIndex(({ name }) => name === 'pinner')];
+    expect(formFaults(pinner, opened, { ...SMALL_GUEST, ...options })).toEqual([]);
+    expect(pinner.filter(({ page, count }) => count > 1 && page + count === 2048).length).toBeGreaterThan(0);
+  });
   test('asks for a page beyond the end of the file once in about 1024 accesses of the first vCPU', async () => {
     const { streams } = await streamsOf('misbehaving-vmm');
     const beyond = streams.map((stream) => stream.filter(({ page }) => page >= 262_144).length);
