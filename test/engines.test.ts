@@ -9,8 +9,9 @@ import { copyWorld, createWorld } from '../src/model/world.ts';
 import type { World } from '../src/model/world.ts';
 import { Engine } from '../src/simulate/engine.ts';
 import { Access } from '../src/workloads/workload.ts';
-import { Machine, explore, isUnseen } from './tools/explorer.ts';
-import type { Litmus } from './tools/explorer.ts';
+import { explore } from './tools/explorer.ts';
+import { Machine, isUnseen } from './tools/litmusMachine.ts';
+import type { Litmus } from './tools/litmusMachine.ts';
 import { races } from './tools/races.ts';
 import { policyNamed } from './tools/runScript.ts';
 import { scriptedActors } from './tools/scripted.ts';
@@ -80,9 +81,9 @@ describe('every world that a simulation passes through', () => {
   ];
 
   test.each(pairs)('is one that the explorer reaches: %s under %s', async (race, name) => {
+    const litmus: Litmus = { policy: policyNamed(name), ...races[race] };
     // A simulation tries again until its patience ends.
-    const litmus: Litmus = { policy: policyNamed(name), ...races[race], retries: Infinity };
-    const reached = explore(litmus).worlds();
+    const reached = explore({ ...litmus, retries: Infinity }).worlds();
     const simulated = new Set<string>();
     for (let seed = 1; seed <= SEEDS; seed++) for (const world of await simulatedWorlds(litmus, seed)) simulated.add(world);
     expect([...simulated].filter((world) => !reached.has(world))).toEqual([]);

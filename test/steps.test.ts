@@ -7,8 +7,9 @@ import { OPERATIONS, Op } from '../src/model/operations.ts';
 import type { OperationName } from '../src/model/operations.ts';
 import type { Shape } from '../src/model/shape.ts';
 import { inIMmap, inMm } from '../src/model/windows.ts';
-import { Machine, explore } from './tools/explorer.ts';
-import type { Litmus } from './tools/explorer.ts';
+import { explore } from './tools/explorer.ts';
+import type { ExploreOptions } from './tools/explorer.ts';
+import { Machine } from './tools/litmusMachine.ts';
 import { races } from './tools/races.ts';
 import { policyNamed } from './tools/runScript.ts';
 import { a } from './tools/scripted.ts';
@@ -30,7 +31,7 @@ describe('a step', () => {
   test('of a host is taken in some race, so that the promise above is about all of them', () => {
     const policy = policyNamed('refuse-mmap');
     const taken = new Set<string>();
-    const litmuses: readonly Partial<Litmus>[] = [
+    const litmuses: readonly Partial<ExploreOptions>[] = [
       ...Object.values(races).filter((race) => race.threads.length === 2),
       { ...races.donation, shape: { lazy: true, folioOrder: 1 }, retries: 1 },
       { ...races.pin, shape: { lruBatch: 1, broadcastFlush: true }, retries: 1 },

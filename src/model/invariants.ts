@@ -1,172 +1,26 @@
 /**
  * Invariants: sentences that hold in every reachable state of every world, each with a function that finds what breaks it.
  *
- * They count again, from entries, slots, batches and the positions of tasks, what the model keeps as running totals. All
- * are exact at every moment, in the middle of a routine too: what a task holds between two steps follows from the step
- * that it takes next, which is why the recount takes the program. Invariants only read.
- *
- * Price: one pass over all entries, frames and tasks. For tests and the explorer; no simulation calls this.
+ * They compare what the model keeps as running totals with a recount (recount.ts). All are exact at every moment, in the
+ * middle of a routine too. Invariants only read. For tests and the explorer; no simulation calls them.
  */
 import { CrossCall } from './crossCalls.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import { PageBit, headOf } from './file.ts';
-import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
 import { LockClass, WRITER } from './locks.ts';
-import { SlotKind } from './slots.ts';
+import { recountWorld, staleBitOf } from './recount.ts';
+import type { Recount } from './recount.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
 import { WindowFlag, inMm } from './windows.ts';
-import { chunkEnd } from './zap.ts';
 import type { World } from './world.ts';
-
-/** What the counters of a world should be, found by looking at everybody who counts. */
-export interface Recount {
-  /** By frame. */
-  readonly refcount: Int32Array;
-  readonly mapcount: Int32Array;
-  readonly dataRefs: Int32Array;
-  /** By folio; empty at order 0. */
-  readonly pincount: Int32Array;
-}
 
 export interface Invariant {
   readonly name: string;
   readonly sentence: string;
   /** @returns what is violated, with numbers, or undefined */
   readonly broken: (world: World, recount: Recount) => string | undefined;
-}
-
-/* ---- counting again ---- */
-
-/** @param program the positions of the world's tasks are positions in it */
-export function recountWorld(world: World, program: Program): Recount {
-  const { frames } = world.sizes;
-  const recount: Recount = {
-    refcount: new Int32Array(frames),
-    mapcount: new Int32Array(frames),
-    dataRefs: new Int32Array(frames),
-    pincount: new Int32Array(world.pincount.length),
-  };
-  countFile(world, recount);
-  countEntries(world, recount);
-  countSlots(world, recount);
-  for (const page of world.lruPage) if (page !== 0) recount.refcount[page - 1]++;
-  for (let task = 0; task < world.shape.tasks; task++) countTask(world, recount, program, task);
-  return recount;
-}
-
-function countFile(world: World, { refcount, dataRefs }: Recount): void {
-  for (let page = 0; page < world.shape.pages; page++) {
-    if (world.pageState[page] & PageBit.Present) refcount[page] += cacheReferences(world);
-    if (world.pageState[page] & PageBit.Secondary) dataRefs[page]++;
-  }
-}
-
-function countEntries(world: World, { refcount, mapcount, dataRefs }: Recount): void {
-  const { windows, pages } = world.shape;
-  for (let window = 0; window < windows; window++) {
-    for (let page = 0; page < pages; page++) {
-      const bits = world.entry[window * pages + page];
-      if (bits & EntryBit.Present) {
-        refcount[headOf(world, page)]++;
-        mapcount[page]++;
-        dataRefs[page]++;
-      }
-      if (bits & EntryBit.RmapDelayed) mapcount[page]++;
-      for (const stale of [EntryBit.StaleMunmap, EntryBit.StaleZap]) {
-        if ((bits & stale) === 0) continue;
-        refcount[headOf(world, page)]++;
-        if (!isFlushed(world, stale, window, page)) dataRefs[page]++;
-      }
-    }
-  }
-}
-
-/** Which mark a task's gather leaves: a zap under invalidate_lock has its own. */
-const staleBitOf = (world: World, task: number): number =>
-  world.held[task] & (1 << LockClass.Invalidate) ? EntryBit.StaleZap : EntryBit.StaleMunmap;
-
-/** Whether the gather that cleared the entry has seen the end of its flush. A mark without a gather counts as not flushed. */
-function isFlushed(world: World, stale: number, window: number, page: number): boolean {
-  for (let task = 0; task < world.shape.tasks; task++) {
-    if (world.gather[task] !== Gather.Flushed || world.walkWindow[task] !== window || staleBitOf(world, task) !== stale) continue;
-    if (page >= world.gatherStart[task] && page < world.gatherEnd[task]) return true;
-  }
-  return false;
-}
-
-function countSlots(world: World, recount: Recount): void {
-  const { slots, slotPages } = world.shape;
-  for (let slot = 0; slot < slots; slot++) {
-    const pinned = world.slotKind[slot] !== SlotKind.Get;
-    for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) {
-      countGrab(world, recount, world.slotFrame[place] - 1, pinned);
-      recount.dataRefs[world.slotFrame[place] - 1]++;
-    }
-  }
-}
-
-/** One page that a get or a whole pin holds. */
-function countGrab(world: World, { refcount, pincount }: Recount, frame: number, pinned: boolean): void {
-  const { folioOrder } = world.shape;
-  refcount[frame & ~(world.sizes.folioPages - 1)] += pinned && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
-  if (pinned && folioOrder > 0) pincount[frame >> folioOrder]++;
-}
-
-/** What a task holds that no column but its position and its locals tells. */
-function countTask(world: World, recount: Recount, program: Program, task: number): void {
-  const at = world.pc[task * DEPTH_MAX + world.depth[task]];
-  const name = program.names[at];
-  if (world.flags[task] & TaskFlag.HoldsFolio) recount.refcount[headOf(world, world.page[task])]++;
-  if (world.flags[task] & TaskFlag.IrqOff) countGupFast(world, recount, name, task);
-  else if (program.routineNames[at] === 'toPrivate' && LOOKED_UP.has(name)) countLookups(world, recount, task);
-  else if (name === 'pte.set') recount.mapcount[world.page[task]]++;
-  else if (name === 'rmap.remove') countUnremoved(world, recount, task);
-  else if (name === 'unpin' || name === 'undo.references') uncountPins(world, recount, world.slot[task]);
-}
-
-/** References of GUP-fast between its grab and the slot. */
-function countGupFast(world: World, recount: Recount, name: string, task: number): void {
-  const { refcount, dataRefs } = recount;
-  const pinned = (world.flags[task] & TaskFlag.Get) === 0;
-  const first = world.cursor[task];
-  const last = world.cursorEnd[task];
-  const kept = name === 'folio.subPin' || name === 'folio.put' ? world.walkCursor[task] : name === 'irq.on' || name === 'to irq.on' ? last : first;
-  if (name === 'pte.read' || name === 'folio.tryGet' || name === 'irq.onSlow') return;
-  for (let page = first; page < last; page++) {
-    const whole = name !== 'folio.addPin' && (name !== 'folio.put' || page < kept);
-    if (whole) countGrab(world, recount, page, pinned);
-    else refcount[headOf(world, page)]++;
-    if (page < kept) dataRefs[page]++;
-  }
-}
-
-/** Steps of a reference check that come between its lookup and its put. */
-const LOOKED_UP: ReadonlySet<string> = new Set([
-  'folio.readMapcount', 'folio.readPins', 'folio.readRef', 'lru.drain', 'lru.wait', 'to folio.readRef', 'refuse', 'folio.put', 'folio.putRefused',
-]);
-
-function countLookups(world: World, { refcount }: Recount, task: number): void {
-  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += world.sizes.folioPages) {
-    if (world.pageState[head] & PageBit.Present) refcount[head]++;
-  }
-}
-
-/** Clean entries of a chunk that are cleared while their mapping counts are still there. */
-function countUnremoved(world: World, { mapcount }: Recount, task: number): void {
-  const stale = staleBitOf(world, task);
-  const base = world.walkWindow[task] * world.shape.pages;
-  for (let page = world.walkCursor[task]; page < chunkEnd(world, task); page++) {
-    if ((world.entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) mapcount[page]++;
-  }
-}
-
-/** The pin part of a large folio's pins goes a step before the references. */
-function uncountPins(world: World, { pincount }: Recount, slot: number): void {
-  const { folioOrder, slotPages } = world.shape;
-  if (folioOrder === 0 || world.slotKind[slot] === SlotKind.Get) return;
-  for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) pincount[(world.slotFrame[place] - 1) >> folioOrder]--;
 }
 
 /* ---- the sentences ---- */

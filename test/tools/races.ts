@@ -3,7 +3,7 @@
  *
  * A race says who does what; which policy, check and shape it runs under is added where it is explored.
  */
-import type { Litmus } from './explorer.ts';
+import type { Litmus } from './litmusMachine.ts';
 import { a } from './scripted.ts';
 import type { ScriptedAccess, ScriptedActor } from './scripted.ts';
 
