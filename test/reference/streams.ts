@@ -8,6 +8,8 @@ import * as fc from 'fast-check';
 import { Access } from '../../src/workloads/workload.ts';
 import { CHECKS } from '../../src/policies/policy.ts';
 import type { Check } from '../../src/policies/policy.ts';
+import type { Workload } from '../../src/workloads/workload.ts';
+import { SMALL_GUEST, openStreams } from '../tools/streams.ts';
 import type { TimedAccess } from './model.ts';
 
 const SECOND_NS = 1_000_000_000;
@@ -31,10 +33,13 @@ export interface Stream {
   readonly setup: StreamSetup;
   readonly cpus: readonly { readonly process: number; readonly vcpu: boolean }[];
   readonly accesses: readonly TimedAccess[];
+  /** Buffers that can be held, and their pages. */
+  readonly slots: number;
+  readonly slotPages: number;
 }
 
-export const SLOTS = 4;
-export const SLOT_PAGES = 16;
+const SLOTS = 4;
+const SLOT_PAGES = 16;
 
 export const POLICY_NAMES = ['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'disallow-gup', 'split-4k', 'lower-bound', 'null'] as const;
 
@@ -136,7 +141,43 @@ function streamOf(setup: StreamSetup, raw: readonly RawAccess[]): Stream {
       atNs: (index + 1) * SECOND_NS,
     };
   });
-  return Object.assign({ setup, cpus, accesses }, { [fc.toStringMethod]: () => formatStream({ setup, cpus, accesses }) });
+  return printable({ setup, cpus, accesses, slots: SLOTS, slotPages: SLOT_PAGES });
+}
+
+/** The property checker prints a stream as its script. */
+const printable = (stream: Stream): Stream => Object.assign(stream, { [fc.toStringMethod]: () => formatStream(stream) });
+
+export interface WorkloadStreamOptions {
+  readonly policy: string;
+  readonly check?: Check;
+  readonly lazy: boolean;
+  readonly accesses: number;
+}
+
+/** What a workload does, its actors taking turns: each access alone, I/O in flight over none, one or two of the next. */
+export async function streamOfWorkload(workload: Workload, { policy, check = 'refcount', lazy, accesses }: WorkloadStreamOptions): Promise<Stream> {
+  const conversion = lazy ? 'lazy' : 'explicit';
+  const windowsPerProcess = 2;
+  const { opened, streams } = await openStreams(workload, { accessCount: accesses, conversion, windowsPerProcess });
+  const turns = Math.max(...streams.map(({ length }) => length));
+  const inTurn = Array.from({ length: turns }, (_, turn) => streams.flatMap((stream, cpu) => (turn < stream.length ? [{ ...stream[turn], cpu }] : []))).flat();
+  return printable({
+    setup: {
+      policy,
+      check,
+      folioOrder: 0,
+      pages: SMALL_GUEST.pageCount,
+      windowsPerProcess,
+      processes: 1 + Math.max(...opened.actors.map(({ process }) => process)),
+      lazy,
+      crowded: true,
+      launch: opened.launch,
+    },
+    cpus: opened.actors.map(({ role, process }) => ({ process, vcpu: role === 'vcpu' })),
+    accesses: inTurn.map((access, index) => ({ ...access, holdNs: access.holdNs + (index % 3) * SECOND_NS + 457, atNs: (index + 1) * SECOND_NS })),
+    slots: opened.slots,
+    slotPages: opened.slotPages,
+  });
 }
 
 const KIND_NAMES = new Map<number, string>(Object.entries(Access).map(([name, kind]) => [kind, name]));
