@@ -1,5 +1,5 @@
 /**
- * What a bench case gives back: figures with their unit, their spread and, where DESIGN sets one, their target.
+ * What a bench case gives back: figures with their unit, their spread and, where the project sets one, their target.
  *
  * A figure stands per second of *CPU time* of its process, because a core that is shared would otherwise be measured
  * together with its neighbours; the wall clock of the same samples stands beside it.

@@ -81,7 +81,7 @@ describe('a host fault in flight against a conversion under sigbus-on-fault', ()
       '1 pte.readNone', '1 invalidate.readLock', '1 state.read', '1 folio.lookupGet', '1 invalidate.readUnlock',
       // ... the conversion finds no page table to zap and a mapcount of zero ...
       '0 invalidate.writeLock', '0 state.readRange', '0 state.prealloc', '0 zap.table', '0 folio.lookupGet', '0 folio.readMapcount', '0 state.store',
-      // ... and the entry is set over a private page (DOMAIN 2.4 iii).
+      // ... and the entry is set over a private page.
       '1 pte.recheckNone', '1 pte.set',
     ]);
   });
@@ -129,7 +129,7 @@ const expected: Readonly<Record<string, Outcomes>> = {
   },
   mmap: {
     'sigbus-on-fault': ['OK | OK OK', 'OK | OK SIGBUS', 'timed-out | OK OK'],
-    // The file's hook refuses a mapping over a private page; one that it let pass before the commit ends in SIGBUS (DOMAIN 11.11).
+    // The file's hook refuses a mapping over a private page; one that it let pass before the commit ends in SIGBUS.
     'folio-mmapped': ['OK | EPERM SIGSEGV', 'OK | OK OK', 'OK | OK SIGBUS', 'OK | OK SIGSEGV', 'gave-up | OK OK'],
     'refuse-mmap': ['OK | EBUSY EBUSY', 'OK | OK EBUSY', 'OK | OK OK', 'OK | OK SIGBUS', 'OK | OK SIGSEGV', 'gave-up | OK OK'],
   },

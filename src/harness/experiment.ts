@@ -70,7 +70,7 @@ export interface PlannedCell {
   readonly cell: Cell;
 }
 
-/** Runs that may share a headline (DESIGN 13.6); a table never mixes them. */
+/** Runs that may share a headline; a table never mixes them. */
 export const LABELS = ['as today', 'lazy donation', 'counterfactual'] as const;
 export type Label = (typeof LABELS)[number];
 

@@ -3,7 +3,7 @@
  * work begins.
  *
  * The default run: all policies with `null` and `lower-bound` beside them, on all synthetic workloads as guests run today, on
- * two recorded guests under every label (DESIGN 13.6), and on two synthetic guests lazily, so that `lazy donation`
+ * two recorded guests under every label, and on two synthetic guests lazily, so that `lazy donation`
  * does not stand on recorded guests alone.
  */
 import { nearestNames, UserError } from '../model/userError.ts';

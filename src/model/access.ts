@@ -2,7 +2,7 @@
  * Accesses: what the guest, the host's CPUs and the kernel on behalf of a process do to single pages.
  *
  * Routines: `guestAccess` (with the stage-2 fault), `hostAccess` (with the host fault), `copy` (read/write through the
- * mapping: an error in place of a signal). Source: KVM's page fault path as in DOMAIN 3.3.
+ * mapping: an error in place of a signal). Source: arch/x86/kvm/mmu (kvm_tdp_mmu_page_fault, mmu_invalidate_retry).
  */
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
@@ -175,7 +175,7 @@ function touchThroughMapping(world: World, task: number, write: boolean): boolea
   return true;
 }
 
-/** Whether this CPU may still hold a TLB entry that a gather has cleared and not flushed here. A clean one permits reads only (DOMAIN 11.1). */
+/** Whether this CPU may still hold a TLB entry that a gather has cleared and not flushed here. A clean one permits reads only. */
 function staleReach(world: World, task: number, bits: number, write: boolean): boolean {
   if ((bits & (EntryBit.StaleMunmap | EntryBit.StaleZap)) === 0) return false;
   if (write && (bits & EntryBit.RmapDelayed) === 0) return false;

@@ -23,7 +23,7 @@ export const writeUnlockInvalidate: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Otherwise the whole range is in the wanted state: success without any effect (DOMAIN 3.2, step 3). */
+/** Otherwise the whole range is in the wanted state: success without any effect. */
 export const readRangeState = (toPrivate: boolean): Run => (world, task) => {
   world.meter.charge(Op['state.read']);
   world.outcome[task] = Errno.OK;
@@ -55,7 +55,7 @@ export const storeState = (toPrivate: boolean): Run => (world, task) => {
   return Flow.Next;
 };
 
-/** To-shared as every policy of the family does it: no reference is checked (DOMAIN 3.2). */
+/** To-shared as every policy of the family does it: no reference is checked. */
 export function toSharedSteps(): readonly Step[] {
   return [
     step('invalidate.writeLock', writeLockInvalidate),

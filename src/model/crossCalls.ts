@@ -2,7 +2,7 @@
  * Cross calls: what one CPU asks of others and waits for. A TLB shootdown, a vCPU kick, a drain of the LRU batches.
  *
  * Sent in one step, acknowledged by each CPU in any order, waited for in another step. A CPU whose interrupts are off
- * (GUP-fast) acknowledges later, except where flushes are broadcast by hardware (DOMAIN 1.4).
+ * (GUP-fast) acknowledges later, except where flushes are broadcast by hardware.
  */
 import { PageBit } from './file.ts';
 import { lockId, waitFor } from './locks.ts';

@@ -1,8 +1,8 @@
 /**
  * Host page tables and TLBs: one byte for each page of each window, and one for each page table.
  *
- * The TLB has no entries of its own: TLBs fill speculatively, so any CPU that runs the mm may hold any present entry
- * (DOMAIN 11.15), and a *stale* one between the clearing of the PTE and the end of the flush. Two gathers can have
+ * The TLB has no entries of its own: TLBs fill speculatively, so any CPU that runs the mm may hold any present entry,
+ * and a *stale* one between the clearing of the PTE and the end of the flush. Two gathers can have
  * cleared entries of one window at a time: one of a munmap (under mmap_lock) and one under invalidate_lock.
  */
 import { column } from './columns.ts';

@@ -1,5 +1,9 @@
 /**
- * Exposure and rogue accesses: the safety property of DOMAIN 0 (a to e) and 11.6 (f), kept as ghosts.
+ * Exposure and rogue accesses: the safety property, kept as ghosts.
+ *
+ * From the commit of a to-private to that of the next to-shared nothing but the guest can reach the page's data: (a) no present
+ * entry, (b) no stale TLB entry, (c) no reference whose holder may touch data, (d) no GUP in flight that will succeed, (e) no
+ * fault in flight that will set an entry, (f) no secondary MMU.
  *
  * An exposure is a (page, private interval) in which some way to the page's data was ever open, counted once.
  * A rogue access is a host access that reaches the data of a private page. No policy can see either.

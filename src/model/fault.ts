@@ -2,7 +2,7 @@
  * The host's page fault, and the lookup of a folio that it shares with the guest's.
  *
  * Source: virt/kvm/guest_memfd.c (kvm_gmem_fault_user_mapping, kvm_gmem_get_folio), mm/memory.c (do_fault, finish_fault).
- * DOMAIN 2.4 (iii). invalidate_lock is dropped before the entry exists: that race is closed by the reference, not by the lock.
+ * invalidate_lock is dropped before the entry exists: that race is closed by the reference, not by the lock.
  */
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import { Errno } from './errno.ts';

@@ -4,7 +4,7 @@
  * Shareability is a difference to the file's default (`initShared`), so that a fresh world is all zeros. Bits that speak
  * of a folio (present, up to date, locked) stand at its head page.
  *
- * Source: virt/kvm/guest_memfd.c; attributes per inode as in the in-place conversion series (DOMAIN 3.1, 3.2).
+ * Source: virt/kvm/guest_memfd.c; attributes per inode as in the in-place conversion series.
  * Differs from Linux: one word a page in place of a maple tree; the price of the tree is charged (`state.prealloc`).
  */
 import { column } from './columns.ts';
@@ -27,7 +27,7 @@ export const PageBit = {
   Degraded: 1 << 6,
   /** Ghost: an exposure was counted in this private interval. */
   Exposed: 1 << 7,
-  /** A secondary MMU that only the mmu_notifier reaches holds an entry (DOMAIN 11.6). */
+  /** A secondary MMU that only the mmu_notifier reaches holds an entry. */
   Secondary: 1 << 8,
   /** Ghost: its host entry was last zapped as a neighbour's. */
   NeighbourZapped: 1 << 9,

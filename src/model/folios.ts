@@ -2,14 +2,14 @@
  * Folios: the physical memory behind the file, one column a field, with the kernel's own arithmetic.
  *
  * The frame of a present page has the page's index; a folio that is punched while somebody holds it moves to a spare
- * frame behind the last page, and its holders follow (DESIGN 13.17), so that no lookup needs an indirection.
+ * frame behind the last page, and its holders follow, so that no lookup needs an indirection.
  *
  * Invariants (src/model/invariants.ts):
  *   F1  refcount = cache (one a page, plus the owner's) + mappings + pins x bias + gets + lookups + batches
  *   F2  a frame without references has no mapcount and no pincount
  *   F3  tail pages hold no refcount: the head speaks for the folio
  *
- * Source: include/linux/mm.h (folio_expected_ref_count, GUP_PIN_COUNTING_BIAS), mm/gup.c. DOMAIN 1.
+ * Source: include/linux/mm.h (folio_expected_ref_count, GUP_PIN_COUNTING_BIAS), mm/gup.c.
  * `dataRefs` is a ghost: how many ways to the page's data exist. No policy can see it; safety is judged by it.
  */
 import { column } from './columns.ts';

@@ -111,7 +111,7 @@ const exitChild: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** The process forks; the child touches `page` through each of its mappings and exits. DOMAIN 2.1. */
+/** The process forks; the child touches `page` through each of its mappings and exits. */
 export function forkSteps(): readonly Step[] {
   return [
     step('mmapLock.write', lockForFork),

@@ -1,7 +1,7 @@
 /**
  * GUP: taking references on the pages behind a range of a mapping, and what holds them.
  *
- * Source: mm/gup.c (gup_fast_pte_range, try_grab_folio_fast, follow_page_pte, unpin_user_pages). DOMAIN 1.2 to 1.4, 11.5.
+ * Source: mm/gup.c (gup_fast_pte_range, try_grab_folio_fast, follow_page_pte, unpin_user_pages).
  * GUP-fast takes the reference first and the pin after it, re-reads the entry, and falls back to slow GUP where anything
  * changed. A long-term write pin of a guest_memfd page never takes the fast path (gup_fast_folio_allowed).
  * Differs from Linux: the head is not re-checked, because no folio of this world splits under a user; a range that fails in

@@ -6,7 +6,7 @@
  * Source: mm/rmap.c's header and Documentation/mm/process_addrs; the KVM part virt/kvm/guest_memfd.c.
  * A lock that cannot be had leaves the world unchanged and names itself in `meter.waitOn`; engines keep the queues.
  * Differs from Linux: rwsems, spinlocks and the folio lock's wait queue are all FIFO words here; a VMA lock is not
- * modelled, because guest_memfd has no `map_pages` and every fault ends up under mmap_lock (DOMAIN 2.4 iii).
+ * modelled, because guest_memfd has no `map_pages` and every fault ends up under mmap_lock.
  */
 import { column } from './columns.ts';
 import { WAIT_KINDS } from './meter.ts';

@@ -1,6 +1,6 @@
 /**
  * LRU batches: a new page-cache folio waits in its CPU's batch with a reference of the batch until that is drained
- * (mm/swap.c, folio_batch of 31). Large folios are not held back. DOMAIN 1.2 and 11.9.
+ * (mm/swap.c, folio_batch of 31). Large folios are not held back.
  */
 import { column } from './columns.ts';
 import { dropReference } from './folios.ts';

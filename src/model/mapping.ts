@@ -1,7 +1,7 @@
 /**
  * Mappings: mmap and munmap, as system calls of a process and as the VMM's dance around a conversion.
  *
- * Source: mm/vma.c, mm/memory.c (unmap_region: i_mmap unlinking precedes the last flush). DOMAIN 2.1, 2.4 (iv), 11.3, 11.13.
+ * Source: mm/vma.c, mm/memory.c (unmap_region: i_mmap unlinking precedes the last flush).
  */
 import { complete, fail, outcomeOk } from './access.ts';
 import { EntryBit, TableBit } from './entries.ts';

@@ -5,7 +5,7 @@
  * calibration, gate and reports speak this vocabulary and no other. To add one: its line here, and its price in
  * `results/costs/*.json` (a test fails while a profile lacks it).
  *
- * `phase` is the part of a conversion's latency that the operation's time belongs to (DESIGN 10, `phasesNs`); inside
+ * `phase` is the part of a conversion's latency that the operation's time belongs to; inside
  * the VMM's own dance the phase is `vmm` whatever the operation. An operation of kind `event` only counts; it has no price.
  */
 export const PHASES = [

@@ -1,7 +1,7 @@
 /**
  * Punch hole: the balloon gives pages back and the file drops them.
  *
- * Source: virt/kvm/guest_memfd.c (kvm_gmem_punch_hole), mm/truncate.c. DOMAIN 2.4 (i).
+ * Source: virt/kvm/guest_memfd.c (kvm_gmem_punch_hole), mm/truncate.c.
  * Truncation never looks at the refcount: a folio that somebody holds leaves the file and lives on as an orphan, and the
  * shareability of the index stays. A hole smaller than a large folio removes nothing.
  * Differs from Linux: one folio at a time, in one pass; it waits for references that end by themselves (a fault in

@@ -49,7 +49,7 @@ type Test = (world: World, head: number) => boolean;
 
 const isMapped: Test = (world, head) => folioMapcount(world, head) > 0;
 const isPinned: Test = folioMaybeDmaPinned;
-/** refcount = the owner's and this lookup's: the lookup's own reference must not be forgotten (DOMAIN 1.1). */
+/** refcount = the owner's and this lookup's: the lookup's own reference must not be forgotten. */
 const isReferenced: Test = (world, head) => world.refcount[head] !== cacheReferences(world) + 1;
 
 /** Asks one question of each folio of the chunk; otherwise one of them is in use. */
@@ -115,7 +115,7 @@ export interface ReferenceCheckOptions {
   readonly refused: string;
 }
 
-/** Steps that ask of every folio of the walk whether anybody else uses it (DOMAIN 5.13). */
+/** Steps that ask of every folio of the walk whether anybody else uses it. */
 export function referenceCheckSteps({ check, drain, refused }: ReferenceCheckOptions): readonly Step[] {
   const tests: readonly Step[] =
     check === 'mapcount' ? [step('folio.readMapcount', testFolios(isMapped), 'refuse')]

@@ -1,6 +1,6 @@
 /**
  * Slots: buffers that somebody holds by reference after the call that took it: an O_DIRECT I/O in flight, an io_uring
- * fixed buffer, a VFIO mapping, the pages in a pipe. DOMAIN 1.2.
+ * fixed buffer, a VFIO mapping, the pages in a pipe.
  */
 import { column } from './columns.ts';
 import type { World } from './world.ts';

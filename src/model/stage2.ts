@@ -1,7 +1,7 @@
 /**
  * Stage-2: what maps guest memory for the guest. 4 KiB leaves stand in the page's word, large ones in a column a region.
  *
- * Stage-2 entries hold no reference on folios (DOMAIN 1.1). A large leaf needs large backing, natural alignment and one
+ * Stage-2 entries hold no reference on folios. A large leaf needs large backing, natural alignment and one
  * shareability over the whole region; a conversion of a part splits it.
  */
 import { column } from './columns.ts';

@@ -7,7 +7,7 @@
  * In an *inverted* window the marks mean "covered", else "hole", so that a full window and a sparse one both have few marks.
  * A window without VMAs has no flags and no marks: how it became so leaves no trace.
  *
- * Source: mm/vma.c, mm/memory.c (unmap_mapping_range), DOMAIN 2.1 and 11.3.
+ * Source: mm/vma.c, mm/memory.c (unmap_mapping_range).
  */
 import { column } from './columns.ts';
 import { EntryBit } from './entries.ts';

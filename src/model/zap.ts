@@ -1,7 +1,7 @@
 /**
  * Zap: clearing the host's entries of a range, with the mmu_gather that remembers what still has to be flushed and put.
  *
- * Source: mm/memory.c (zap_pte_range, unmap_mapping_pages, zap_page_range_single), mm/mmu_gather.c. DOMAIN 2.3, 11.1, 11.2.
+ * Source: mm/memory.c (zap_pte_range, unmap_mapping_pages, zap_page_range_single), mm/mmu_gather.c.
  * A clean entry's mapping count drops as it is cleared; its reference drops after the flush. A dirty entry forces a flush
  * for its page table, under the page-table lock, before its mapping count drops.
  * Differs from Linux: a gather never overflows (Linux flushes early after about 10 000 pages); a full-flush threshold is
@@ -278,7 +278,7 @@ export function unmapEverywhereSteps(): readonly Step[] {
   ];
 }
 
-/** Sets the walk to the folios that overlap the range (DOMAIN 11.8), as far as the file goes. */
+/** Sets the walk to the folios that overlap the range, as far as the file goes. */
 export const walkWholeFolios: Run = (world, task) => {
   const mask = world.sizes.folioPages - 1;
   world.walkStart[task] = world.rangeStart[task] & ~mask;

@@ -7,7 +7,7 @@
 import type { HostRules } from '../model/host.ts';
 import type { CheckName } from '../model/references.ts';
 
-/** The reference tests that a policy may apply before it commits (DOMAIN 5.13), from the weakest. */
+/** The reference tests that a policy may apply before it commits, from the weakest. */
 export const CHECKS = ['mapcount', 'mapped-or-pinned', 'refcount'] as const satisfies readonly CheckName[];
 export type Check = (typeof CHECKS)[number];
 export const DEFAULT_CHECK: Check = 'refcount';

@@ -2,7 +2,7 @@
  * The summary of a comparison for a terminal, at most 120 columns wide, in plain characters: it reads the same in a file, in
  * a mail and without colours.
  *
- * For each label (DESIGN 13.6) the same rows twice: what a policy costs, then whom it turns away and what it lets through.
+ * For each label the same rows twice: what a policy costs, then whom it turns away and what it lets through.
  */
 import Table from 'cli-table3';
 import type { CostProfile } from '../simulate/costs.ts';

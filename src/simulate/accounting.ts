@@ -2,7 +2,7 @@
  * Accounting: turns the model's events and the engine's clock into latencies, phases and outcomes.
  *
  * A conversion's latency runs from the guest's hypercall or fault to the vCPU's resume; its phases are what the meter
- * attributed to the task in between, and sum to it exactly (DESIGN 13.8). A request that was given up enters `abandoned`.
+ * attributed to the task in between, and sum to it exactly. A request that was given up enters `abandoned`.
  */
 import { ERRNOS } from '../model/errno.ts';
 import { Event } from '../model/meter.ts';

@@ -1,8 +1,8 @@
 /**
  * The start of a run: the shape that a workload and a policy ask for, and the world as it stands at t = 0.
  *
- * Explicit runs start with everything private, lazy ones with everything owned by the host, which is shared
- * (DESIGN 13.2). The launch image is populated and mapped in stage-2; that is not counted.
+ * Explicit runs start with everything private, lazy ones with everything owned by the host, which is shared.
+ * The launch image is populated and mapped in stage-2; that is not counted.
  */
 import type { HostRules, StartMapping } from '../model/host.ts';
 import { PageBit, headOf } from '../model/file.ts';

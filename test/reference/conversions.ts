@@ -1,6 +1,6 @@
 /**
  * Conversions on the reference machine: the request with the VMM's side around it, and the kernel's side of each policy.
- * Sources: DOMAIN 3.2 (the in-place conversion series), 5.1 to 5.5 (the five proposals), 5.13 (the checks).
+ * Sources: the in-place conversion series, the five proposals and the three checks as the mails state them.
  */
 import { TABLE_PAGES, bump, count, folioAt, headOf, isPrivate, mapcount, maybePinned, ownReferences, pagesOf, refcount, waysTo, zapStage2 } from './machine.ts';
 import type { Folio, Machine, Range, Rules } from './machine.ts';

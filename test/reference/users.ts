@@ -1,5 +1,5 @@
 /**
- * Users of pages on the reference machine: GUP and those who hold what it took. Source: mm/gup.c, DOMAIN 1.2 and 1.3.
+ * Users of pages on the reference machine: GUP and those who hold what it took. Source: mm/gup.c.
  */
 import { addReference, bump, count, dropReference, folioAt, isPrivate } from './machine.ts';
 import type { Machine, Range, Reference, Window } from './machine.ts';

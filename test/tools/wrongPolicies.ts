@@ -27,7 +27,7 @@ const hasUnexpectedReference: Run = (world, task) => {
 
 /**
  * Check before unmap: while the folio is mapped its mappings are expected references, so the count looks good, and then
- * GUP-fast takes its pin between the read and the unmapping (DOMAIN 1.4, third row).
+ * GUP-fast takes its pin between the read and the unmapping.
  */
 export const checkBeforeUnmap: ConversionPolicy = {
   ...sigbusOnFault,

@@ -8,7 +8,7 @@
  * Price: the lookup stops at the first hit and is cheap; the dance is not: munmap and mmap in every process, VMAs that
  *        split to one a page.
  *
- * The mmap race (the file's hook runs before the VMA is linked) is closed by the SIGBUS of the fault (DOMAIN 11.11).
+ * The mmap race (the file's hook runs before the VMA is linked) is closed by the SIGBUS of the fault.
  */
 import { toSharedSteps } from '../../model/convert.ts';
 import { isPrivate } from '../../model/file.ts';
@@ -22,7 +22,7 @@ import { CHECKS } from '../policy.ts';
 import type { ConversionPolicy } from '../policy.ts';
 import { COVERED_ERRNO, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
 
-/** folio_mmapped(): a search in i_mmap that stops at the first VMA which overlaps the folios (DOMAIN 11.4). */
+/** folio_mmapped(): a search in i_mmap that stops at the first VMA which overlaps the folios. */
 function folioMmappedNow(world: World, task: number): boolean {
   world.meter.chargeMany(Op['vma.lookup'], treeLevels(vmaCount(world)));
   for (let window = 0; window < world.shape.windows; window++) {

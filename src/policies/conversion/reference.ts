@@ -4,7 +4,7 @@
  *
  * `lower-bound` takes the same requests and does the bare change: the exit, the store, one flush for each mm that has a
  * present entry, the zap of a present stage-2 leaf. It takes no lock, waits for nobody and refuses nothing, and its one
- * step is no step of a real kernel (DESIGN 13.11).
+ * step is no step of a real kernel.
  */
 import { storeState } from '../../model/convert.ts';
 import { EntryBit } from '../../model/entries.ts';

@@ -70,6 +70,6 @@ export function mmapHookSteps({ privacyForbids, errno }: MmapHookRules): readonl
   ];
 }
 
-/** Errno values that no source fixes for these policies (DOMAIN 5.2 and 5.3); Gunyah's driver answered EPERM. */
+/** Errno values that no source fixes for these policies; Gunyah's driver answered EPERM. */
 export const COVERED_ERRNO = Errno.EPERM;
 export const FILE_BUSY_ERRNO = Errno.EBUSY;

@@ -18,7 +18,7 @@ import type { Check, ConversionPolicy } from '../policy.ts';
 
 /**
  * The kernel's to-private of every policy that unmaps by itself: unmap first, then ask who else holds the folios, then
- * commit. A refusal changes no attribute and leaves the host unmapped; entries come back by faults (DOMAIN 3.2, step 6).
+ * commit. A refusal changes no attribute and leaves the host unmapped; entries come back by faults.
  */
 export function unmapThenCheckSteps({ check }: { readonly check: Check }): readonly Step[] {
   return [

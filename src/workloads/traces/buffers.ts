@@ -2,7 +2,7 @@
  * The guest's DMA as the VMM sees it: what the driver converts, and what is pinned or copied for each transfer.
  *
  * All of it is one actor's stream, since its order is what a policy is asked about: to-shared, pin, unpin, to-private.
- * The VMM unpins before it completes the request (DESIGN 13.5), so an unmap never meets its own pin.
+ * The VMM unpins before it completes the request, so an unmap never meets its own pin.
  *
  *   --dma pool     the whole pool is shared once, at its first touch; a transfer uses pool pages
  *   --dma direct   no pool: a transfer shares the pages of the original buffer and takes them back

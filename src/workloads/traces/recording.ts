@@ -112,7 +112,7 @@ export async function startRecording({ touches: touchReader, dma: dmaReader }: R
   };
 }
 
-/** DESIGN 13.6: how a result of this run may be called. */
+/** How a result of this run may be called. */
 export function labelOf({ conversion, dma }: Pick<WorkloadOptions, 'conversion' | 'dma'>): string {
   if (dma === 'direct') return 'counterfactual: DMA without a bounce pool';
   return conversion === 'lazy' ? 'lazy donation: pages become private at the guest\'s touch' : 'as today: explicit conversion, DMA through a bounce pool';

@@ -4,7 +4,7 @@
  *   vCPU touches              a guest access of that vCPU
  *   host, before userspace    the launch image: no access, populated before the run begins
  *   host, page shared         a host access
- *   host, page not shared     inferred (DESIGN 13.4): the recorded guest let a device write to its memory.
+ *   host, page not shared     inferred: the recorded guest let a device write to its memory.
  *                             --dma pool: it went to the pool, and the guest's copy out of it is a guest access;
  *                             --dma direct: to-shared, host access, to-private
  *   release                   the VMM punches a hole
