@@ -7,6 +7,7 @@ import { catalogue as builtIn } from '../../src/harness/builtIn.ts';
 import type { Catalogue } from '../../src/harness/catalogue.ts';
 import type { ResultsRecord, SucceededCell } from '../../src/harness/record.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
+import { toolVersion } from '../../src/harness/environment.ts';
 import { COSTS_SCHEMA, parseCostProfile, type CostProfile } from '../../src/simulate/costs.ts';
 import { createLocalRunner } from './localRunner.ts';
 
@@ -32,7 +33,7 @@ export async function recordOf(words: string): Promise<ResultsRecord> {
   let stderr = '';
   await runCommandLine(['compare', ...words.split(' ').filter((word) => word !== ''), '--format', 'json'], {
     catalogue,
-    version: '0.0.0',
+    version: toolVersion(),
     environment: { node: process.version, platform: 'any', arch: 'any', cpuModel: 'any', cpus: 1, kernel: 'any' },
     createRunner: () => createLocalRunner(catalogue),
     stdout: { write: (text) => void (stdout += text) },
