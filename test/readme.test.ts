@@ -118,6 +118,13 @@ describe('names in the documents', () => {
     expect(files.length).toBeGreaterThan(20);
     expect(files.filter(({ span }) => !existsSync(path.join(ROOT, span)) && !EXAMPLES.has(span))).toEqual([]);
   });
+  test('of functions stand in the file that the text says', () => {
+    const placed = [...written].flatMap(([document, text]) =>
+      [...text.matchAll(/`([a-z]+[A-Z]\w*)` (?:\(|in |of )`((?:src|test)\/[\w./-]+\.ts)`/g)].map(([, name, file]) => ({ document, name, file })),
+    );
+    expect(placed.length).toBeGreaterThan(8);
+    expect(placed.filter(({ name, file }) => !existsSync(path.join(ROOT, file)) || !readDocument(file).includes(name))).toEqual([]);
+  });
   test('of every policy and every workload are in METHODOLOGY or the README', () => {
     const all = DOCUMENTS.map(readDocument).join('\n');
     const missing = [...policies, ...workloads].map(({ name }) => name).filter((name) => !all.includes(`\`${name}\``) && !all.includes(`| ${name} |`));
