@@ -7,6 +7,7 @@ import { brokenInvariant, invariants } from './invariants.ts';
 import { LockClass, WRITER } from './locks.ts';
 import type { Shape } from './shape.ts';
 import { SlotKind } from './slots.ts';
+import { RegionBit } from './stage2.ts';
 import { DEPTH_MAX, end } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
 import { openWindow } from './windows.ts';
@@ -101,6 +102,22 @@ describe('broken invariants', () => {
       },
     ],
     ['S2: 1 invalidations are open, with invalidate_lock not held by a writer', (world) => world.invalidating[0]++],
+    [
+      'S3: one leaf maps region 0, of whose pages 1 are flipped',
+      (world) => {
+        world.regionState[0] = RegionBit.Leaf;
+        world.regionFlipped[0] = 1;
+        world.flippedPages[0] = 1;
+        world.pageState[0] |= PageBit.Flipped;
+      },
+    ],
+    [
+      'S3: page 1 has a small leaf under the large one of region 0',
+      (world) => {
+        world.regionState[0] = RegionBit.Leaf;
+        world.pageState[1] |= PageBit.Leaf;
+      },
+    ],
     ['L1: mmap_locks have 1 readers and 0 writers, and 0 tasks hold one', (world) => world.mmapLock[0]++],
     ['L1: invalidate_lock is held by a writer, and 0 tasks hold it', (world) => (world.invalidateLock[0] = WRITER)],
     ['L1: i_mmap_rwsem is held by 2 readers, and 0 tasks hold it', (world) => (world.iMmapLock[0] = 2)],

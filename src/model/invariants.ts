@@ -10,6 +10,7 @@ import { PageBit, headOf } from './file.ts';
 import { LockClass, WRITER } from './locks.ts';
 import { recountWorld, staleBitOf } from './recount.ts';
 import type { Recount } from './recount.ts';
+import { RegionBit } from './stage2.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
@@ -95,6 +96,20 @@ function miscountedFlips(world: World): string | undefined {
   const total = byRegion.reduce((sum, count) => sum + count, 0);
   if (world.flippedPages[0] !== total) return `flippedPages is ${world.flippedPages[0]}, counted ${total}`;
   return firstDifference('flipped pages of region', world.regionFlipped, byRegion);
+}
+
+/** A large leaf stands for all pages of its region, which are of one shareability; no small leaf stands beside it. */
+function mixedLeaf(world: World): string | undefined {
+  const { regions, regionPages } = world.sizes;
+  for (let region = 0; region < regions; region++) {
+    if ((world.regionState[region] & RegionBit.Leaf) === 0) continue;
+    const flipped = world.regionFlipped[region];
+    if (flipped !== 0 && flipped !== regionPages) return `one leaf maps region ${region}, of whose pages ${flipped} are flipped`;
+    for (let page = region * regionPages; page < (region + 1) * regionPages; page++) {
+      if (world.pageState[page] & PageBit.Leaf) return `page ${page} has a small leaf under the large one of region ${region}`;
+    }
+  }
+  return undefined;
 }
 
 /** Readers of a lock word by the tasks that hold its class; a writer stands for one holder, alone. */
@@ -235,6 +250,7 @@ export const invariants: readonly Invariant[] = [
   { name: 'M3', sentence: 'every cleared entry belongs to one gather', broken: lostGather },
   { name: 'S1', sentence: 'the numbers of flipped pages, by region and of the file, are recounts of the pages', broken: miscountedFlips },
   { name: 'S2', sentence: 'an invalidation is open only under invalidate_lock held exclusively', broken: openInvalidation },
+  { name: 'S3', sentence: 'a large stage-2 leaf lies over pages of one shareability, and over no small leaf', broken: mixedLeaf },
   { name: 'L1', sentence: 'a lock word says how many tasks hold the lock, and how', broken: (world) => wrongRwLocks(world) ?? wrongFolioLocks(world) ?? wrongTableLocks(world) },
   { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, and waits for nobody', broken: busyIdler },
   { name: 'C1', sentence: 'the calls that a task waits for are those that CPUs have not acknowledged', broken: miscountedCalls },

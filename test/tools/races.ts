@@ -41,6 +41,8 @@ export const races = {
   thereAndBack: { before: mappedClean, threads: [vcpu(a.toPrivate(0), a.toShared(0)), vmm(a.hostWrite(0), a.hostRead(0))] },
   /** A vCPU's fault in flight against a conversion by another vCPU. */
   guestFault: { threads: [vcpu(a.toPrivate(0)), vcpu(a.guestWrite(0))] },
+  /** Another vCPU faults in a region of which a part changes side, there and back. */
+  largeLeaf: { before: [[0, a.guestWrite(0)]], threads: [vcpu(a.toPrivate(1), a.toShared(1)), vcpu(a.guestWrite(0), a.guestWrite(1))] },
   /** Two conversions of overlapping ranges. */
   twoConversions: { before: mappedClean, threads: [vcpu(a.toPrivate(0), a.toShared(0)), vcpu(a.toPrivate(0, 2))] },
   /** fork against a conversion: the child faults the page through its copy of the mapping. */
