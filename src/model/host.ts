@@ -29,6 +29,8 @@ export interface HostRules {
     readonly afterRequest?: Routine;
     /** Maps its window again at a host access that finds it unmapped. */
     readonly remapsOnAccess?: boolean;
+    /** Errnos of a conversion that it answers with another attempt; default: EAGAIN. */
+    readonly retriesOn?: readonly number[];
     /** Short I/O goes through a bounce buffer. */
     readonly bounces?: boolean;
   };
@@ -56,7 +58,7 @@ export interface Host {
 /** @param lazy the guest's first touch of a page donates it (see `Shape.lazy`) */
 export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }): Host {
   const remap = rules.vmm?.remapsOnAccess ?? false;
-  const { beforeToPrivate, afterRequest } = rules.vmm ?? {};
+  const { beforeToPrivate, afterRequest, retriesOn } = rules.vmm ?? {};
   let deviceEntry = 0;
   const routines: Record<string, Routine> = {
     guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests }) },
@@ -77,6 +79,7 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
       steps: convertRequestSteps({
         ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: 'beforeToPrivate' }),
         ...(afterRequest === undefined ? {} : { afterRequest: 'afterRequest' }),
+        ...(retriesOn === undefined ? {} : { retriesOn }),
         bare: rules.bareRequests ?? false,
       }),
     },

@@ -2,7 +2,8 @@
  * The request: one conversion as the guest and the VMM see it, from the guest's exit to its resume, with the VMM's dance
  * and its retries around the kernel's side.
  *
- * EAGAIN is tried again with back-off until the VMM's patience ends; any other errno will not change by waiting.
+ * EAGAIN is tried again with back-off until the VMM's patience ends; any other errno only where a policy's VMM can do something
+ * about it.
  */
 import { Errno } from './errno.ts';
 import { PageBit } from './file.ts';
@@ -58,8 +59,11 @@ const leaveIoctl: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
-/** EAGAIN asks to try again; anything else will not change by waiting. */
-const isRetryable: Run = (world, task) => (world.outcome[task] === Errno.EAGAIN ? Flow.Next : Flow.Otherwise);
+/** EAGAIN asks to try again, and so may what the VMM can undo itself; anything else will not change by waiting. */
+const isRetryable = (errnos: readonly number[]): Run => (world, task) => (errnos.includes(world.outcome[task]) ? Flow.Next : Flow.Otherwise);
+
+/** munmap had no room for another VMA (vm.max_map_count): no attempt can succeed. */
+const couldUnmap: Run = (world, task) => (world.outcome[task] === Errno.ENOMEM ? Flow.Otherwise : Flow.Next);
 
 const backOff: Run = () => Flow.Sleep;
 
@@ -93,6 +97,8 @@ export interface RequestRules {
   /** The VMM's routines before an attempt to-private, and after a request however it ended, by name. */
   readonly beforeToPrivate?: string;
   readonly afterRequest?: string;
+  /** Errnos that the VMM answers with another attempt. */
+  readonly retriesOn?: readonly number[];
   /** No exit to the VMM and no system call: `lower-bound`. */
   readonly bare?: boolean;
 }
@@ -101,13 +107,13 @@ export interface RequestRules {
  * Routine `convertRequest`: one request of the guest for [rangeStart, rangeEnd), from its exit to its resume.
  * Calls `toPrivate` or `toShared`, the kernel's side; retries with back-off until the engine's time limit.
  */
-export function convertRequestSteps({ beforeToPrivate, afterRequest, bare = false }: RequestRules): readonly Step[] {
+export function convertRequestSteps({ beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false }: RequestRules): readonly Step[] {
   const danceAfter = (name: string): readonly Step[] => (afterRequest === undefined ? [] : [callRoutine(name, afterRequest)]);
   return [
     step('request.begin', beginRequest),
     ...(bare ? [] : [step('user.exit', exitToVmm)]),
     step('attempt', ifPrivate, 'ioctl.enterShared'),
-    ...(beforeToPrivate === undefined ? [] : [callRoutine('vmm.before', beforeToPrivate)]),
+    ...(beforeToPrivate === undefined ? [] : [callRoutine('vmm.before', beforeToPrivate), step('vmm.unmapped', couldUnmap, 'request.giveUp')]),
     step('ioctl.enter', bare ? enterBare : enterIoctl, 'ioctl.leave'),
     callRoutine('kernel.toPrivate', 'toPrivate'),
     goTo('ioctl.leave'),
@@ -116,7 +122,7 @@ export function convertRequestSteps({ beforeToPrivate, afterRequest, bare = fals
     step('ioctl.leave', leaveIoctl, 'retryable'),
     ...danceAfter('vmm.after'),
     step('request.end', succeed),
-    step('retryable', isRetryable, 'request.giveUp'),
+    step('retryable', isRetryable(retriesOn), 'request.giveUp'),
     step('backoff', backOff, 'request.timeOut'),
     step('retry', countAttempt, 'attempt'),
     step('request.timeOut', () => Flow.Next),

@@ -10,7 +10,9 @@
  *
  * The mmap race (the file's hook runs before the VMA is linked) is closed by the SIGBUS of the fault.
  */
+import { outcomeOk } from '../../model/access.ts';
 import { toSharedSteps } from '../../model/convert.ts';
+import { Errno } from '../../model/errno.ts';
 import { isPrivate } from '../../model/file.ts';
 import { Op } from '../../model/operations.ts';
 import { Flow, callRoutine, end, goTo, step } from '../../model/step.ts';
@@ -72,6 +74,8 @@ const unmapFolios: readonly Step[] = [
   step('dance', startUnmap),
   step('window', hasWindow, 'end'),
   callRoutine('munmap', 'munmapRange'),
+  // One that had no room for another VMA ends the dance, and the request.
+  step('window.unmapped', outcomeOk, 'end'),
   step('window.next', nextWindow, 'window'),
   end,
 ];
@@ -126,6 +130,8 @@ export const folioMmapped: ConversionPolicy = {
       mapsAtStart: { private: 'none', shared: 'full' },
       beforeToPrivate: { steps: unmapFolios },
       afterRequest: { steps: mapSharedPages },
+      // Another thread of the VMM may map the folio again between the dance and the ioctl: the dance is done once more.
+      retriesOn: [Errno.EAGAIN, COVERED_ERRNO],
     },
   }),
 };
