@@ -11,6 +11,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { figureAt } from '../../src/harness/metrics.ts';
+import type { ResultsRecord } from '../../src/harness/record.ts';
 import type { Shape } from '../../src/model/shape.ts';
 import { worldColumns } from '../../src/model/world.ts';
 import { formatFigure } from '../../src/report/numbers.ts';
@@ -31,14 +33,17 @@ const WIDTH = 100;
 
 type Generator = () => string | Promise<string>;
 
-/** The two commands whose tables README shows; a reader gets the same figures. */
+/** The commands whose figures README shows; a reader gets the same. */
 export const EXAMPLE = 'foliobench compare --workload file-1g-swiotlb --dma direct';
 export const CHECKS_EXAMPLE = 'foliobench compare --policy sigbus-on-fault --check all --workload fixed-buffers';
+export const MAPPINGS_EXAMPLE = 'foliobench compare --policy sigbus-on-fault,folio-mmapped --workload many-mappings --memory 64MiB --accesses 20000';
+const MAPPINGS = [1, 4, 16, 64] as const;
 
 const GENERATORS: Readonly<Record<string, Generator>> = {
   policies: () => policies.map(({ name, summary }) => `- \`${name}\`: ${summary}.`).join('\n'),
   'example table': () => fenced(cutTables(outputOf(EXAMPLE))),
   'checks table': () => fenced(tablesOf(outputOf(CHECKS_EXAMPLE))[1]),
+  'mappings table': mappingsTable,
   'walk of a guest fault': async () => walkOf(await storyOf('sigbus-on-fault', VCPU, 0)),
   'walk of a host fault': async () => walkOf(await storyOf('sigbus-on-fault', VMM, 0)),
   'walk of a conversion': async () => walkOf(await storyOf('sigbus-on-fault', VCPU, 2)),
@@ -60,6 +65,22 @@ function nodeOutput(file: string, ...words: readonly string[]): string {
   const built = path.join(ROOT, 'dist', file);
   if (!existsSync(built)) throw new Error(`${built} does not exist: run npm run build`);
   return execFileSync(process.execPath, [built, ...words], { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 });
+}
+
+/** One row for each number of mappings and each policy. */
+function mappingsTable(): string {
+  const rows = MAPPINGS.flatMap((vmas) => {
+    const { cells } = JSON.parse(outputOf(`${MAPPINGS_EXAMPLE} --vmas ${vmas} --format json`)) as ResultsRecord;
+    return cells.map((cell) => {
+      if (cell.status === 'failed') throw new Error(`${cell.policy}: ${cell.error.what}`);
+      const at = (...keys: readonly string[]) => figureAt(cell.deterministic, ...keys) ?? 0;
+      const requested = at('conversions', 'toPrivate', 'requested');
+      const inVmmUs = at('phasesNs', 'toPrivate', 'vmm') / at('conversions', 'toPrivate', 'succeeded') / 1000;
+      const medianUs = at('latencyNs', 'toPrivate', 'p50') / 1000;
+      return `| ${vmas} | \`${cell.policy}\` | ${formatFigure(at('rmap', 'vmasVisited') / requested)} | ${formatFigure(medianUs)} | ${formatFigure(inVmmUs)} |`;
+    });
+  });
+  return ['| mappings in each of 2 processes | policy | VMAs visited a request | to-private p50, us | in the VMM, mean us |', '| ---: | --- | ---: | ---: | ---: |', ...rows].join('\n');
 }
 
 const fenced = (text: string): string => `\`\`\`text\n${text}\n\`\`\``;
