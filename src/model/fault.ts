@@ -12,12 +12,13 @@ import { addMapping, cacheReferences, dropReference } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
 import { addToBatch } from './lru.ts';
 import { Op } from './operations.ts';
-import { RegionBit } from './stage2.ts';
+import { RegionBit, backRegion } from './stage2.ts';
 import { Flow, end, goTo, step } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { inMm } from './windows.ts';
 import { lockPageTable, unlockPageTable } from './zap.ts';
+import type { World } from './world.ts';
 
 export const readLockMmap: Run = (world, task) => {
   const flow = acquireRead(world, task, world.mmapLock, world.mm[task], LockClass.Mmap);
@@ -51,14 +52,8 @@ const lookupFolio: Run = (world, task) => {
   return Flow.Next;
 };
 
-const allocateFolio: Run = (world, task) => {
-  const region = world.page[task] >> world.shape.regionOrder;
+const allocateFolio: Run = (world) => {
   world.meter.charge(Op['folio.alloc']);
-  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) {
-    world.regionState[region] |= RegionBit.Backed;
-    // Small folios over a large page: it is split as it comes from the pool.
-    if (world.shape.folioOrder < world.shape.regionOrder) world.meter.chargeMany(Op['folio.split'], world.sizes.regionPages);
-  }
   return Flow.Next;
 };
 
@@ -69,13 +64,27 @@ const insertFolio: Run = (world, task) => {
     world.meter.charge(Op['folio.free']);
     return Flow.Otherwise;
   }
-  world.pageState[head] |= PageBit.Present;
+  if (world.shape.largeBacking) takeBacking(world, world.page[task] >> world.shape.regionOrder);
+  if ((world.pageState[head] & PageBit.Present) === 0) {
+    world.pageState[head] |= PageBit.Present;
+    world.refcount[head] += cacheReferences(world);
+    world.meter.charge(Op['pageCache.insert']);
+  }
   // GUP-fast may still hold a grab that it is about to drop, of the folio that a punch has just taken out of this frame.
-  world.refcount[head] += cacheReferences(world) + 1;
+  world.refcount[head]++;
   world.flags[task] |= TaskFlag.HoldsFolio;
-  world.meter.charge(Op['pageCache.insert']);
   return Flow.Next;
 };
+
+/** The first folio of a region brings the large page behind it. */
+function takeBacking(world: World, region: number): void {
+  if (world.regionState[region] & RegionBit.Backed) return;
+  const inserted = backRegion(world, region);
+  if (inserted === 0) return;
+  world.meter.chargeMany(Op['folio.split'], world.sizes.regionPages);
+  world.meter.chargeMany(Op['page.clear'], inserted);
+  world.meter.chargeMany(Op['pageCache.insert'], inserted);
+}
 
 const batchFolio: Run = (world, task) => {
   addToBatch(world, task, headOf(world, world.page[task]));

@@ -10,7 +10,7 @@ import { PageBit, headOf } from './file.ts';
 import { LockClass, WRITER } from './locks.ts';
 import { recountWorld, staleBitOf } from './recount.ts';
 import type { Recount } from './recount.ts';
-import { RegionBit } from './stage2.ts';
+import { RegionBit, stage2Maps } from './stage2.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
@@ -63,14 +63,13 @@ function countedTail(world: World): string | undefined {
 
 /** Entries and leaves over an index that has no folio. */
 function mappedAbsence(world: World): string | undefined {
-  const { windows, pages, largeBacking } = world.shape;
+  const { windows, pages } = world.shape;
   for (let page = 0; page < pages; page++) {
     if (world.pageState[headOf(world, page)] & PageBit.Present) continue;
     for (let window = 0; window < windows; window++) {
       if (world.entry[window * pages + page] & EntryBit.Present) return `window ${window} maps page ${page}, which has no folio`;
     }
-    // A large leaf over large backing, and what it was split into, may cover indices that nobody has touched yet.
-    if (!largeBacking && world.pageState[page] & PageBit.Leaf) return `stage-2 maps page ${page}, which has no folio`;
+    if (stage2Maps(world, page)) return `stage-2 maps page ${page}, which has no folio`;
   }
   return undefined;
 }

@@ -6,6 +6,7 @@
  */
 import { column } from './columns.ts';
 import { PageBit } from './file.ts';
+import { cacheReferences } from './folios.ts';
 import type { World } from './world.ts';
 
 const regions = ({ pages, regionOrder }: { readonly pages: number; readonly regionOrder: number }): number => Math.ceil(pages / (1 << regionOrder));
@@ -33,7 +34,35 @@ export function mayMapLarge(world: World, region: number): boolean {
   const { shape, sizes } = world;
   if (!shape.largeBacking || (region + 1) * sizes.regionPages > shape.pages) return false;
   const flipped = world.regionFlipped[region];
-  return flipped === 0 || flipped === sizes.regionPages;
+  return (flipped === 0 || flipped === sizes.regionPages) && isPopulated(world, region);
+}
+
+/** Small folios over large backing may have been punched out one by one. */
+function isPopulated(world: World, region: number): boolean {
+  const { shape, sizes, pageState } = world;
+  if (shape.folioOrder === shape.regionOrder) return true;
+  for (let page = region * sizes.regionPages; page < (region + 1) * sizes.regionPages; page++) if ((pageState[page] & PageBit.Present) === 0) return false;
+  return true;
+}
+
+/**
+ * The backing of a region comes from the pool as one large page. Where core-mm is to see small folios, it is split, cleared
+ * and put into the page cache as a whole: a large stage-2 leaf must not reach what is in no page cache.
+ * @returns how many folios came into the page cache
+ */
+export function backRegion(world: World, region: number): number {
+  const { shape, sizes, pageState, refcount } = world;
+  world.regionState[region] |= RegionBit.Backed;
+  if (shape.folioOrder === shape.regionOrder) return 0;
+  const last = Math.min((region + 1) * sizes.regionPages, shape.pages);
+  let inserted = 0;
+  for (let page = region * sizes.regionPages; page < last; page++) {
+    if (pageState[page] & PageBit.Present) continue;
+    pageState[page] |= PageBit.Present | PageBit.UpToDate;
+    refcount[page] += cacheReferences(world);
+    inserted++;
+  }
+  return inserted;
 }
 
 /** One large leaf takes the place of the small ones that the region may have. */

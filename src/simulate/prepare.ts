@@ -8,7 +8,7 @@ import type { HostRules, StartMapping } from '../model/host.ts';
 import { PageBit, headOf } from '../model/file.ts';
 import { cacheReferences } from '../model/folios.ts';
 import type { Shape } from '../model/shape.ts';
-import { RegionBit, mayMapLarge, setLargeLeaf } from '../model/stage2.ts';
+import { RegionBit, backRegion, mayMapLarge, setLargeLeaf } from '../model/stage2.ts';
 import { UserError } from '../model/userError.ts';
 import { openWindow } from '../model/windows.ts';
 import type { World } from '../model/world.ts';
@@ -70,8 +70,8 @@ export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShape
 
 const CPUS_MAX = 128;
 
-/** Puts a fresh world into its state at t = 0. */
-export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): void {
+/** Puts a fresh world into its state at t = 0. @returns the pages that are populated then */
+export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): number {
   const { mms, initShared } = world.shape;
   const mapsAtStart = rules.vmm?.mapsAtStart ?? { private: 'full', shared: 'full' };
   const mapping: StartMapping = initShared ? mapsAtStart.shared : mapsAtStart.private;
@@ -83,18 +83,23 @@ export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkl
     }
   }
   for (const [cpu, { process }] of opened.actors.entries()) world.mm[cpu] = process;
-  for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populate(world, at);
+  let populated = 0;
+  for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populated += populate(world, at);
+  return populated;
 }
 
-/** A page of the launch image: in the page cache, written, mapped in stage-2. */
-function populate(world: World, page: number): void {
+/** A page of the launch image: in the page cache, written, mapped in stage-2. @returns the pages that came with it */
+function populate(world: World, page: number): number {
   const head = headOf(world, page);
   const region = page >> world.shape.regionOrder;
+  let populated = 0;
+  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) populated += backRegion(world, region);
   if ((world.pageState[head] & PageBit.Present) === 0) {
     world.pageState[head] |= PageBit.Present | PageBit.UpToDate;
     world.refcount[head] = cacheReferences(world);
+    populated += world.sizes.folioPages;
   }
-  if (world.shape.largeBacking) world.regionState[region] |= RegionBit.Backed;
   if (mayMapLarge(world, region)) setLargeLeaf(world, region);
   else world.pageState[page] |= PageBit.Leaf;
+  return populated;
 }

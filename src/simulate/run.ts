@@ -49,13 +49,13 @@ export async function run(runOptions: RunOptions): Promise<RunOutcome> {
     const shape = shapeOf({ policy, rules, folioOrder, options, opened });
     const host = buildHost(rules, shape);
     const world = createWorld(shape, new Meter(costs.priceNs, shape.tasks));
-    prepareWorld(world, rules, opened, options.windowsPerProcess);
+    const launchPages = prepareWorld(world, rules, opened, options.windowsPerProcess);
     const engine = new Engine({
       world,
       host,
       actors: opened.actors,
       windowsPerProcess: options.windowsPerProcess,
-      launchPages: opened.launch.reduce((sum, [, count]) => sum + count, 0),
+      launchPages,
       runAhead,
       ...(onProgress === undefined ? {} : { onProgress }),
       ...(onStep === undefined ? {} : { onStep: (task: number) => onStep(world, task) }),

@@ -3,7 +3,7 @@
  * Sources: mm/memory.c, mm/vma.c, virt/kvm/guest_memfd.c.
  */
 import type { ErrnoName } from '../../src/model/errno.ts';
-import { LRU_BATCH, TABLE_PAGES, addReference, bump, count, dropReference, folioAt, headOf, isPrivate, mapcount, regionOf, zapStage2 } from './machine.ts';
+import { LRU_BATCH, TABLE_PAGES, addReference, bump, count, dropReference, fillRegion, folioAt, headOf, isPrivate, mapcount, regionOf, zapStage2 } from './machine.ts';
 import type { Folio, Machine, Range, Window } from './machine.ts';
 
 export type Outcome = 'OK' | ErrnoName;
@@ -22,7 +22,12 @@ export function getFolio(machine: Machine, cpu: number, page: number): Folio {
   count(machine, 'page.clear', machine.folioPages);
   if (folioOrder > 0 && !machine.backed.has(regionOf(page))) {
     machine.backed.add(regionOf(page));
-    if (rules.splits) count(machine, 'folio.split', TABLE_PAGES);
+    if (rules.splits) {
+      count(machine, 'folio.split', TABLE_PAGES);
+      const others = fillRegion(machine, page);
+      count(machine, 'pageCache.insert', others);
+      count(machine, 'page.clear', others);
+    }
   }
   if (machine.folioPages === 1) {
     if (machine.batches[cpu].length === LRU_BATCH) drainBatch(machine, cpu);

@@ -149,11 +149,26 @@ export function createMachine(setup: Setup): Machine {
     for (let page = start; page < end; page++) {
       const head = headOf(machine, page);
       if (!machine.folios.has(head)) machine.folios.set(head, { head, inFile: true, references: [] });
-      if (folioOrder > 0) machine.backed.add(regionOf(page));
+      if (folioOrder > 0 && !machine.backed.has(regionOf(page))) {
+        machine.backed.add(regionOf(page));
+        if (rules.splits) fillRegion(machine, page);
+      }
       mapStage2(machine, page);
     }
   }
   return machine;
+}
+
+/** Small folios over a large page come into the file all at once. Returns how many were not there. */
+export function fillRegion(machine: Machine, page: number): number {
+  const start = regionOf(page) * TABLE_PAGES;
+  let filled = 0;
+  for (let other = start; other < Math.min(start + TABLE_PAGES, machine.setup.pages); other++) {
+    if (machine.folios.has(other)) continue;
+    machine.folios.set(other, { head: other, inFile: true, references: [] });
+    filled++;
+  }
+  return filled;
 }
 
 export const headOf = ({ folioPages }: Machine, page: number): number => page - (page % folioPages);
@@ -224,7 +239,7 @@ export function mapStage2(machine: Machine, page: number): void {
   const region = regionOf(page);
   const all = Array.from({ length: TABLE_PAGES }, (_, at) => region * TABLE_PAGES + at);
   const uniform = all.every((other) => isPrivate(machine, other) === isPrivate(machine, page));
-  if (folioOrder === 0 || (region + 1) * TABLE_PAGES > pages || !uniform) {
+  if (folioOrder === 0 || (region + 1) * TABLE_PAGES > pages || !uniform || all.some((other) => folioAt(machine, other) === undefined)) {
     machine.leaves.add(page);
     return;
   }
