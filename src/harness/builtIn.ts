@@ -2,7 +2,7 @@
 import { policies } from '../policies/index.ts';
 import { DEFAULT_COSTS, listCostProfiles, loadCostProfile } from '../simulate/costs.ts';
 import { run } from '../simulate/run.ts';
-import { openTrace, traceNames, workloads } from '../workloads/index.ts';
+import { checkTrace, openTrace, traceNames, workloads } from '../workloads/index.ts';
 import type { Catalogue } from './catalogue.ts';
 
 export const catalogue: Catalogue = {
@@ -10,6 +10,7 @@ export const catalogue: Catalogue = {
   workloads,
   traceNames,
   openTrace,
+  checkTrace,
   costProfiles: listCostProfiles,
   loadCostProfile,
   defaultCosts: DEFAULT_COSTS,

@@ -23,6 +23,8 @@ export interface Catalogue {
   readonly traceNames: () => readonly string[];
   /** A recorded guest by its name, or by the path of its file. @throws UserError */
   readonly openTrace: (nameOrPath: string) => Promise<Workload>;
+  /** Reads a recorded guest to its end, so that damage is told before work begins. @throws UserError with line and reason */
+  readonly checkTrace: (nameOrPath: string) => Promise<void>;
   readonly costProfiles: () => readonly CostProfile[];
   /** @throws UserError */
   readonly loadCostProfile: (nameOrPath: string) => CostProfile | Promise<CostProfile>;

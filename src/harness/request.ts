@@ -66,6 +66,8 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
   const runs: Run[] = [];
   for (const name of workloadNamesOf(request, catalogue)) {
     const workload = await openWorkload(catalogue, name);
+    // The shipped traces are whole, a test reads them; a user's may be damaged anywhere.
+    if (workload.memoryPages !== undefined && !catalogue.traceNames().includes(name)) await catalogue.checkTrace(name);
     for (const mode of modesOf(request, workload)) {
       const params = paramsOf(request, workload, mode);
       checkParams(params);

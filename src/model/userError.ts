@@ -13,10 +13,10 @@ export class UserError extends Error {
   }
 }
 
-/** The names nearest to `wanted` by edit distance, best first, for "unknown X" messages. At most three. */
+/** The names nearest to `wanted`, best first, for "unknown X" messages: those that contain it, then by edit distance. At most three. */
 export function nearestNames(wanted: string, known: readonly string[]): readonly string[] {
   return known
-    .map((name) => ({ name, distance: editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
+    .map((name) => ({ name, distance: name.toLowerCase().includes(wanted.toLowerCase()) ? 0 : editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
     .filter(({ name, distance }) => distance <= Math.max(2, name.length >> 1))
     .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
     .slice(0, 3)

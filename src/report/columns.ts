@@ -37,8 +37,8 @@ export const CONTRACT_COLUMNS: readonly Column[] = [
   countsColumn(['mmap', 'failures'], 'errors.mmap'),
   countsColumn(['GUP', 'failures'], 'errors.gup'),
   countColumn(['degraded', 'accesses'], 'degraded'),
-  { ...countColumn(['rogue', 'accesses'], 'safety.rogueAccesses'), text: (row) => noneSeen(total(row, 'safety', 'rogueAccesses')) },
-  { ...countColumn(['exposures'], 'safety.exposures'), text: (row) => noneSeen(total(row, 'safety', 'exposures')) },
+  { ...countColumn(['rogue', 'accesses'], 'safety.rogueAccesses'), text: (row) => noneSeen(row, 'rogueAccesses') },
+  { ...countColumn(['exposures'], 'safety.exposures'), text: (row) => noneSeen(row, 'exposures') },
   // Verdicts come from exhaustive exploration, never from what a simulation happened to see.
   { head: ['safe'], better: 'neither', figure: () => null, text: () => 'not checked' },
 ];
@@ -142,4 +142,8 @@ function refusals(row: SummaryRow): string {
 }
 
 /** A simulation shows that something happens, never that it cannot. */
-const noneSeen = (count: number): string => (count === 0 ? 'none seen' : formatCount(count));
+function noneSeen(row: SummaryRow, figure: 'rogueAccesses' | 'exposures'): string {
+  if (row.cells.length === 0) return ABSENT;
+  const count = total(row, 'safety', figure);
+  return count === 0 ? 'none seen' : formatCount(count);
+}

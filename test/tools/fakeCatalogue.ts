@@ -48,6 +48,7 @@ export const fakeCatalogue: Catalogue = {
   ],
   workloads: [fakeWorkload('sequential'), fakeWorkload('zipf')],
   traceNames: () => ['boot-512m', 'file-1g-swiotlb'],
+  async checkTrace() {},
   async openTrace(nameOrPath) {
     if (nameOrPath === 'boot-512m' || nameOrPath === 'file-1g-swiotlb') return fakeWorkload(nameOrPath, nameOrPath === 'boot-512m' ? 131_072 : 262_144);
     throw new UserError({ what: `cannot read ${nameOrPath}`, why: 'there is no such file', fix: 'name a trace' });
