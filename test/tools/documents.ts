@@ -149,13 +149,13 @@ function layout(): string {
 
 /* ---- what differs from Linux ---- */
 
-/** Every paragraph `Differs from ...:` of a source's header, as a list with the file it stands in; without its references to design notes. */
+/** Every paragraph `Differs from ...:` of a source's header, as a list with the file it stands in. */
 function differences(): string {
   const files = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .map((file) => `src/${file.replaceAll('\\', '/')}`)
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
     .sort();
-  return files.flatMap((file) => [...readDocument(file).matchAll(DIFFERS)].map(([, text]) => `- \`${file}\`: ${text.replaceAll(/\s*\n \* /g, ' ').replaceAll(/ \((?:DESIGN|DOMAIN)[^)]*\)/g, '').trim()}`)).join('\n');
+  return files.flatMap((file) => [...readDocument(file).matchAll(DIFFERS)].map(([, text]) => `- \`${file}\`: ${text.replaceAll(/\s*\n \* /g, ' ').trim()}`)).join('\n');
 }
 
 /** Up to the next blank line, the next paragraph with a title, or the end of the comment. */
@@ -175,7 +175,7 @@ function prices(): string {
 
 /* ---- speed ---- */
 
-/** What `npm run bench -- -o results/bench.json` writes, as far as it is shown. */
+/** What `npm run bench -- -o FILE` writes, as far as it is shown. */
 interface BenchRecord {
   readonly tool: { readonly version: string };
   readonly environment: { readonly cpuModel: string; readonly cpus: number; readonly kernel: string; readonly node: string };
@@ -189,18 +189,17 @@ interface BenchFigure {
   readonly target: number | null;
 }
 
-const BENCH = 'results/bench.json';
-
 function speed(): string {
-  if (!existsSync(path.join(ROOT, BENCH))) return '`npm run bench` prints each figure beside its target. No figures are committed yet.';
-  const { tool, environment, cases } = JSON.parse(readDocument(BENCH)) as BenchRecord;
+  const file = readdirSync(path.join(ROOT, 'results')).filter((name) => /^bench.*\.json$/.test(name)).sort()[0];
+  if (file === undefined) return '`npm run bench` prints each figure beside its target. No figures are committed yet.';
+  const { tool, environment, cases } = JSON.parse(readDocument(`results/${file}`)) as BenchRecord;
   const rows = cases.flatMap(({ measurements }) => measurements).map(({ figure, unit, better, value, target }) => {
     const met = target === null ? null : better === 'more' ? value >= target : value <= target;
     const aim = target === null ? '' : `${better === 'more' ? 'at least' : 'at most'} ${formatFigure(target)}`;
     return `| ${figure} | ${formatFigure(value)} ${unit} | ${aim} | ${met === null ? '' : met ? 'yes' : `no: ${formatFigure(value / (target ?? 1))} of it`} |`;
   });
   return [
-    `From \`npm run bench -- -o ${BENCH}\`: foliobench ${tool.version}, ${environment.cpuModel}, ${environment.cpus} CPUs, Linux ${environment.kernel}, Node ${environment.node}.`,
+    `From \`npm run bench -- -o results/${file}\`: foliobench ${tool.version}, ${environment.cpuModel}, ${environment.cpus} CPUs, Linux ${environment.kernel}, Node ${environment.node}.`,
     '',
     '| figure | measured | target | reached |',
     '| --- | ---: | ---: | --- |',
