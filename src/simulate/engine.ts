@@ -24,7 +24,7 @@ import { TaskQueue } from './queue.ts';
 import { LOCKS } from './tally.ts';
 import { Waiters } from './waiters.ts';
 
-/** Back-off of the default VMM strategy: doubles from the first to the last, and is given up at the limit (DESIGN 13.7). */
+/** Back-off of the default VMM strategy: doubles from the first to the last, and is given up at the limit. */
 const BACKOFF_FIRST_NS = 10_000;
 const BACKOFF_LAST_NS = 1_000_000;
 const REQUEST_LIMIT_NS = 100_000_000;
