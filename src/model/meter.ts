@@ -52,10 +52,10 @@ export class Meter {
   attention = false;
   event: EventKind = Event.None;
   waitOn = 0;
-  /** A lock (as in `waitOn`) plus one that was released in this step; 0 = none. Told only while somebody is `watching`. */
+  /** A lock (as in `waitOn`) plus one that was released in this step; 0 = none. Told only where somebody may wait for it (`watching`). */
   released = 0;
-  /** The engine has tasks that wait. */
-  watching = false;
+  /** Classes of locks and waits that tasks of the engine wait for, one bit each. */
+  watching = 0;
   /** This task (plus one) has cross calls that are not acknowledged. */
   crossCaller = 0;
   /** A device task (plus one) that was started. */
@@ -86,7 +86,7 @@ export class Meter {
   }
 
   release(lock: number): void {
-    if (!this.watching) return;
+    if (this.watching === 0 || (this.watching & (1 << lock % WAIT_KINDS)) === 0) return;
     this.released = lock + 1;
     this.attention = true;
   }

@@ -68,7 +68,6 @@ export class Engine {
   private readonly queue: TaskQueue;
   private readonly waiters: Waiters;
   private readonly waitStartNs: Float64Array;
-  private readonly waitsOn: Float64Array;
   private readonly holdNs: Float64Array;
   private readonly spins: Uint32Array;
   /** When a task that rests goes on by itself: its next access is due, or its back-off over. */
@@ -95,7 +94,6 @@ export class Engine {
     this.queue = new TaskQueue(tasks);
     this.waiters = new Waiters(tasks);
     this.waitStartNs = new Float64Array(tasks);
-    this.waitsOn = new Float64Array(tasks);
     this.holdNs = new Float64Array(tasks);
     this.spins = new Uint32Array(tasks);
     this.restUntilNs = new Float64Array(tasks);
@@ -340,7 +338,7 @@ export class Engine {
 
   /** Tasks that wait must hear of releases; tasks that were woken, and calls put off, must be looked after. */
   private watch(): void {
-    this.meter.watching = this.waiters.count > 0;
+    this.meter.watching = this.waiters.classes;
     this.watchful = this.woken > 0 || this.deferred > 0;
   }
 
@@ -356,7 +354,6 @@ export class Engine {
     const { waitOn } = this.meter;
     if (this.waiters.wasWaiting(task)) this.woken--;
     this.waitStartNs[task] = now;
-    this.waitsOn[task] = waitOn;
     this.queue.timeNs[task] = now;
     this.waiters.wait(waitOn, task);
     this.watch();
@@ -425,7 +422,7 @@ export class Engine {
   private served(task: number, now: number): void {
     this.waiters.served(task);
     this.woken--;
-    const waitOn = this.waitsOn[task];
+    const waitOn = this.waiters.waitedOn(task);
     const lockClass = lockClassOf(waitOn);
     const shared = lockClass === LockClass.Mmap || lockClass === LockClass.Invalidate || lockClass === LockClass.IMmap;
     if (shared && this.waiters.count > 0) this.wake(waitOn, now);
