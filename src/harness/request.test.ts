@@ -108,6 +108,17 @@ describe('a mistake is told before any work', () => {
     expect(await failure({ memoryBytes: 4 * 1024 * 1024 })).toMatchObject({ what: 'sequential needs at least 2048 pages' });
   });
 
+  test('memory that no run has: a recorded guest brings its own, and beside a synthetic one it is the synthetic one\'s', async () => {
+    const memoryBytes = 1_073_741_824;
+    expect(await failure({ workloads: ['boot-512m'], memoryBytes })).toEqual({
+      what: '--memory 1GiB contradicts boot-512m',
+      why: 'it was recorded in a guest of 512MiB',
+      fix: 'leave --memory away, or name a synthetic workload, which takes any size',
+    });
+    await expect(create({ workloads: ['boot-512m'], memoryBytes: memoryBytes / 2 })).resolves.toBeDefined();
+    await expect(create({ workloads: ['boot-512m', 'zipf'], memoryBytes })).resolves.toBeDefined();
+  });
+
   test('more page-table entries than a column can hold', async () => {
     const pages = 268_435_456; // 1 TiB
     expect(await failure({ workloads: ['zipf'], memoryBytes: pages * 4096, vmas: 17 })).toMatchObject({

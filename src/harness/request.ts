@@ -75,6 +75,7 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
       runs.push({ workload: name, params });
     }
   }
+  checkMemoryIsUsed(request, runs);
   return { family: 'conversion', command: commandOf(request), costs: { name: costs.name, hash: costs.hash }, seeds, rows, runs };
 }
 
@@ -143,6 +144,18 @@ function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma
     pace,
     accesses: memoryPages === undefined ? accesses : null,
   };
+}
+
+/** Beside synthetic workloads `--memory` is theirs; where there are only recorded guests nobody would notice that it did nothing. */
+function checkMemoryIsUsed({ memoryBytes }: Request, runs: readonly Run[]): void {
+  if (memoryBytes === undefined || runs.some(({ params }) => params.accesses !== null)) return;
+  const other = runs.find(({ params }) => params.memoryBytes !== memoryBytes);
+  if (other === undefined) return;
+  throw new UserError({
+    what: `--memory ${formatSize(memoryBytes)} contradicts ${other.workload}`,
+    why: `it was recorded in a guest of ${formatSize(other.params.memoryBytes)}`,
+    fix: 'leave --memory away, or name a synthetic workload, which takes any size',
+  });
 }
 
 /** A pattern may ask for more than a size that can be built; it says so when it is opened, which costs it next to nothing. */
