@@ -80,7 +80,7 @@ const INPUTS: Readonly<Record<string, readonly [string, string]>> = {
   conversion: ['--policy sigbus-on-fault --workload zipf --conversion explicit', '--policy sigbus-on-fault --workload zipf --conversion lazy'],
   dma: ['--policy sigbus-on-fault --workload bounce-ring --dma pool', '--policy sigbus-on-fault --workload bounce-ring --dma direct'],
   io: ['--policy sigbus-on-fault --workload dma-storm --io direct', '--policy sigbus-on-fault --workload dma-storm --io buffered'],
-  pace: ['--policy null --workload boot-512m --conversion explicit --pace closed', '--policy null --workload boot-512m --conversion explicit --pace recorded'],
+  pace: ['--policy null --workload boot-512m --memory 512MiB --conversion explicit --pace closed', '--policy null --workload boot-512m --memory 512MiB --conversion explicit --pace recorded'],
   accesses: ['--policy sigbus-on-fault --workload zipf --accesses 2000', '--policy sigbus-on-fault --workload zipf --accesses 2001'],
 };
 
