@@ -15,10 +15,11 @@ export class UserError extends Error {
 
 /** The names nearest to `wanted`, best first, for "unknown X" messages: those that contain it, then by edit distance. At most three. */
 export function nearestNames(wanted: string, known: readonly string[]): readonly string[] {
+  const lower = wanted.toLowerCase();
   return known
-    .map((name) => ({ name, distance: name.toLowerCase().includes(wanted.toLowerCase()) ? 0 : editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, name.length >> 1))
-    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
+    .map((name) => ({ name, contains: name.toLowerCase().includes(lower), distance: editDistance(lower, name.toLowerCase()) }))
+    .filter(({ name, contains, distance }) => contains || distance <= Math.max(2, name.length >> 1))
+    .sort((a, b) => Number(b.contains) - Number(a.contains) || a.distance - b.distance || (a.name < b.name ? -1 : 1))
     .slice(0, 3)
     .map(({ name }) => name);
 }
