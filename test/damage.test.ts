@@ -75,7 +75,7 @@ describe('a mistake in the words is one message and exit code 2', () => {
     ['--memory 5000', 'a guest cannot have 5000 bytes of memory', 'guest memory comes in pages of 4096 bytes, and there must be one', 'pick a multiple of 4K, such as --memory 1GiB'],
     ['--workload zipf --memory 4M', 'workload "zipf" does not fit a guest of 1024 pages', 'with 2 actors it needs at least 2048 pages of 4 KiB', 'use --memory 8MiB or more'],
     ['--workload zipf --memory 3M --folio 2M', 'folios of 2M do not divide 3MiB of memory', '1048576 bytes would be left over', 'pick a multiple of 2MiB with --memory, or --folio 4K'],
-    ['--workload zipf --memory 1T --vmas 17', '1TiB under 17 mappings is too large', '268435456 pages x 17 mappings are 4563402752 page-table entries, at most 4294967296 fit', 'use a smaller --memory, fewer --vmas or fewer --processes'],
+    ['--workload zipf --memory 1T --vmas 9', '268435456 pages under 18 mappings are too many', 'they have 4831838208 page-table entries, those of a forked child among them, and at most 4294967296 fit', 'use a smaller --memory, fewer --vmas or fewer --processes'],
     ['--workload boot-512m --memory 1GiB', '--memory 1GiB contradicts boot-512m', 'it was recorded in a guest of 512MiB', 'leave --memory away, or name a synthetic workload, which takes any size'],
   ])('compare %s', async (words, what, why, fix) => {
     expect(await mistakeOf(`compare ${words} -o r.json`)).toEqual(mistake(what, why, fix));

@@ -1,28 +1,26 @@
 /** Which parameters can be built at all: checked before any work, so that a run does not fail in its last cell. */
+import { checkMappings, WINDOWS_MAX } from '../model/shape.ts';
 import { UserError } from '../model/userError.ts';
+import { checkActors, CPUS_MAX, windowsOf } from '../simulate/prepare.ts';
+import type { Actor } from '../workloads/workload.ts';
 import { FOLIO_ORDERS, type CellParams } from './experiment.ts';
 import { formatSize } from './sizes.ts';
 
 export const PAGE_BYTES = 4096;
-/** Page-table entries of the host are one column, and V8 of Node 20 allows this many elements in a typed array. */
-const ENTRY_COUNT_MAX = 0x1_0000_0000;
+/** Most of each count that the columns of a world can hold; a process has an 8-bit id, and a forked child needs one too. */
+const COUNTS_MAX = { vcpus: CPUS_MAX, processes: 255, vmas: WINDOWS_MAX >> 1 } as const;
 
-/** Most of each count that the columns of a world can hold. */
-const COUNTS_MAX = { vcpus: 256, processes: 256, vmas: 65_530 } as const;
-
-/** @throws UserError for parameters that no world can have. */
+/** What can be said before the workload is opened. @throws UserError for parameters that no world can have */
 export function checkParams(params: CellParams): void {
   for (const name of ['vcpus', 'processes', 'vmas'] as const) checkCount(name, params[name]);
   checkMemory(params);
-  const pageCount = params.memoryBytes / PAGE_BYTES;
-  const windowCount = params.processes * params.vmas;
-  if (pageCount * windowCount > ENTRY_COUNT_MAX) {
-    throw new UserError({
-      what: `${formatSize(params.memoryBytes)} under ${windowCount} mappings is too large`,
-      why: `${pageCount} pages x ${windowCount} mappings are ${pageCount * windowCount} page-table entries, at most ${ENTRY_COUNT_MAX} fit`,
-      fix: 'use a smaller --memory, fewer --vmas or fewer --processes',
-    });
-  }
+  checkOpened([], params);
+}
+
+/** A workload may bring more actors, and they more processes, than were asked for. @throws UserError where no world has room for them */
+export function checkOpened(actors: readonly Actor[], { memoryBytes, processes, vmas }: CellParams): void {
+  checkActors(actors);
+  checkMappings({ pages: memoryBytes / PAGE_BYTES, windows: windowsOf({ processes, windowsPerProcess: vmas }, actors) });
 }
 
 function checkMemory({ memoryBytes, folio }: CellParams): void {

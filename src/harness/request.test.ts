@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
+import type { Actor } from '../workloads/workload.ts';
+import type { Catalogue } from './catalogue.ts';
 import { labelOf, planCells } from './experiment.ts';
 import { createExperiment, type Request } from './request.ts';
 
@@ -121,11 +123,26 @@ describe('a mistake is told before any work', () => {
 
   test('more page-table entries than a column can hold', async () => {
     const pages = 268_435_456; // 1 TiB
-    expect(await failure({ workloads: ['zipf'], memoryBytes: pages * 4096, vmas: 17 })).toMatchObject({
-      what: '1TiB under 17 mappings is too large',
-      why: `268435456 pages x 17 mappings are ${pages * 17} page-table entries, at most 4294967296 fit`,
+    expect(await failure({ workloads: ['zipf'], memoryBytes: pages * 4096, vmas: 9 })).toMatchObject({
+      what: '268435456 pages under 18 mappings are too many',
+      why: `they have ${pages * 18} page-table entries, those of a forked child among them, and at most 4294967296 fit`,
     });
-    await expect(create({ workloads: ['zipf'], memoryBytes: pages * 4096, vmas: 16 })).resolves.toBeDefined();
+    await expect(create({ workloads: ['zipf'], memoryBytes: pages * 4096, vmas: 8 })).resolves.toBeDefined();
+  });
+
+  test('more actors or mappings than a world has room for, those that the workload brings among them', async () => {
+    expect(await failure({ workloads: ['zipf'], vcpus: 129 })).toMatchObject({ what: '--vcpus 129 is out of range' });
+    expect(await failure({ workloads: ['zipf'], vmas: 16_384 })).toMatchObject({ what: '--vmas 16384 is out of range' });
+    expect(await failure({ workloads: ['zipf'], vmas: 16_383, processes: 2 })).toMatchObject({ what: '49149 mappings are too many' });
+    const actors = (count: number, process: number): readonly Actor[] =>
+      Array.from({ length: count }, (_, index) => ({ name: `vmm${index}`, role: 'vmm', process, fill: () => 0 }));
+    const bringing = (brought: readonly Actor[]): Catalogue => ({
+      ...fakeCatalogue,
+      workloads: [{ name: 'crowd', summary: '', open: () => ({ actors: brought, slots: 0, slotPages: 0, ioDepth: 0, launch: [], notes: [] }) }],
+    });
+    const failing = (brought: readonly Actor[]) => createExperiment({ workloads: ['crowd'], memoryBytes: 8_388_608, vmas: 16_000 }, bringing(brought)).catch((error: unknown) => error);
+    expect(await failing(actors(129, 0))).toMatchObject({ what: '129 actors are too many' });
+    expect(await failing(actors(2, 1))).toMatchObject({ what: '48000 mappings are too many' });
   });
 
   test.each([

@@ -9,7 +9,7 @@
 import { nearestNames, UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
 import type { Workload } from '../workloads/workload.ts';
-import { checkParams, PAGE_BYTES } from './bounds.ts';
+import { checkOpened, checkParams, PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
 import type { CellParams, Experiment, FolioSize, Row, Run } from './experiment.ts';
 import { workloadOptionsOf } from './runCell.ts';
@@ -163,6 +163,7 @@ async function checkOpens(workload: Workload, params: CellParams, seed: number):
   if (workload.memoryPages !== undefined) return; // a trace would be read up to its launch; its header was checked already
   const opened = await workload.open(workloadOptionsOf({ seed, params }));
   opened.close?.();
+  checkOpened(opened.actors, params);
 }
 
 function seedsOf({ seeds }: Request): readonly number[] {

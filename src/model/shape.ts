@@ -66,11 +66,13 @@ export function sizesOf({ pages, folioOrder, regionOrder, spareFolios }: Shape):
 }
 
 /** Most elements that V8 allows in one typed array on Node 20. */
-const COLUMN_LENGTH_MAX = 2 ** 32;
+const COLUMN_LENGTH_MAX = 0x1_0000_0000;
+/** Windows have 16-bit ids, and a page's ways (an entry a window, gathers, pins) a 16-bit count: half of it is for entries. */
+export const WINDOWS_MAX = 0x7fff;
 
 /** Refuses what cannot be built. @throws UserError */
 export function checkShape(shape: Shape): void {
-  const { pages, folioOrder, windows } = shape;
+  const { pages, folioOrder } = shape;
   if (pages % (1 << folioOrder) !== 0) {
     throw new UserError({
       what: `${pages} pages cannot be made of folios of order ${folioOrder}`,
@@ -78,11 +80,23 @@ export function checkShape(shape: Shape): void {
       fix: 'pick a memory size that the folio size divides, or a smaller folio',
     });
   }
+  checkMappings(shape);
+}
+
+/** Refuses more mappings, or more entries in them, than columns can hold. @throws UserError */
+export function checkMappings({ pages, windows }: Pick<Shape, 'pages' | 'windows'>): void {
+  if (windows > WINDOWS_MAX) {
+    throw new UserError({
+      what: `${windows} mappings are too many`,
+      why: `a world has at most ${WINDOWS_MAX}, those of a forked child among them`,
+      fix: 'use fewer --vmas or fewer --processes',
+    });
+  }
   if (pages * windows > COLUMN_LENGTH_MAX) {
     throw new UserError({
-      what: `${pages} pages x ${windows} mappings is too large`,
-      why: `the host's page-table entries need one element each, and a column holds at most ${COLUMN_LENGTH_MAX}`,
-      fix: 'use less memory, fewer --vmas or fewer --processes',
+      what: `${pages} pages under ${windows} mappings are too many`,
+      why: `they have ${pages * windows} page-table entries, those of a forked child among them, and at most ${COLUMN_LENGTH_MAX} fit`,
+      fix: 'use a smaller --memory, fewer --vmas or fewer --processes',
     });
   }
 }

@@ -13,7 +13,7 @@ import { UserError } from '../model/userError.ts';
 import { openWindow } from '../model/windows.ts';
 import type { World } from '../model/world.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
-import type { OpenedWorkload, WorkloadOptions } from '../workloads/workload.ts';
+import type { Actor, OpenedWorkload, WorkloadOptions } from '../workloads/workload.ts';
 
 /** Page tables of the host hold 512 entries, and so does a large stage-2 leaf. */
 const REGION_ORDER = 9;
@@ -21,6 +21,8 @@ const REGION_ORDER = 9;
 const LRU_BATCH = 31;
 /** One step of a burst handles at most a page table. */
 const CHUNK = 512;
+/** CPUs of a world, one an actor. */
+export const CPUS_MAX = 128;
 
 export interface RunShapeOptions {
   readonly policy: ConversionPolicy;
@@ -36,21 +38,15 @@ export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShape
   const vcpus = actors.findIndex(({ role }) => role !== 'vcpu');
   if (vcpus >= 0 && actors.slice(vcpus).some(({ role }) => role === 'vcpu')) throw new Error('a workload lists its vCPUs first');
   const coreOrder = policy.coreOrder?.(folioOrder) ?? folioOrder;
-  const processes = Math.max(options.processes, 1 + Math.max(0, ...actors.map(({ process }) => process)));
-  if (actors.length > CPUS_MAX) {
-    throw new UserError({
-      what: `${actors.length} actors are too many`,
-      why: `a world has at most ${CPUS_MAX} CPUs, one an actor`,
-      fix: 'ask for fewer --vcpus or --processes',
-    });
-  }
+  checkActors(actors);
+  const processes = processesOf(options, actors);
   return {
     pages: options.pageCount,
     folioOrder: coreOrder,
     regionOrder: REGION_ORDER,
     largeBacking: folioOrder > 0,
     spareFolios: Math.min((slots + ioDepth) * slotPages + actors.length * LRU_BATCH, 1 << 16),
-    windows: (processes + 1) * options.windowsPerProcess,
+    windows: windowsOf(options, actors),
     childWindows: options.windowsPerProcess,
     mms: processes + 1,
     cpus: actors.length,
@@ -68,7 +64,25 @@ export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShape
   };
 }
 
-const CPUS_MAX = 128;
+/** Refuses more actors than a world has CPUs. @throws UserError */
+export function checkActors({ length }: readonly Actor[]): void {
+  if (length <= CPUS_MAX) return;
+  throw new UserError({
+    what: `${length} actors are too many`,
+    why: `a world has at most ${CPUS_MAX} CPUs, one an actor`,
+    fix: 'ask for fewer --vcpus or --processes',
+  });
+}
+
+/** Processes of a run: those that were asked for, or more where its actors are in more. */
+function processesOf({ processes }: Pick<WorkloadOptions, 'processes'>, actors: readonly Actor[]): number {
+  return Math.max(processes, 1 + Math.max(0, ...actors.map(({ process }) => process)));
+}
+
+/** Mappings of the file in a run: those of each process, and as many of a forked child. */
+export function windowsOf(options: Pick<WorkloadOptions, 'processes' | 'windowsPerProcess'>, actors: readonly Actor[]): number {
+  return (processesOf(options, actors) + 1) * options.windowsPerProcess;
+}
 
 /** Puts a fresh world into its state at t = 0. @returns the pages that are populated then */
 export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): number {
