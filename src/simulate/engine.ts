@@ -30,7 +30,7 @@ const BACKOFF_LAST_NS = 1_000_000;
 const REQUEST_LIMIT_NS = 100_000_000;
 /** How long a task spins before it looks again for something that has no queue. */
 const SPIN_NS = 1_000;
-/** A spin that has lasted so long will never end. */
+/** An access that has spun so often waits for what will never end. */
 const SPIN_LIMIT = 100_000;
 
 const PHASE_LOCK_WAIT = PHASES.indexOf('lockWait');
@@ -69,6 +69,7 @@ export class Engine {
   private readonly waiters: Waiters;
   private readonly waitStartNs: Float64Array;
   private readonly holdNs: Float64Array;
+  /** How often the access that a task is at has spun; only a punch does. */
   private readonly spins: Uint32Array;
   /** When a task that rests goes on by itself: its next access is due, or its back-off over. */
   private readonly restUntilNs: Float64Array;
@@ -394,7 +395,9 @@ export class Engine {
   private beginRare(task: number, kind: number, holdNs: number): void {
     this.holdNs[task] = holdNs;
     if (kind === Access.ToShared || kind === Access.ToPrivate) this.meter.clearPhases(task);
-    if (kind === Access.Punch) this.notePopulated();
+    if (kind !== Access.Punch) return;
+    this.spins[task] = 0;
+    this.notePopulated();
   }
 
   /** Populated memory only falls in a punch, so its peak is the largest value before one, or at the end. */
