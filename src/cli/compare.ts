@@ -6,6 +6,7 @@ import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
 import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.ts';
 import { createExperiment, DEFAULTS, type Request } from '../harness/request.ts';
 import { formatSize, parseSize } from '../harness/sizes.ts';
+import { UserError } from '../model/userError.ts';
 import { formatTables } from '../report/table.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
@@ -81,6 +82,7 @@ Exit codes: 0 well, 1 a cell failed, 2 misuse, 130 interrupted (finished cells a
 async function runCompare(flags: CompareFlags, context: CliContext): Promise<void> {
   const { catalogue, version, environment, stdout, stderr, nowMs } = context;
   const { output, resume, shard, isolate = false, jobs = availableParallelism() } = flags;
+  refuseTwoKindsOfSeeds(flags);
   const experiment = await createExperiment(requestOf(flags), catalogue);
   const abort = new AbortController();
   const stopListening = context.onInterrupt(() => abort.abort());
@@ -117,6 +119,11 @@ async function format(record: ResultsRecord, { format: wanted, by, costs }: Comp
 export function exitCodeOf({ cells }: ResultsRecord, { aborted }: AbortSignal): number {
   if (aborted) return ExitCode.Interrupted;
   return cells.some(({ status }) => status === 'failed') ? ExitCode.Failed : ExitCode.Ok;
+}
+
+function refuseTwoKindsOfSeeds({ seed, seeds }: CompareFlags): void {
+  if (seed === undefined || seeds === undefined) return;
+  throw new UserError({ what: '--seed does not go with --seeds', why: 'each says alone which seeds to run', fix: 'leave one of them away' });
 }
 
 /** Only what was asked for, under the request's names. */
