@@ -54,5 +54,5 @@ function failures({ cells }: ResultsRecord): readonly string[] {
 function missing({ complete, shard }: ResultsRecord): readonly string[] {
   if (complete) return [];
   if (shard !== undefined) return [`part ${shard.index} of ${shard.count}: merge all parts before you compare`];
-  return ['interrupted: cells are missing, so rows may not be comparable'];
+  return ['interrupted: cells are missing, so rows may not be comparable; a run with -o FILE goes on with --resume'];
 }
