@@ -184,7 +184,7 @@ export interface Reference {
 }
 
 export const PIN: Reference = { kind: SlotKind.Pin, flags: 0 };
-export const LONG_TERM: Reference = { kind: SlotKind.LongTerm, flags: TaskFlag.LongTerm };
+export const LONG_TERM: Reference = { kind: SlotKind.LongTerm, flags: 0 };
 export const GET: Reference = { kind: SlotKind.Get, flags: TaskFlag.Get };
 
 /**

@@ -15,7 +15,6 @@ import type { FlowKind } from './step.ts';
 import type { World } from './world.ts';
 
 export const LockClass = { Mmap: 0, Invalidate: 1, Folio: 2, IMmap: 3, PageTable: 4, Mmu: 5 } as const;
-export type LockClassKind = (typeof LockClass)[keyof typeof LockClass];
 
 /** 0 is free; WRITER is held exclusively; else the number of readers. */
 export const WRITER = 0xffff;

@@ -3,7 +3,7 @@
  *
  * A routine is a named list of steps. A step does at most one access to state that no lock of its own protects, and says
  * where to go on: to the next step, to its `otherwise` label, back to its caller, or nowhere yet. Routines call one
- * another, at most three deep (a guest's fault, the conversion in it, the VMM's dance in that).
+ * another, at most `DEPTH_MAX` deep.
  *
  * A program is all routines of a run flattened to one array, so that a task's position is a few small numbers in columns
  * and an engine's inner loop is one indexed call.
@@ -60,19 +60,6 @@ const done: Run = () => Flow.Done;
 
 /** The end of a routine with nothing left to do. */
 export const end: Step = { name: 'end', run: done };
-
-/**
- * The same steps with every label in them prefixed, so that a block can stand twice in one routine.
- * Labels that are not in the block stay as they are.
- */
-export function labelled(prefix: string, steps: readonly Step[]): readonly Step[] {
-  const names = new Set(steps.map(({ name }) => name));
-  return steps.map((original) => ({
-    ...original,
-    name: `${prefix}${original.name}`,
-    ...(original.otherwise !== undefined && names.has(original.otherwise) ? { otherwise: `${prefix}${original.otherwise}` } : {}),
-  }));
-}
 
 export interface Routine {
   readonly steps: readonly Step[];

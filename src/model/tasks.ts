@@ -21,7 +21,7 @@ export const taskColumns = {
   depth: column('u8', 'task', tasks, () => DEPTH_MAX - 1),
   /** What the task does: an `Access` kind. */
   kind: column('u8', 'task', tasks, () => 31),
-  flags: column('u16', 'task', tasks, () => 0xffff),
+  flags: column('u16', 'task', tasks, () => 0x7ff),
   /** Lock classes that it holds, one bit each. */
   held: column('u8', 'task', tasks, () => 0xff),
   /** The last result, an index in ERRNOS. */
@@ -75,18 +75,12 @@ export const TaskFlag = {
   HoldsFolio: 1 << 6,
   /** The bottom half of a nested request: the guest's fault started it. */
   Donation: 1 << 7,
-  /** The host access is a write. */
-  Write: 1 << 8,
   /** The reference is FOLL_GET (vmsplice). */
-  Get: 1 << 9,
-  /** The reference is FOLL_LONGTERM. */
-  LongTerm: 1 << 10,
+  Get: 1 << 8,
   /** Its stage-2 zap cleared something. */
-  Zapped: 1 << 11,
+  Zapped: 1 << 9,
   /** The folio that it punches is still held by others and lives on elsewhere. */
-  Orphaned: 1 << 12,
-  /** The reference goes to a device task that is not started yet. */
-  ForDevice: 1 << 13,
+  Orphaned: 1 << 10,
 } as const;
 
 /** State of a gather. */
