@@ -1,8 +1,8 @@
 /**
  * Accesses: what the guest, the host's CPUs and the kernel on behalf of a process do to single pages.
  *
- * Routines: `guestAccess` (with the stage-2 fault), `hostAccess` (with the host fault), `copy` (read/write through the
- * mapping: an error in place of a signal). Source: arch/x86/kvm/mmu (kvm_tdp_mmu_page_fault, mmu_invalidate_retry).
+ * Routines: `guestAccess` (with the stage-2 fault), `hostRead` and `hostWrite` (with the host fault), `copy` and its
+ * `copyRange` (read/write through the mapping: an error in place of a signal). Source: arch/x86/kvm/mmu (kvm_tdp_mmu_page_fault, mmu_invalidate_retry).
  */
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
@@ -203,7 +203,8 @@ export const enterHostFault: Run = (world) => {
   return Flow.Next;
 };
 
-const faultResult: Run = (world, task) => {
+/** Otherwise the fault ended in a signal or an error. */
+export const faultResult: Run = (world, task) => {
   if (world.outcome[task] !== Errno.OK) return Flow.Otherwise;
   world.meter.raise(Event.HostFaultEnd);
   return Flow.Next;
@@ -222,7 +223,7 @@ const deliverSignal: Run = (world, task) => {
  */
 export function hostAccessSteps({ write, remap }: { readonly write: boolean; readonly remap: boolean }): readonly Step[] {
   return [
-    ...(remap ? remapSteps : []),
+    ...(remap ? remapSteps('host.access', 'mmap.failed') : []),
     step('host.access', hostAccess(write)),
     step('host.fault', enterHostFault),
     step('mmapLock.read', readLockMmap),
@@ -235,14 +236,14 @@ export function hostAccessSteps({ write, remap }: { readonly write: boolean; rea
   ];
 }
 
-const isLinked: Run = (world, task) => (world.windowFlags[world.window[task]] === 0 ? Flow.Next : Flow.Otherwise);
+/** Otherwise the window has a VMA, or is about to lose its last one: the VMM has nothing to map. */
+const ifUnmapped: Run = (world, task) => (world.windowFlags[world.window[task]] === 0 ? Flow.Next : Flow.Otherwise);
 export const outcomeOk: Run = (world, task): FlowKind => (world.outcome[task] === Errno.OK ? Flow.Next : Flow.Otherwise);
 
-const remapSteps: readonly Step[] = [
-  step('mapped', isLinked, 'host.access'),
-  callRoutine('remap', 'mmapWindow'),
-  step('remapped', outcomeOk, 'mmap.failed'),
-];
+/** Maps the window of the task where it is unmapped. Goes on behind them, at `mapped` where it was mapped already, or at `failed`. */
+export function remapSteps(mapped: string, failed: string): readonly Step[] {
+  return [step('mapped', ifUnmapped, mapped), callRoutine('remap', 'mmapWindow'), step('remapped', outcomeOk, failed)];
+}
 
 /* ---- the kernel on behalf of a process: read(2) and write(2) into guest memory ---- */
 
@@ -275,7 +276,7 @@ const copyFault: Run = (world) => {
 /** Routine `copyRange`: copies to or from all pages of the range through the mapping. `outcome`: OK or EFAULT. */
 export function copyRangeSteps({ remap }: { readonly remap: boolean }): readonly Step[] {
   return [
-    ...(remap ? [step('mapped', isLinked, 'page.copy'), callRoutine('remap', 'mmapWindow'), step('remapped', outcomeOk, 'copy.refused')] : []),
+    ...(remap ? remapSteps('page.copy', 'copy.refused') : []),
     step('page.copy', copyPage, 'page.copy'),
     step('host.fault', enterHostFault),
     step('mmapLock.read', readLockMmap),
@@ -289,7 +290,7 @@ export function copyRangeSteps({ remap }: { readonly remap: boolean }): readonly
   ];
 }
 
-export function setOutcome(errno: number): Run {
+function setOutcome(errno: number): Run {
   return (world, task) => {
     world.outcome[task] = errno;
     return Flow.Next;

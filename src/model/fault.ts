@@ -164,9 +164,10 @@ const readStateShared: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
-const lockEntry: Run = (world, task) => lockPageTable(world, task, world.window[task], world.page[task]);
+/** Takes the page-table lock of the entry of `page` in the window of the task. */
+export const lockEntry: Run = (world, task) => lockPageTable(world, task, world.window[task], world.page[task]);
 
-const unlockEntry: Run = (world, task) => {
+export const unlockEntry: Run = (world, task) => {
   unlockPageTable(world, task, world.window[task], world.page[task]);
   return Flow.Next;
 };

@@ -7,14 +7,13 @@
  * Differs from Linux: the head is not re-checked, because no folio of this world splits under a user; a range that fails in
  * the middle is released whole, as O_DIRECT and registrations do.
  */
-import { enterHostFault, outcomeOk } from './access.ts';
+import { enterHostFault, faultResult, outcomeOk, remapSteps } from './access.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { openWay } from './exposure.ts';
-import { readLockMmap, readUnlockMmap } from './fault.ts';
+import { lockEntry, readLockMmap, readUnlockMmap, unlockEntry } from './fault.ts';
 import { headOf } from './file.ts';
 import { dropReference, addPinPart } from './folios.ts';
-import { Event } from './meter.ts';
 import { Op } from './operations.ts';
 import { SlotKind } from './slots.ts';
 import { Flow, callRoutine, goTo, step } from './step.ts';
@@ -22,7 +21,6 @@ import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { inMm } from './windows.ts';
 import type { World } from './world.ts';
-import { lockPageTable, unlockPageTable } from './zap.ts';
 import { releasePins, releaseReferences, fillSlot, refuseSlot, bounceSlot, startCopy } from './holding.ts';
 
 const isGet = (world: World, task: number): boolean => (world.flags[task] & TaskFlag.Get) !== 0;
@@ -140,12 +138,6 @@ const findVma: Run = (world, task) => {
 
 const refuseVma: Run = () => Flow.Otherwise;
 
-const lockEntry: Run = (world, task) => lockPageTable(world, task, world.window[task], world.page[task]);
-const unlockEntry: Run = (world, task) => {
-  unlockPageTable(world, task, world.window[task], world.page[task]);
-  return Flow.Next;
-};
-
 /** Grabs under the page-table lock; otherwise the page has to be faulted in. */
 const grabLocked: Run = (world, task) => {
   const page = world.page[task];
@@ -207,9 +199,7 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
   }
   return [
     step('io.begin', fillSlot(kind, flags)),
-    ...(rules.remap
-      ? [step('mapped', windowIsMapped, 'fast'), callRoutine('remap', 'mmapWindow'), step('remapped', outcomeOk, 'slot.refuse')]
-      : []),
+    ...(rules.remap ? remapSteps('fast', 'slot.refuse') : []),
     step('fast', () => (longTerm ? Flow.Otherwise : Flow.Next), 'mmapLock.read'),
     step('irq.off', irqOff),
     step('pte.read', readEntries, 'irq.onSlow'),
@@ -235,7 +225,7 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     step('ptl.unlockFault', unlockEntry),
     step('fault.begin', enterHostFault),
     callRoutine('fault', 'faultCore'),
-    step('fault.end', faultEnd, 'efault'),
+    step('fault.end', faultResult, 'efault'),
     goTo('ptl.lock'),
     step('efault', countRefusal),
     step('mmapLock.readUnlockRefused', readUnlockMmap),
@@ -246,11 +236,3 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     step('taken', () => Flow.Next),
   ];
 }
-
-const faultEnd: Run = (world, task) => {
-  if (world.outcome[task] !== Errno.OK) return Flow.Otherwise;
-  world.meter.raise(Event.HostFaultEnd);
-  return Flow.Next;
-};
-
-const windowIsMapped: Run = (world, task) => (world.windowFlags[world.window[task]] === 0 ? Flow.Next : Flow.Otherwise);
