@@ -4,6 +4,7 @@
  * A runner that loses a worker (killed, crashed, out of memory) rejects; the cell is tried once more and then failed, since
  * a machine may be short of memory for a moment, but a cell that kills every worker must not go on for ever.
  */
+import { PAGE_BYTES } from './bounds.ts';
 import type { PlannedCell } from './experiment.ts';
 import { messageOf, type CellResult } from './record.ts';
 import type { CellTask } from './runCell.ts';
@@ -72,5 +73,5 @@ async function attempt(runner: CellRunner, task: CellTask, signal: AbortSignal):
 
 /** Work that a cell probably is, in accesses: for its order and for the remaining time, never for a figure. A trace touches each page about once. */
 export function workOf({ cell: { params } }: PlannedCell): number {
-  return params.accesses ?? params.memoryBytes / 4096;
+  return params.accesses ?? params.memoryBytes / PAGE_BYTES;
 }

@@ -18,7 +18,7 @@ const windowMm = (world: World, task: number): number => world.windowMm[world.wa
 
 const coversFile = (world: World, task: number): boolean => world.walkStart[task] === 0 && world.walkEnd[task] === world.shape.pages;
 
-export const writeLockWindowMm: Run = (world, task) => {
+const writeLockWindowMm: Run = (world, task) => {
   const flow = acquireWrite(world, task, world.mmapLock, windowMm(world, task), LockClass.Mmap);
   if (flow === Flow.Next) world.meter.charge(Op['lock.mmap']);
   return flow;
@@ -105,7 +105,7 @@ const writeUnlockWindowMm: Run = (world, task) => {
 };
 
 /** Routine `munmapRange`: munmap of [walkStart, walkEnd) of `walkWindow`. `outcome`: OK or ENOMEM. */
-export function munmapRangeSteps(): readonly Step[] {
+function munmapRangeSteps(): readonly Step[] {
   return [
     step('munmap', enterMunmap),
     step('mmapLock.write', writeLockWindowMm),
@@ -178,7 +178,7 @@ const countMmapError: Run = (world, task) => {
  * Routine `mmapRange`: mmap of [walkStart, walkEnd) at the place of `walkWindow`. `outcome`: OK or an errno.
  * @param hook the file's mmap hook; a refusal sets `outcome` and goes on at `mmap.refused`. It runs before the VMA is linked.
  */
-export function mmapRangeSteps(hook: readonly Step[]): readonly Step[] {
+function mmapRangeSteps(hook: readonly Step[]): readonly Step[] {
   return [
     step('mmap', enterMmap),
     step('mmapLock.write', writeLockWindowMm),

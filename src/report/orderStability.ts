@@ -2,7 +2,7 @@
  * Whether the order of policies in a comparison rests on a guess.
  *
  * Each row's counts are priced again with each *estimated* price at its low and at its high end, one price at a time, all
- * others as they are; measured and published prices stay. The rows are ordered by completed accesses per priced time, and
+ * others as they are; measured and published prices stay. The rows are ordered by completed work per priced time, and
  * a *flip* is a pair of which one was strictly ahead and then is strictly behind. Rows that tie have no order to flip.
  *
  * What it captures: the work that was counted, at other prices. Work that interrupts others is in it.
@@ -27,7 +27,7 @@ export interface StabilityRow {
   readonly label: string;
   /** How often each operation was charged, by index in OPERATIONS. */
   readonly operations: ArrayLike<number>;
-  /** Accesses of the workload that completed. */
+  /** Work that was completed: a whole number of anything that all rows count alike. */
   readonly completed: number;
 }
 
@@ -45,7 +45,7 @@ export interface OrderFlip {
 }
 
 export interface OrderStability {
-  /** Labels by completed accesses per priced time, best first; equal ones as they came. */
+  /** Labels by completed work per priced time, best first; equal ones as they came. */
   readonly order: readonly string[];
   /** How many prices of the profile are estimates. */
   readonly estimatedPrices: number;

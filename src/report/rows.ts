@@ -1,7 +1,8 @@
 /**
  * Rows of a comparison: the cells of one policy under one check, merged over workloads and seeds.
  *
- * Counts add up, histograms merge bucket by bucket, and every ratio is taken of the sums; nothing is an average of averages.
+ * Counts add up and histograms merge bucket by bucket. A ratio is taken of the sums, but for completed work, where every
+ * cell weighs the same (columns.ts).
  */
 import { labelOf, LABELS, type Experiment, type Label, type Row } from '../harness/experiment.ts';
 import { figureAt, type Deterministic } from '../harness/metrics.ts';

@@ -4,7 +4,7 @@
  * A task is in the heap while it could take a step and is not the one that runs.
  */
 export class TaskQueue {
-  /** Virtual time of each task; the engine writes it only through `push` and `delay`. */
+  /** Virtual time of each task. The engine may write it directly for a task that is not in the heap. */
   readonly timeNs: Float64Array;
   private readonly heap: Int32Array;
   private readonly place: Int32Array;
