@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Catalogue } from '../harness/catalogue.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import { mergeRecords, type Part } from '../harness/merge.ts';
-import { writeWhole } from '../harness/output.ts';
+import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
 import { formatRecord, readRecord, type ResultsRecord } from '../harness/record.ts';
 import { formatTables } from '../report/table.ts';
 import { exitCodeOf } from './compare.ts';
@@ -27,6 +27,7 @@ export function addMergeCommand(program: Command, { catalogue, stdout, setExitCo
     .option('-o, --output <file>', 'write the record there')
     .option('--quiet', 'print nothing to stdout')
     .action(async (paths: readonly string[], { format, by, output, quiet }: MergeFlags) => {
+      if (output !== undefined) await refuseUnlessFile(output);
       const parts: Part[] = [];
       for (const path of paths) parts.push({ path, record: await readRecord(path) });
       const record = mergeRecords(parts);

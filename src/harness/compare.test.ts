@@ -1,4 +1,5 @@
-import { appendFile, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
@@ -179,8 +180,19 @@ describe('an output that cannot be written', () => {
     const missing = join(folder, 'no', 'results.json');
     await expect(start({ output: missing }, runner)).rejects.toMatchObject({ what: `cannot write ${missing}.partial.jsonl` });
     await expect(start({ output: folder }, runner)).rejects.toMatchObject({ what: `cannot write ${folder}`, why: 'it is a folder' });
+    await expect(start({ output: '' }, runner)).rejects.toMatchObject({ what: 'cannot write ""', why: 'it names no file' });
     expect(runner.begun).toEqual([]);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('is not a device or a pipe, which would be gone afterwards', async () => {
+    const runner = createLocalRunner();
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(start({ output: pipe }, runner)).rejects.toMatchObject({ what: `cannot write ${pipe}`, why: 'it is a device or a pipe, which the record would replace' });
+    expect(runner.begun).toEqual([]);
+    expect((await stat(pipe)).isFIFO()).toBe(true);
+    expect(await readdir(folder)).toEqual(['pipe']);
   });
 
   test('is needed to resume or to divide', async () => {

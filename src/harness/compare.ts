@@ -1,12 +1,11 @@
 /**
  * The main job: run the cells of an experiment, keep each as it ends, and make one record of them.
  */
-import { stat } from 'node:fs/promises';
 import { UserError } from '../model/userError.ts';
 import { experimentHash, planCells, type Experiment, type PlannedCell } from './experiment.ts';
 import { hashOf } from './json.ts';
 import { openJournal, type Journal } from './journal.ts';
-import { writeWhole } from './output.ts';
+import { refuseUnlessFile, writeWhole } from './output.ts';
 import { formatRecord, RESULTS_SCHEMA, type CellResult, type Environment, type ResultsRecord, type Shard } from './record.ts';
 import { runCells, type CellRunner } from './schedule.ts';
 
@@ -91,12 +90,10 @@ async function openOutput({ experiment, version, output, resume = false, shard }
     }
     return undefined;
   }
-  if (await isFolder(output)) throw new UserError({ what: `cannot write ${output}`, why: 'it is a folder', fix: 'name a file in it' });
+  await refuseUnlessFile(output);
   const hash = experimentHash(experiment, version);
   return openJournal({ output, experiment: shard === undefined ? hash : hashOf([hash, shard.index, shard.count]), resume });
 }
-
-const isFolder = (path: string): Promise<boolean> => stat(path).then((stats) => stats.isDirectory(), () => false);
 
 function recordOf({ experiment, version, environment, shard }: CompareOptions, plan: readonly PlannedCell[], finished: ReadonlyMap<string, CellResult>): ResultsRecord {
   return createRecord({ version, environment, experiment, ...(shard === undefined ? {} : { shard }), plan, finished });
