@@ -51,7 +51,6 @@ export const touchSlot: Run = (world, task) => {
 export const fillSlot = (kind: number, flags: number): Run => (world, task) => {
   const slot = world.slot[task];
   world.slotKind[slot] = kind;
-  world.slotPage[slot] = world.rangeStart[task];
   world.flags[task] |= flags;
   world.cursor[task] = world.rangeStart[task];
   world.meter.charge(Op.syscall);

@@ -5,7 +5,8 @@
  *
  * Source: mm/rmap.c's header and Documentation/mm/process_addrs; the KVM part virt/kvm/guest_memfd.c.
  * A lock that cannot be had leaves the world unchanged and names itself in `meter.waitOn`; engines keep the queues.
- * Differs from Linux: rwsems, spinlocks and the folio lock's wait queue are all FIFO words here; a VMA lock is not
+ * Differs from Linux: rwsems, spinlocks and the folio lock's wait queue are all words with a queue, woken in the order of
+ * waiting; a new reader passes a writer that waits, where an rwsem makes it queue; a VMA lock is not
  * modelled, because guest_memfd has no `map_pages` and every fault ends up under mmap_lock.
  */
 import { column } from './columns.ts';

@@ -22,8 +22,6 @@ export const SlotKind = {
 export const slotColumns = {
   slotKind: column('u8', 'slot', ({ slots }) => slots, () => 5),
   slotCount: column('u16', 'slot', ({ slots }) => slots, ({ slotPages }) => slotPages),
-  /** First page of the buffer, for the device of a bounced one. */
-  slotPage: column('u32', 'slot', ({ slots }) => slots, ({ pages }) => pages, 'page'),
   /** Frames held, as frame + 1: [slot x slotPages + place]. */
   slotFrame: column('u32', 'slot', ({ slots, slotPages }) => slots * slotPages, ({ pages, spareFolios, folioOrder }) => pages + (spareFolios << folioOrder), 'frame'),
 } as const;
@@ -42,6 +40,5 @@ export function clearSlot(world: World, slot: number): void {
   const base = slot * world.shape.slotPages;
   world.slotFrame.fill(0, base, base + world.slotCount[slot]);
   world.slotCount[slot] = 0;
-  world.slotPage[slot] = 0;
   world.slotKind[slot] = SlotKind.Empty;
 }

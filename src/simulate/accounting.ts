@@ -49,6 +49,8 @@ export class Accounting {
   private readonly direction: Uint8Array;
   /** 1: the open request is a donation in a guest's fault; 2: it succeeded and the fault goes on. */
   private readonly donation: Uint8Array;
+  /** 1 while a request has begun and not ended. */
+  private readonly open: Uint8Array;
   private readonly world: World;
   private readonly meter: Meter;
 
@@ -63,6 +65,7 @@ export class Accounting {
     this.ioStartNs = new Float64Array(tasks);
     this.direction = new Uint8Array(tasks);
     this.donation = new Uint8Array(tasks);
+    this.open = new Uint8Array(tasks);
   }
 
   /** @param beforeNs the task's time before the step that raised the event; @param nowNs its time after it */
@@ -76,18 +79,15 @@ export class Accounting {
         return;
       case Event.RequestSucceeded:
         this.account(task).succeeded++;
+        this.open[task] = 0;
         if (this.donation[task] === 1) this.donation[task] = 2;
         else this.recordSuccess(task, nowNs);
         return;
       case Event.RequestTimedOut:
-        this.account(task).timedOut++;
-        this.donation[task] = 0;
-        latencyNs.abandoned.record(nowNs - this.requestStartNs[task]);
+        this.abandon(task, 'timedOut', nowNs);
         return;
       case Event.RequestGaveUp:
-        this.account(task).gaveUp++;
-        this.donation[task] = 0;
-        latencyNs.abandoned.record(nowNs - this.requestStartNs[task]);
+        this.abandon(task, 'gaveUp', nowNs);
         return;
       case Event.KernelBegin:
         this.account(task).attempts++;
@@ -124,8 +124,15 @@ export class Accounting {
   }
 
   /** A request that will never end: its task waits for something that nobody releases. */
-  noteStarved(task: number): void {
-    this.account(task).timedOut++;
+  noteStarved(task: number, nowNs: number): void {
+    if (this.open[task] === 1) this.abandon(task, 'timedOut', nowNs);
+  }
+
+  private abandon(task: number, how: 'timedOut' | 'gaveUp', nowNs: number): void {
+    this.account(task)[how]++;
+    this.open[task] = 0;
+    this.donation[task] = 0;
+    this.latencyNs.abandoned.record(nowNs - this.requestStartNs[task]);
   }
 
   private account(task: number): ConversionAccount {
@@ -142,6 +149,7 @@ export class Accounting {
     this.requestStartNs[task] = donation ? this.guestFaultStartNs[task] : beforeNs;
     const account = this.account(task);
     account.requested++;
+    this.open[task] = 1;
     account.pages += world.rangeEnd[task] - world.rangeStart[task];
   }
 

@@ -5,7 +5,7 @@
  * price of what the step did. Run-ahead: the running task goes on while it is still the earliest, which is exact.
  *
  * Differs from a machine: one task is one CPU and is never preempted; an interrupt is handled at the next step boundary;
- * locks are first come, first served.
+ * those who wait for a lock get it in the order of waiting, and a new reader passes a writer that waits.
  */
 import { acknowledge, canAcknowledge, CrossCall } from '../model/crossCalls.ts';
 import { chargeGuestHits, chargeHostHits, reachesGuest, reachesHost } from '../model/access.ts';
@@ -520,7 +520,7 @@ export class Engine {
       const base = task * DEPTH_MAX;
       if (world.pc[base] === 0) continue;
       this.meter.note(Op['access.failed']);
-      if (world.attempts[task] > 0 || world.kind[task] === Access.ToPrivate || world.kind[task] === Access.ToShared) this.accounting.noteStarved(task);
+      this.accounting.noteStarved(task, this.queue.timeNs[task]);
     }
     this.notePopulated();
   }

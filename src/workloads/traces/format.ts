@@ -38,8 +38,8 @@ export const OP_NAMES = [
 export const HOST = 0;
 export const DMA = 1;
 export const VCPU_0 = 2;
-/** Actors fit a byte. */
-export const VCPUS_MAX = 253;
+/** A world has at most 128 CPUs; the guest's driver and the VMM have one each. */
+export const VCPUS_MAX = 126;
 
 /** Which way the data of a mapping goes; an index into `DIRECTION_NAMES`. */
 export const Direction = { ToDevice: 0, FromDevice: 1, Bidirectional: 2 } as const;
