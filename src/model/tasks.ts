@@ -42,6 +42,8 @@ export const taskColumns = {
   walkEnd: column('u32', 'task', tasks, pages, 'page'),
   walkCursor: column('u32', 'task', tasks, pages, 'page'),
   walkWindow: column('u16', 'task', tasks, ({ windows }) => windows, 'window'),
+  /** The process that the VMM's dance has last asked to do its part, as mm + 1; 0 = none yet. */
+  askedMm: column('u8', 'task', tasks, ({ mms }) => mms, 'mm'),
   /** Entries cleared by its gather lie in [gatherStart, gatherEnd) of `walkWindow`. */
   gatherStart: column('u32', 'task', tasks, pages, 'page'),
   gatherEnd: column('u32', 'task', tasks, pages, 'page'),
@@ -105,6 +107,7 @@ export function clearTask(world: World, task: number): void {
   world.walkEnd[task] = 0;
   world.walkCursor[task] = 0;
   world.walkWindow[task] = 0;
+  world.askedMm[task] = 0;
   world.gatherStart[task] = 0;
   world.gatherEnd[task] = 0;
   world.value[task] = 0;

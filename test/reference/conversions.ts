@@ -48,6 +48,8 @@ export interface Request {
 export function convert(machine: Machine, request: Request): boolean {
   const { range, toPrivate, donation } = request;
   const [start, end] = range;
+  /** Processes that were asked in this dance: one message each, however many mappings they have. */
+  const asked = new Set<number>();
   const { pages, rules } = machine.setup;
   const inFile = Array.from({ length: Math.max(0, Math.min(end, pages) - start) }, (_, at) => start + at);
   const account = machine.requests[toPrivate ? 'toPrivate' : 'toShared'];
@@ -95,6 +97,7 @@ export function convert(machine: Machine, request: Request): boolean {
 
   /** The VMM of `folio-mmapped` unmaps the folios in every process; that of `refuse-mmap` unmaps everything that is mapped. */
   function prepareToPrivate(machine: Machine, { cpu }: Request): void {
+    asked.clear();
     if (rules.conversion === 'no-vma-over-folio') {
       for (const window of machine.windows) {
         askProcess(window.process, cpu);
@@ -112,6 +115,7 @@ export function convert(machine: Machine, request: Request): boolean {
   /** Afterwards, however it ended, the VMM of `folio-mmapped` maps what is shared in the folios of the range. */
   function finishRequest(machine: Machine, { cpu }: Request): void {
     if (rules.conversion !== 'no-vma-over-folio') return;
+    asked.clear();
     const [first, last] = wholeFolios(machine, range);
     for (const window of machine.windows) {
       const missing = (page: number): boolean => page < last && !isPrivate(machine, page) && !covers(window, page);
@@ -127,7 +131,9 @@ export function convert(machine: Machine, request: Request): boolean {
   }
 
   function askProcess(process: number, cpu: number): void {
-    if (process !== machine.setup.cpus[cpu].process) count(machine, 'ipc');
+    if (process === machine.setup.cpus[cpu].process || asked.has(process)) return;
+    asked.add(process);
+    count(machine, 'ipc');
   }
 }
 

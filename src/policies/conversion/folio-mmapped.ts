@@ -22,7 +22,7 @@ import { walkWholeFolios } from '../../model/zap.ts';
 import type { World } from '../../model/world.ts';
 import { CHECKS } from '../policy.ts';
 import type { ConversionPolicy } from '../policy.ts';
-import { COVERED_ERRNO, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
+import { COVERED_ERRNO, askProcess, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
 
 /** folio_mmapped(): a search in i_mmap that stops at the first VMA which overlaps the folios. */
 function folioMmappedNow(world: World, task: number): boolean {
@@ -45,13 +45,9 @@ function holdsPrivatePage(world: World, task: number): boolean {
 /** Windows of forked children are not the VMM's to unmap. */
 const ownWindows = ({ shape }: World): number => shape.windows - shape.childWindows;
 
-/** Asking another process takes a message, its own windows none. */
-function askProcess(world: World, task: number): void {
-  if (world.windowMm[world.walkWindow[task]] !== world.mm[task]) world.meter.charge(Op.ipc);
-}
-
 const startUnmap: Run = (world, task) => {
   world.walkWindow[task] = 0;
+  world.askedMm[task] = 0;
   return walkWholeFolios(world, task);
 };
 
@@ -82,6 +78,7 @@ const unmapFolios: readonly Step[] = [
 
 const startMap: Run = (world, task) => {
   world.walkWindow[task] = 0;
+  world.askedMm[task] = 0;
   world.cursor[task] = world.rangeStart[task] & ~(world.sizes.folioPages - 1);
   return Flow.Next;
 };

@@ -10,14 +10,13 @@
  */
 import { toSharedSteps } from '../../model/convert.ts';
 import { privatePages } from '../../model/file.ts';
-import { Op } from '../../model/operations.ts';
 import { Flow, callRoutine, end, goTo, step } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
 import { WindowFlag } from '../../model/windows.ts';
 import type { World } from '../../model/world.ts';
 import { CHECKS } from '../policy.ts';
 import type { ConversionPolicy } from '../policy.ts';
-import { FILE_BUSY_ERRNO, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
+import { FILE_BUSY_ERRNO, askProcess, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
 
 /** mapping_mapped(): i_mmap is not empty. */
 function fileIsMapped(world: World): boolean {
@@ -29,6 +28,7 @@ function fileIsMapped(world: World): boolean {
 
 const startDance: Run = (world, task) => {
   world.walkWindow[task] = 0;
+  world.askedMm[task] = 0;
   world.walkStart[task] = 0;
   world.walkEnd[task] = world.shape.pages;
   return Flow.Next;
@@ -39,7 +39,7 @@ const nextMapped: Run = (world, task) => {
   for (let window = world.walkWindow[task]; window < own; window++) {
     if ((world.windowFlags[window] & WindowFlag.Linked) === 0) continue;
     world.walkWindow[task] = window;
-    if (world.windowMm[window] !== world.mm[task]) world.meter.charge(Op.ipc);
+    askProcess(world, task);
     return Flow.Next;
   }
   world.walkWindow[task] = 0;

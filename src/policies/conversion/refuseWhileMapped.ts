@@ -14,6 +14,17 @@ import { readLockIMmap, readUnlockIMmap, walkWholeFolios } from '../../model/zap
 import type { World } from '../../model/world.ts';
 import type { Check } from '../policy.ts';
 
+/**
+ * The VMM's dance does its part in the process of `walkWindow`: asking another process takes one message a dance, however
+ * many mappings that process has. Windows of a process stand together. The dance begins with `askedMm` at 0.
+ */
+export function askProcess(world: World, task: number): void {
+  const mm = world.windowMm[world.walkWindow[task]];
+  if (mm === world.mm[task] || world.askedMm[task] === mm + 1) return;
+  world.askedMm[task] = mm + 1;
+  world.meter.charge(Op.ipc);
+}
+
 export interface RefusalRules {
   readonly check: Check;
   /** Whether a mapping forbids the conversion of [walkStart, walkEnd); asked under i_mmap_rwsem. */
