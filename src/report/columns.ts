@@ -2,7 +2,7 @@
  * The columns of the summary tables. Which way is better comes from the registry of metrics; what a column adds to it is
  * how the figure is taken of a whole row, and its place on paper.
  */
-import { METRICS } from '../harness/metrics.ts';
+import { METRICS, figureAt } from '../harness/metrics.ts';
 import { ABSENT, formatCount, formatFigure, formatPercent } from './numbers.ts';
 import { countsOf, latencies, total, totalOf, type SummaryRow } from './rows.ts';
 
@@ -113,9 +113,8 @@ function betterOf(path: string): Column['better'] {
  * waits for a long-lived pin would be the whole figure.
  */
 function workPerVirtualSecond(row: SummaryRow): number | null {
-  const rates = row.cells.map((cell) => ratio(total({ cells: [cell] }, 'work'), total({ cells: [cell] }, 'virtualNs')));
-  const known = rates.filter((rate) => rate !== null);
-  return known.length === 0 ? null : (known.reduce((sum, rate) => sum + rate, 0) / known.length) * 1e9;
+  const rates = row.cells.map(({ deterministic }) => figureAt(deterministic, 'workPerVirtualSecond')).filter((rate) => rate !== null);
+  return ratio(rates.reduce((sum, rate) => sum + rate, 0), rates.length);
 }
 
 function perRequest(...path: readonly string[]): (row: SummaryRow) => number | null {
