@@ -7,7 +7,6 @@
  * Differs from a machine: one task is one CPU and is never preempted; an interrupt is handled at the next step boundary;
  * those who wait for a lock get it in the order of waiting, and a new reader passes a writer that waits.
  */
-import { acknowledge, canAcknowledge, CrossCall } from '../model/crossCalls.ts';
 import { chargeGuestHits, chargeHostHits, reachesGuest, reachesHost } from '../model/access.ts';
 import type { Host } from '../model/host.ts';
 import { LockClass, lockClassOf } from '../model/locks.ts';
@@ -20,6 +19,7 @@ import type { World } from '../model/world.ts';
 import { Access, createBatch } from '../workloads/workload.ts';
 import type { Actor, Batch } from '../workloads/workload.ts';
 import { Accounting } from './accounting.ts';
+import { Interrupts } from './interrupts.ts';
 import { TaskQueue } from './queue.ts';
 import { LOCKS } from './tally.ts';
 import { Waiters } from './waiters.ts';
@@ -55,10 +55,10 @@ export interface EngineOptions {
 
 export class Engine {
   readonly accounting: Accounting;
+  readonly interrupts: Interrupts;
   /** Accesses taken from the streams. */
   accesses = 0;
   virtualNs = 0;
-  bystanderNs = 0;
   readonly lockBlockedNs = new Float64Array(LOCKS.length);
   populatedPagesMax: number;
 
@@ -76,8 +76,6 @@ export class Engine {
   private readonly batches: readonly Batch[];
   private readonly batchAt: Int32Array;
   private readonly batchEnd: Int32Array;
-  /** Cross calls that a CPU with interrupts off has not acknowledged. */
-  private deferred = 0;
   /** Tasks that were woken and have not yet got what they waited for. */
   private woken = 0;
   private progressAt = PROGRESS_STRIDE;
@@ -98,6 +96,7 @@ export class Engine {
     this.holdNs = new Float64Array(tasks);
     this.spins = new Uint32Array(tasks);
     this.restUntilNs = new Float64Array(tasks);
+    this.interrupts = new Interrupts({ world, queue: this.queue, restUntilNs: this.restUntilNs, wake: (waitOn, nowNs) => this.wake(waitOn, nowNs) });
     this.batches = actors.map(() => createBatch());
     this.batchAt = new Int32Array(actors.length);
     this.batchEnd = new Int32Array(actors.length);
@@ -326,13 +325,13 @@ export class Engine {
     }
     if (meter.crossCaller !== 0) {
       meter.crossCaller = 0;
-      now = this.deliver(task, now);
+      now = this.interrupts.deliver(task, now);
     }
     if (meter.started !== 0) {
       this.queue.push(meter.started - 1, now + this.holdNs[task]);
       meter.started = 0;
     }
-    if (this.deferred > 0 && task < world.shape.cpus && (world.flags[task] & TaskFlag.IrqOff) === 0) now = this.acknowledgeDeferred(task, now);
+    if (this.interrupts.deferred > 0 && task < world.shape.cpus && (world.flags[task] & TaskFlag.IrqOff) === 0) now = this.interrupts.acknowledgeDeferred(task, now);
     this.watch();
     return now;
   }
@@ -340,7 +339,7 @@ export class Engine {
   /** Tasks that wait must hear of releases; tasks that were woken, and calls put off, must be looked after. */
   private watch(): void {
     this.meter.watching = this.waiters.classes;
-    this.watchful = this.woken > 0 || this.deferred > 0;
+    this.watchful = this.woken > 0 || this.interrupts.deferred > 0;
   }
 
   /** Whether the task waits for something that has no queue; it looks again after a moment, but not for ever. */
@@ -447,70 +446,6 @@ export class Engine {
       this.meter.addPhase(task, PHASE_REFERENCE_WAIT, waitedNs);
     }
     this.queue.push(task, untilNs);
-  }
-
-  /**
-   * Delivers the cross calls of a task to every CPU that takes interrupts now: the others pay, the caller waits for the
-   * slowest. @returns the caller's time when they are all done
-   */
-  private deliver(task: number, now: number): number {
-    const { world, meter } = this;
-    const { cpus } = world.shape;
-    const phase = world.callKind[task] === CrossCall.Drain ? PHASE_REFERENCE_WAIT : PHASE_TLB;
-    let doneNs = now;
-    for (let cpu = 0; cpu < cpus; cpu++) {
-      if (world.callPending[task * cpus + cpu] === 0) continue;
-      if (!canAcknowledge(world, task, cpu)) {
-        this.deferred++;
-        continue;
-      }
-      doneNs = Math.max(doneNs, this.interrupt(task, cpu, now));
-    }
-    meter.released = 0; // The caller does not wait yet.
-    meter.attention = false;
-    meter.addPhase(task, phase, doneNs - now);
-    return doneNs;
-  }
-
-  /** One CPU acknowledges. @returns when it is done */
-  private interrupt(task: number, cpu: number, now: number): number {
-    const { world, meter, queue } = this;
-    const cpuNs = queue.timeNs[cpu];
-    // A CPU that waits or rests takes the interrupt at once and loses no time of its own: the charge goes to nobody's phases.
-    const busy = queue.has(cpu) && !(cpuNs > now && cpuNs === this.restUntilNs[cpu]);
-    const startNs = busy ? Math.max(now, cpuNs) : now;
-    meter.attribute(busy ? cpu : world.shape.tasks, false);
-    acknowledge(world, task, cpu);
-    const costNs = meter.ns;
-    meter.ns = 0;
-    if (busy) {
-      this.bystanderNs += costNs;
-      queue.delay(cpu, cpuNs + costNs);
-    }
-    return startNs + costNs;
-  }
-
-  /** This CPU's interrupts are on again: it acknowledges what it has put off. */
-  private acknowledgeDeferred(cpu: number, nowNs: number): number {
-    const { world, meter } = this;
-    const { cpus } = world.shape;
-    let now = nowNs;
-    for (let task = 0; task < cpus; task++) {
-      if (!canAcknowledge(world, task, cpu)) continue;
-      this.deferred--;
-      meter.attribute(cpu, false);
-      acknowledge(world, task, cpu);
-      this.bystanderNs += meter.ns;
-      now += meter.ns;
-      meter.ns = 0;
-      if (meter.released !== 0) {
-        const { released } = meter;
-        meter.released = 0;
-        this.wake(released - 1, now);
-      }
-    }
-    meter.attention = false;
-    return now;
   }
 
   /** Tasks that still wait when nobody can take a step will wait for ever: their requests are counted as timed out. */

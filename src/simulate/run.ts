@@ -84,7 +84,7 @@ function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally 
     operations: meter.count,
     conversions: { toPrivate: conversion('toPrivate'), toShared: conversion('toShared') },
     latencyNs: accounting.latencyNs,
-    bystanderNs: engine.bystanderNs,
+    bystanderNs: engine.interrupts.bystanderNs,
     lockBlockedNs: engine.lockBlockedNs,
     errors: { mmap: meter.mmapErrors, gup: meter.gupErrors, convert: meter.convertErrors },
     rmapNs,
