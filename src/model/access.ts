@@ -51,7 +51,7 @@ const guestAccess: Run = (world, task) => {
     return Flow.Next;
   }
   chargeGuestHits(world, 1);
-  if (world.shape.contents && world.value[task] !== 0) world.content[page] = world.value[task];
+  if (world.shape.content !== 'none' && world.value[task] !== 0) world.content[page] = world.value[task];
   return Flow.Done;
 };
 
@@ -171,7 +171,7 @@ function touchThroughMapping(world: World, task: number, write: boolean): boolea
     noteReach(world, page);
   }
   world.meter.charge(Op['host.access']);
-  if (write && world.shape.contents && world.value[task] !== 0) world.content[page] = world.value[task];
+  if (write && world.shape.content !== 'none' && world.value[task] !== 0) world.content[page] = world.value[task];
   return true;
 }
 

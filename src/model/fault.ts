@@ -114,7 +114,7 @@ const clearFolio: Run = (world, task) => {
   if ((world.pageState[head] & PageBit.UpToDate) === 0) {
     world.pageState[head] |= PageBit.UpToDate;
     world.meter.chargeMany(Op['page.clear'], world.sizes.folioPages);
-    if (world.shape.contents) world.content.fill(0, head, head + world.sizes.folioPages);
+    if (world.shape.content !== 'none') world.content.fill(0, head, head + world.sizes.folioPages);
   }
   return Flow.Next;
 };

@@ -32,7 +32,7 @@ export const folioColumns = {
   mapcount: column('u16', 'frame', frames, ({ windows }) => windows),
   /** Ghost: present entries and unflushed stale ones, pins and gets, in-flight grabs that will succeed. */
   dataRefs: column('u16', 'frame', frames, ({ windows, slots, slotPages, cpus }) => 2 * windows + slots * slotPages + cpus),
-  content: column('u8', 'frame', (shape) => (shape.contents ? frames(shape) : 0), () => 0xff),
+  content: column('u8', 'frame', (shape) => (shape.content !== 'none' ? frames(shape) : 0), () => 0xff),
   /** Large folios only: pins of any page, and mappings of any page (_pincount, _large_mapcount). */
   pincount: column('i32', 'folio', largeFolios, ({ slots, slotPages, cpus }) => slots * slotPages + cpus),
   largeMapcount: column('i32', 'folio', largeFolios, ({ folioOrder, windows }) => windows << folioOrder),
@@ -81,7 +81,7 @@ export function dropReference(world: World, head: number, count: number): void {
 
 function freeFolio(world: World, head: number): void {
   world.meter.charge(Op['folio.free']);
-  if (world.shape.contents) world.content.fill(0, head, head + world.sizes.folioPages);
+  if (world.shape.content !== 'none') world.content.fill(0, head, head + world.sizes.folioPages);
 }
 
 /** The head frame of a free spare folio, lowest first; -1 when all are in use. */

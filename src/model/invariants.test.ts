@@ -20,7 +20,7 @@ const { program } = buildHost({ toPrivate: [end], toShared: [end] }, { lazy: fal
 function pinnedWorld(shape: Partial<Shape> = {}): World {
   const world = createWorld({
     pages: 4, folioOrder: 1, regionOrder: 1, largeBacking: false, spareFolios: 1, windows: 1, childWindows: 0, mms: 1, cpus: 2, vcpus: 1, tasks: 2,
-    slots: 1, slotPages: 2, chunk: 1, lruBatch: 0, initShared: true, lazy: false, broadcastFlush: false, ownerRefs: 0, contents: false,
+    slots: 1, slotPages: 2, chunk: 1, lruBatch: 0, initShared: true, lazy: false, broadcastFlush: false, ownerRefs: 0, content: 'none', mmapAllowed: true,
     ...shape,
   });
   openWindow(world, 0, 0);

@@ -92,7 +92,7 @@ function moveFolio(world: World, from: number, to: number, references: number): 
     world.dataRefs[to + page] = world.dataRefs[from + page];
     world.dataRefs[from + page] = 0;
   }
-  if (world.shape.contents) world.content.copyWithin(to, from, from + folioPages);
+  if (world.shape.content !== 'none') world.content.copyWithin(to, from, from + folioPages);
   if (folioOrder > 0) {
     world.pincount[to >> folioOrder] = world.pincount[from >> folioOrder];
     world.pincount[from >> folioOrder] = 0;

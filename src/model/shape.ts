@@ -40,9 +40,15 @@ export interface Shape {
   readonly broadcastFlush: boolean;
   /** References that the file's owner holds on each folio beside the page cache's (split-4k: 1, "unmovable"). */
   readonly ownerRefs: number;
-  /** Keep one content value a page. */
-  readonly contents: boolean;
+  /** What a conversion does to the content of a page; `none`: contents are not kept. */
+  readonly content: ContentRule;
+  /** The file was made with GUEST_MEMFD_FLAG_MMAP; without it mmap is ENODEV. */
+  readonly mmapAllowed: boolean;
 }
+
+/** The platform's rule for contents at a conversion: they survive, read as zero, or are undefined afterwards. */
+export const CONTENT_RULES = ['none', 'preserve', 'zero', 'scramble'] as const;
+export type ContentRule = (typeof CONTENT_RULES)[number];
 
 /** Sizes that follow from a shape. */
 export interface Sizes {

@@ -21,7 +21,7 @@ export const taskColumns = {
   depth: column('u8', 'task', tasks, () => DEPTH_MAX - 1),
   /** What the task does: an `Access` kind. */
   kind: column('u8', 'task', tasks, () => 31),
-  flags: column('u16', 'task', tasks, () => 0x7ff),
+  flags: column('u16', 'task', tasks, () => 0xffff),
   /** Lock classes that it holds, one bit each. */
   held: column('u8', 'task', tasks, () => 0xff),
   /** The last result, an index in ERRNOS. */
@@ -83,6 +83,15 @@ export const TaskFlag = {
   Zapped: 1 << 9,
   /** The folio that it punches is still held by others and lives on elsewhere. */
   Orphaned: 1 << 10,
+  /** GUP only by the fast path (FOLL_FAST_ONLY), or only by the slow one. */
+  FastOnly: 1 << 11,
+  SlowOnly: 1 << 12,
+  /** GUP without FOLL_WRITE. */
+  ReadOnly: 1 << 13,
+  /** The byte range of its fallocate is not a range of whole pages. */
+  Unaligned: 1 << 14,
+  /** mmap with MAP_PRIVATE. */
+  CopyOnWrite: 1 << 15,
 } as const;
 
 /** State of a gather. */

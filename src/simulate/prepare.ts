@@ -60,7 +60,7 @@ export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShape
     lazy: options.conversion === 'lazy',
     broadcastFlush: false,
     ownerRefs: policy.ownerRefs ?? 0,
-    contents: false,
+    content: 'none', mmapAllowed: true,
   };
 }
 

@@ -40,6 +40,14 @@ export const Access = {
   Map: 16,
   /** The actor's process forks; the child inherits its mappings (VMAs, no PTEs), touches `page` through each and exits. */
   Fork: 17,
+  /** fallocate without a hole: the pages come into the file. */
+  Allocate: 18,
+  /** The process closes its descriptor of the file. */
+  Close: 19,
+  /** A secondary MMU without references (gfn_to_pfn_cache, ODP, SVA) maps `page`; only the mmu_notifier reaches it. */
+  SecondaryMap: 20,
+  /** It touches `page` through its own entry. */
+  SecondaryAccess: 21,
 } as const;
 export type AccessKind = (typeof Access)[keyof typeof Access];
 

@@ -133,7 +133,7 @@ const BYTES = { u8: 1, u16: 2, u32: 4, i32: 4 } as const;
 /** A guest of 1 GiB as `compare` runs it; only lengths matter here. */
 const SHAPE: Shape = {
   pages: 262_144, folioOrder: 0, regionOrder: 9, largeBacking: false, spareFolios: 0, windows: 2, childWindows: 1, mms: 2, cpus: 2, vcpus: 2, tasks: 10,
-  slots: 8, slotPages: 64, chunk: 512, lruBatch: 31, initShared: false, lazy: false, broadcastFlush: false, ownerRefs: 0, contents: false,
+  slots: 8, slotPages: 64, chunk: 512, lruBatch: 31, initShared: false, lazy: false, broadcastFlush: false, ownerRefs: 0, content: 'none', mmapAllowed: true,
 };
 
 /** Bytes that one more page, window, task and so on costs, from the columns themselves. */

@@ -74,7 +74,7 @@ function shapeOfLitmus({ policy, threads, before = [], shape }: Litmus): Shape {
     lazy: false,
     broadcastFlush: false,
     ownerRefs: policy.ownerRefs ?? 0,
-    contents: false,
+    content: 'none', mmapAllowed: true,
     ...shape,
   };
 }
