@@ -28,9 +28,28 @@ export type FlowKind = (typeof Flow)[keyof typeof Flow];
 
 export type Run = (world: World, task: number) => FlowKind;
 
+/**
+ * What an engine may take for granted of a step when it joins steps to one (Lipton, "Reduction", 1975). Nothing is taken for
+ * granted of a step without a mark. A test steps the whole library of litmus files and holds every mark to its sentence.
+ */
+export const Mark = {
+  /** May wait, and others may see what it does. */
+  None: 0,
+  /** Never waits. */
+  Steady: 1,
+  /** Never waits, and reads and writes nothing but locals of its own task. */
+  Free: 2,
+  /** Takes a lock, waits for it where it must, and touches nothing else but locals. */
+  Acquire: 3,
+  /** Drops a lock, never waits, and touches nothing else but locals. */
+  Release: 4,
+} as const;
+export type MarkKind = (typeof Mark)[keyof typeof Mark];
+
 export interface Step {
   readonly name: string;
   readonly run: Run;
+  readonly mark?: MarkKind;
   /** Name of the step (in the same routine) to go on at after `Flow.Otherwise`, or after a time-out. */
   readonly otherwise?: string;
   /** Name of the routine to call. */
@@ -41,6 +60,14 @@ export interface Step {
 export function step(name: string, run: Run, otherwise?: string): Step {
   return otherwise === undefined ? { name, run } : { name, run, otherwise };
 }
+
+const marked = (mark: MarkKind) => (name: string, run: Run, otherwise?: string): Step => ({ ...step(name, run, otherwise), mark });
+
+/** Steps with a mark; what each promises stands at `Mark`. */
+export const steady = marked(Mark.Steady);
+export const free = marked(Mark.Free);
+export const acquire = marked(Mark.Acquire);
+export const release = marked(Mark.Release);
 
 const call: Run = () => Flow.Call;
 
@@ -76,6 +103,8 @@ export interface Program {
   readonly callee: Uint16Array;
   /** 1 where the step belongs to the VMM's own dance. */
   readonly vmm: Uint8Array;
+  /** `Mark` of each step. */
+  readonly marks: Uint8Array;
   readonly names: readonly string[];
   readonly routineNames: readonly string[];
   /** First position of a routine. @throws Error where there is none */
@@ -126,6 +155,7 @@ export function buildProgram(routines: Routines): Program {
     otherwise,
     callee,
     vmm: Uint8Array.from(all, ({ vmm }) => (vmm ? 1 : 0)),
+    marks: Uint8Array.from(all, ({ step: { run, callee: called, mark = Mark.None } }) => (called !== undefined || run === jump || run === done ? Mark.Free : mark)),
     names: all.map(({ step: { name } }) => name),
     routineNames: all.map(({ routine }) => routine),
     entry,
