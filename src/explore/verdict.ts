@@ -12,8 +12,10 @@ export interface TraceStep {
   readonly begins?: string;
   /** How the operation ended, set on its last step: "OK", "EAGAIN at 2", "0xB". */
   readonly ends?: string;
-  /** What it changed in the machine that others can see, in words: "page 0 becomes private", "refcount of page 0: 2 -> 3". */
+  /** What it changed in the machine that others can see, in words: "page 0 becomes private", "refcount of page 0: 2 -> 3". Without locks. */
   readonly changes: readonly string[];
+  /** Locks that it took or dropped: "takes invalidate_lock (write)". Both lists come from `describeChanges`. */
+  readonly locks: readonly string[];
 }
 
 export interface Counterexample {

@@ -1,0 +1,382 @@
+/**
+ * Changes: what one step did that others can see, in the words of the field, as the difference of two worlds.
+ *
+ * Locks stand apart, so that a printer can leave them out. Not told: what only the task itself reads (positions, cursors,
+ * flags but for interrupts), ghosts (`dataRefs`, Exposed, NeighbourZapped), totals that follow from what is told
+ * (`flippedPages`, `regionFlipped`, `largeMapcount`, `windowVmas`), and which page tables exist.
+ */
+import { CrossCall } from '../model/crossCalls.ts';
+import { EntryBit, TableBit } from '../model/entries.ts';
+import { PageBit, isPrivate } from '../model/file.ts';
+import { GUP_PIN_COUNTING_BIAS } from '../model/folios.ts';
+import { WRITER } from '../model/locks.ts';
+import { SlotKind } from '../model/slots.ts';
+import { RegionBit } from '../model/stage2.ts';
+import { Gather, TaskFlag } from '../model/tasks.ts';
+import { inIMmap, inMm } from '../model/windows.ts';
+import type { World } from '../model/world.ts';
+
+export interface Changes {
+  /** "takes invalidate_lock (write)", "drops folio lock of page 0". */
+  readonly locks: readonly string[];
+  /** All else, the most telling first. */
+  readonly others: readonly string[];
+}
+
+/** What the file calls things; numbers where it does not say. */
+export interface ChangeNames {
+  /** By CPU. */
+  readonly threads?: readonly string[];
+  /** By slot. */
+  readonly buffers?: readonly string[];
+}
+
+/** What the step between two worlds of one shape changed. */
+export function describeChanges(before: World, after: World, names: ChangeNames = {}): Changes {
+  const moved = movedFolios(before, after);
+  return {
+    locks: [...rwLocks(before, after), ...folioLocks(before, after), ...tableLocks(before, after)],
+    others: [
+      ...shareability(before, after),
+      ...entries(before, after),
+      ...vmas(before, after),
+      ...stage2(before, after),
+      ...pageCache(before, after, moved),
+      ...counts(before, after, moved),
+      ...buffers(before, after, names),
+      ...contents(before, after, moved),
+      ...batches(before, after, names, moved),
+      ...crossCalls(before, after, names),
+      ...processes(before, after),
+    ],
+  };
+}
+
+/* ---- names ---- */
+
+/** "page 0"; of more than one "pages 0..3". */
+const pagesName = (first: number, count: number): string => (count === 1 ? `page ${first}` : `pages ${first}..${first + count - 1}`);
+
+/** "page 0", "orphan 1"; of large folios "folio 0..3". */
+function folioName({ shape: { pages }, sizes: { folioPages } }: World, head: number): string {
+  if (head >= pages) return `orphan ${(head - pages) / folioPages}`;
+  return folioPages === 1 ? `page ${head}` : `folio ${head}..${head + folioPages - 1}`;
+}
+
+/** "page 0", "orphan 1"; a page of a large orphan "page 1 of orphan 0". */
+function frameName(world: World, frame: number): string {
+  const { pages } = world.shape;
+  const { folioPages } = world.sizes;
+  if (frame < pages) return `page ${frame}`;
+  const orphan = folioName(world, frame & -folioPages);
+  return folioPages === 1 ? orphan : `page ${(frame - pages) % folioPages} of ${orphan}`;
+}
+
+const ownWindows = ({ shape }: World): number => shape.windows - shape.childWindows;
+
+/** "process 1" where there are several, "the child"; nothing where there is only one. */
+function ownerName(world: World, mm: number): string {
+  const { mms, childWindows } = world.shape;
+  if (childWindows > 0 && mm === mms - 1) return 'the child';
+  return new Set(world.windowMm.subarray(0, ownWindows(world))).size > 1 ? `process ${mm}` : '';
+}
+
+/** Behind what is said of a window: which of several mappings of its process, and which process. */
+function inWindow(world: World, window: number): string {
+  const { windows, mms } = world.shape;
+  const own = ownWindows(world);
+  const isChild = window >= own;
+  const mm = isChild ? mms - 1 : world.windowMm[window];
+  const siblings = Array.from({ length: windows }, (_, other) => other).filter((other) => (other >= own) === isChild && (isChild || world.windowMm[other] === mm));
+  const mapping = siblings.length === 1 ? [] : [`mapping ${siblings.indexOf(window)}`];
+  const parts = [...mapping, ownerName(world, mm)].filter((part) => part !== '');
+  return parts.length === 0 ? '' : ` in ${parts.join(' of ')}`;
+}
+
+const of = (owner: string): string => (owner === '' ? '' : ` of ${owner}`);
+
+const threadName = ({ threads = [] }: ChangeNames, cpu: number): string => threads[cpu] ?? `CPU ${cpu}`;
+const bufferName = ({ buffers: known = [] }: ChangeNames, slot: number): string => known[slot] ?? `buffer ${slot}`;
+
+/* ---- the file ---- */
+
+const gained = (before: number, after: number, bit: number): boolean => (before & bit) === 0 && (after & bit) !== 0;
+const lost = (before: number, after: number, bit: number): boolean => gained(after, before, bit);
+
+function forEachPage(world: World, tell: (page: number) => readonly string[]): readonly string[] {
+  return Array.from({ length: world.shape.pages }, (_, page) => tell(page)).flat();
+}
+
+function shareability(before: World, after: World): readonly string[] {
+  return forEachPage(after, (page) => {
+    const [was, is] = [before.pageState[page], after.pageState[page]];
+    return [
+      ...(isPrivate(before, page) === isPrivate(after, page) ? [] : [`page ${page} becomes ${isPrivate(after, page) ? 'private' : 'shared'}`]),
+      ...(gained(was, is, PageBit.Asked) ? [`page ${page} was asked for by the guest`] : []),
+      ...(lost(was, is, PageBit.Asked) ? [`page ${page} is no longer asked for`] : []),
+      ...(gained(was, is, PageBit.Degraded) ? [`request for page ${page} given up`] : []),
+      ...(lost(was, is, PageBit.Degraded) ? [`page ${page} is no longer given up`] : []),
+      ...(gained(was, is, PageBit.Secondary) ? [`secondary MMU maps page ${page}`] : []),
+      ...(lost(was, is, PageBit.Secondary) ? [`secondary MMU drops page ${page}`] : []),
+    ];
+  });
+}
+
+/** Which spare folios a punch moved folios to: spare head by the head that it had. */
+function movedFolios(before: World, after: World): ReadonlyMap<number, number> {
+  const { pages } = after.shape;
+  const { folioPages, frames } = after.sizes;
+  const moved = new Map<number, number>();
+  for (let spare = pages; spare < frames; spare += folioPages) {
+    if (before.refcount[spare] !== 0 || after.refcount[spare] === 0) continue;
+    for (let head = 0; head < pages; head += folioPages) if (lost(before.pageState[head], after.pageState[head], PageBit.Present)) moved.set(head, spare);
+  }
+  return moved;
+}
+
+function pageCache(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
+  return forEachPage(after, (head) => {
+    const [was, is] = [before.pageState[head], after.pageState[head]];
+    const name = folioName(after, head);
+    const spare = moved.get(head);
+    return [
+      ...(gained(was, is, PageBit.Present) ? [`${name} enters the page cache`] : []),
+      ...(lost(was, is, PageBit.Present) ? [`${name} leaves the page cache`] : []),
+      ...(spare === undefined ? [] : [`its folio lives on as ${folioName(after, spare)}, refcount ${after.refcount[spare]}`]),
+      ...(gained(was, is, PageBit.UpToDate) && (was & PageBit.Present) !== 0 ? [`${name} is up to date`] : []),
+    ];
+  });
+}
+
+/* ---- mappings ---- */
+
+function forEachWindow(world: World, tell: (window: number) => readonly string[]): readonly string[] {
+  return Array.from({ length: world.shape.windows }, (_, window) => tell(window)).flat();
+}
+
+function entries(before: World, after: World): readonly string[] {
+  const { pages } = after.shape;
+  return forEachWindow(after, (window) =>
+    forEachPage(after, (page) => {
+      const [was, is] = [before.entry[window * pages + page], after.entry[window * pages + page]];
+      const name = `PTE of page ${page}${inWindow(after, window)}`;
+      const isStale = ((is & ~was) & (EntryBit.StaleMunmap | EntryBit.StaleZap)) !== 0;
+      return [
+        ...(gained(was, is, EntryBit.Present) ? [`${name} set${is & EntryBit.Dirty ? ', dirty' : ''}`] : []),
+        ...(lost(was, is, EntryBit.Present) ? [`${name} cleared${isStale ? ' (stale TLB)' : ''}`] : []),
+        ...(was & is & EntryBit.Present && gained(was, is, EntryBit.Dirty) ? [`${name} dirty`] : []),
+        ...(isFlushed(before, after, window, page) ? [`${name} flushed`] : []),
+      ];
+    }),
+  );
+}
+
+/** Whether a gather that has cleared the entry knows since this step that no TLB holds it. */
+function isFlushed(before: World, after: World, window: number, page: number): boolean {
+  if ((before.entry[window * after.shape.pages + page] & (EntryBit.StaleMunmap | EntryBit.StaleZap)) === 0) return false;
+  return before.gather.some(
+    (was, task) =>
+      was !== Gather.Flushed && after.gather[task] === Gather.Flushed &&
+      before.walkWindow[task] === window && page >= before.gatherStart[task] && page < before.gatherEnd[task],
+  );
+}
+
+function vmas(before: World, after: World): readonly string[] {
+  return forEachWindow(after, (window) => [
+    ...coverage(before, after, window, inMm, 'the mm'),
+    ...coverage(before, after, window, inIMmap, 'i_mmap'),
+  ]);
+}
+
+/** Runs of pages of a window that a tree has gained or lost. */
+function coverage(before: World, after: World, window: number, covers: typeof inMm, tree: string): readonly string[] {
+  const { pages } = after.shape;
+  const told: string[] = [];
+  for (let first = 0; first < pages; ) {
+    const now = covers(after, window, first);
+    let last = first;
+    while (last < pages && covers(after, window, last) === now && covers(before, window, last) !== now) last++;
+    const over = last - first === pages ? '' : ` over ${pagesName(first, last - first)}`;
+    if (last > first) told.push(`VMA${over}${inWindow(after, window)} ${now ? 'enters' : 'leaves'} ${tree}`);
+    first = Math.max(last, first + 1);
+  }
+  return told;
+}
+
+/* ---- stage-2 ---- */
+
+function stage2(before: World, after: World): readonly string[] {
+  const { regions, regionPages } = after.sizes;
+  const told = Array.from({ length: regions }, (_, region) => {
+    const [was, is] = [before.regionState[region], after.regionState[region]];
+    const first = region * regionPages;
+    const last = Math.min(first + regionPages, after.shape.pages);
+    const leaves = leafChanges(before, after, first, last);
+    const backed = gained(was, is, RegionBit.Backed) ? [`region ${region} is backed`] : [];
+    // A large leaf takes the place of small ones, and a split brings them: that is one change and not many.
+    if (gained(was, is, RegionBit.Leaf)) return [...backed, `large leaf of region ${region} set`];
+    if (lost(was, is, RegionBit.Leaf)) return [...backed, leaves.length > 0 ? splitName(after, region, first, last) : `large leaf of region ${region} cleared`];
+    return [...backed, ...leaves];
+  });
+  return [
+    ...told.flat(),
+    ...(after.invalidating[0] > before.invalidating[0] ? ['stage-2 invalidation begins'] : []),
+    ...(after.invalidating[0] < before.invalidating[0] ? ['stage-2 invalidation ends'] : []),
+  ];
+}
+
+function leafChanges(before: World, after: World, first: number, last: number): readonly string[] {
+  const told: string[] = [];
+  for (let page = first; page < last; page++) {
+    const [was, is] = [before.pageState[page], after.pageState[page]];
+    if (gained(was, is, PageBit.Leaf)) told.push(`stage-2 leaf of page ${page} set`);
+    if (lost(was, is, PageBit.Leaf)) told.push(`stage-2 leaf of page ${page} cleared`);
+  }
+  return told;
+}
+
+/** The step that splits a leaf also clears the first small one of its range. */
+function splitName(after: World, region: number, first: number, last: number): string {
+  const without = Array.from({ length: last - first }, (_, nth) => first + nth).filter((page) => (after.pageState[page] & PageBit.Leaf) === 0);
+  return `large leaf of region ${region} split${without.length === 0 ? '' : `, ${without.map((page) => `page ${page}`).join(' and ')} cleared`}`;
+}
+
+/* ---- folios ---- */
+
+function counts(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
+  const { folioOrder } = after.shape;
+  const { frames, folioPages } = after.sizes;
+  const told: string[] = [];
+  const skipped = new Set([...moved].flat());
+  for (let head = 0; head < frames; head += folioPages) {
+    const name = folioName(after, head);
+    if (!skipped.has(head)) {
+      const pins = folioOrder > 0 ? change(`pincount of ${name}`, before.pincount[head >> folioOrder], after.pincount[head >> folioOrder]) : [];
+      told.push(...references(before, after, head), ...pins);
+    }
+    for (let frame = head; frame < head + folioPages; frame++) told.push(...change(`mapcount of ${frameName(after, frame)}`, before.mapcount[frame], after.mapcount[frame]));
+  }
+  return told;
+}
+
+function references(before: World, after: World, head: number): readonly string[] {
+  const [was, is] = [before.refcount[head], after.refcount[head]];
+  // The index of a folio that moved keeps the puncher's reference for a moment; no folio has it.
+  if (is === 0 && before.flags.some((flags, task) => before.page[task] === head && lost(flags, after.flags[task], TaskFlag.Orphaned))) return [];
+  const [told] = change(`refcount of ${folioName(after, head)}`, was, is);
+  if (told === undefined) return [];
+  const pins = is - was >= GUP_PIN_COUNTING_BIAS - 1 ? ' (pinned)' : was - is >= GUP_PIN_COUNTING_BIAS - 1 ? ' (unpinned)' : '';
+  return [`${told}${is === 0 ? ' (freed)' : pins}`];
+}
+
+const change = (what: string, was: number, is: number): readonly string[] => (was === is ? [] : [`${what}: ${was} -> ${is}`]);
+
+const hexadecimal = (value: number): string => `0x${value.toString(16).toUpperCase()}`;
+
+/** A folio that moves takes its content along: only what differs behind the move is told. */
+function contents(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
+  const { folioPages } = after.sizes;
+  const cameFrom = new Map([...moved].map(([head, spare]) => [spare, head]));
+  return Array.from(after.content, (is, frame) => {
+    const head = cameFrom.get(frame & -folioPages);
+    const was = before.content[head === undefined ? frame : head + (frame & (folioPages - 1))];
+    return was === is ? [] : [`content of ${frameName(after, frame)}: ${hexadecimal(was)} -> ${hexadecimal(is)}`];
+  }).flat();
+}
+
+/* ---- holders ---- */
+
+const HOLDS: Readonly<Record<number, string>> = { [SlotKind.Pin]: 'pin', [SlotKind.LongTerm]: 'long-term pin', [SlotKind.Get]: 'get' };
+
+function buffers(before: World, after: World, names: ChangeNames): readonly string[] {
+  const { slotPages } = after.shape;
+  return Array.from(after.slotKind, (kind, slot) => {
+    const name = bufferName(names, slot);
+    const was = before.slotFrame.subarray(slot * slotPages, (slot + 1) * slotPages);
+    const is = after.slotFrame.subarray(slot * slotPages, (slot + 1) * slotPages);
+    const taken = [...is].filter((frame, place) => frame !== 0 && was[place] === 0).map((frame) => frameName(after, frame - 1));
+    const dropped = [...was].filter((frame, place) => frame !== 0 && is[place] === 0).map((frame) => frameName(after, frame - 1));
+    return [
+      ...(taken.length > 0 ? [`${name} holds ${taken.join(', ')} (${HOLDS[kind] ?? 'pin'})`] : []),
+      ...(dropped.length > 0 ? [`${name} drops ${dropped.join(', ')}`] : []),
+      ...(kind !== before.slotKind[slot] && kind === SlotKind.Refused ? [`${name} is refused`] : []),
+      ...(kind !== before.slotKind[slot] && kind === SlotKind.Bounced ? [`${name} is bounced`] : []),
+    ];
+  }).flat();
+}
+
+function batches(before: World, after: World, names: ChangeNames, moved: ReadonlyMap<number, number>): readonly string[] {
+  const { lruBatch } = after.shape;
+  const spares = new Set(moved.values());
+  return Array.from(after.lruCount, (is, cpu) => {
+    const was = before.lruCount[cpu];
+    const last = cpu * lruBatch + is - 1;
+    const frame = is === 0 ? -1 : after.lruPage[last] - 1;
+    // A full batch is drained before the page comes in; a page that became an orphan waits on in its place.
+    const isNew = is > was || (is > 0 && frame + 1 !== before.lruPage[last] && !spares.has(frame));
+    const whose = `LRU batch of ${threadName(names, cpu)}`;
+    return [...(was > 0 && (is === 0 || (isNew && is <= was)) ? [`${whose} drained`] : []), ...(isNew ? [`${whose} holds ${frameName(after, frame)}`] : [])];
+  }).flat();
+}
+
+/* ---- CPUs and processes ---- */
+
+const ASKS: Readonly<Record<number, string>> = { [CrossCall.Flush]: 'to flush', [CrossCall.Kick]: 'to leave the guest', [CrossCall.Drain]: 'to drain its LRU batch' };
+const ANSWERS: Readonly<Record<number, string>> = { [CrossCall.Flush]: 'flushes its TLB', [CrossCall.Kick]: 'leaves the guest', [CrossCall.Drain]: 'drains its LRU batch' };
+
+function crossCalls(before: World, after: World, names: ChangeNames): readonly string[] {
+  const { cpus, tasks } = after.shape;
+  const told: string[] = [];
+  for (let task = 0; task < tasks; task++) {
+    const was = before.callPending.subarray(task * cpus, (task + 1) * cpus);
+    const is = after.callPending.subarray(task * cpus, (task + 1) * cpus);
+    const asked = [...is.keys()].filter((cpu) => is[cpu] > was[cpu]).map((cpu) => threadName(names, cpu));
+    if (asked.length > 0) told.push(`asks ${asked.join(', ')} ${ASKS[after.callKind[task]]}`);
+    for (let cpu = 0; cpu < cpus; cpu++) if (is[cpu] < was[cpu]) told.push(`${ANSWERS[before.callKind[task]]} for ${threadName(names, task)}`);
+  }
+  for (let cpu = 0; cpu < cpus; cpu++) {
+    if (gained(before.flags[cpu], after.flags[cpu], TaskFlag.IrqOff)) told.push('interrupts off');
+    if (lost(before.flags[cpu], after.flags[cpu], TaskFlag.IrqOff)) told.push('interrupts on');
+  }
+  return told;
+}
+
+function processes(before: World, after: World): readonly string[] {
+  if (before.childAlive[0] === after.childAlive[0]) return [];
+  return [after.childAlive[0] === 0 ? 'the child exits' : 'the child begins'];
+}
+
+/* ---- locks ---- */
+
+/** What happened to a word with readers and a writer. */
+function lockChange(name: string, was: number, is: number): readonly string[] {
+  if (was === is) return [];
+  if (is === WRITER) return [`takes ${name} (write)`];
+  if (is === 0 || (was !== WRITER && is < was)) return [`drops ${name}`];
+  return [was === WRITER ? `downgrades ${name}` : `takes ${name} (read)`];
+}
+
+function rwLocks(before: World, after: World): readonly string[] {
+  return [
+    ...Array.from(after.mmapLock, (word, mm) => lockChange(`mmap_lock${of(ownerName(after, mm))}`, before.mmapLock[mm], word)).flat(),
+    ...lockChange('invalidate_lock', before.invalidateLock[0], after.invalidateLock[0]),
+    ...lockChange('i_mmap_rwsem', before.iMmapLock[0], after.iMmapLock[0]),
+    ...lockChange('mmu_lock', before.mmuLock[0], after.mmuLock[0]),
+  ];
+}
+
+const bitChange = (name: string, was: number, is: number, bit: number): readonly string[] =>
+  (was & bit) === (is & bit) ? [] : [`${is & bit ? 'takes' : 'drops'} ${name}`];
+
+function folioLocks(before: World, after: World): readonly string[] {
+  return forEachPage(after, (head) => bitChange(`folio lock of ${folioName(after, head)}`, before.pageState[head], after.pageState[head], PageBit.Locked));
+}
+
+function tableLocks(before: World, after: World): readonly string[] {
+  const { regions, regionPages } = after.sizes;
+  return Array.from(after.table, (bits, table) => {
+    const first = (table % regions) * regionPages;
+    const covered = pagesName(first, Math.min(regionPages, after.shape.pages - first));
+    return bitChange(`page-table lock of ${covered}${inWindow(after, Math.floor(table / regions))}`, before.table[table], bits, TableBit.Locked);
+  }).flat();
+}
