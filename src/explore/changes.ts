@@ -96,7 +96,7 @@ function inWindow(world: World, window: number): string {
 const of = (owner: string): string => (owner === '' ? '' : ` of ${owner}`);
 
 const threadName = ({ threads = [] }: ChangeNames, cpu: number): string => threads[cpu] ?? `CPU ${cpu}`;
-const bufferName = ({ buffers: known = [] }: ChangeNames, slot: number): string => known[slot] ?? `buffer ${slot}`;
+const bufferName = ({ buffers: known = [] }: ChangeNames, slot: number): string => `buffer ${known[slot] ?? slot}`;
 
 /* ---- the file ---- */
 
@@ -112,8 +112,8 @@ function shareability(before: World, after: World): readonly string[] {
     const [was, is] = [before.pageState[page], after.pageState[page]];
     return [
       ...(isPrivate(before, page) === isPrivate(after, page) ? [] : [`page ${page} becomes ${isPrivate(after, page) ? 'private' : 'shared'}`]),
-      ...(gained(was, is, PageBit.Asked) ? [`page ${page} was asked for by the guest`] : []),
-      ...(lost(was, is, PageBit.Asked) ? [`page ${page} is no longer asked for`] : []),
+      ...(gained(was, is, PageBit.Asked) ? [`guest asks to share page ${page}`] : []),
+      ...(lost(was, is, PageBit.Asked) ? [`guest no longer asks to share page ${page}`] : []),
       ...(gained(was, is, PageBit.Degraded) ? [`request for page ${page} given up`] : []),
       ...(lost(was, is, PageBit.Degraded) ? [`page ${page} is no longer given up`] : []),
       ...(gained(was, is, PageBit.Secondary) ? [`secondary MMU maps page ${page}`] : []),
@@ -162,9 +162,9 @@ function entries(before: World, after: World): readonly string[] {
       const name = `PTE of page ${page}${inWindow(after, window)}`;
       const isStale = ((is & ~was) & (EntryBit.StaleMunmap | EntryBit.StaleZap)) !== 0;
       return [
-        ...(gained(was, is, EntryBit.Present) ? [`${name} set${is & EntryBit.Dirty ? ', dirty' : ''}`] : []),
+        ...(gained(was, is, EntryBit.Present) ? [`${name} set`] : []),
         ...(lost(was, is, EntryBit.Present) ? [`${name} cleared${isStale ? ' (stale TLB)' : ''}`] : []),
-        ...(was & is & EntryBit.Present && gained(was, is, EntryBit.Dirty) ? [`${name} dirty`] : []),
+        ...(gained(was, is, EntryBit.Dirty) ? [`${name} dirty`] : []),
         ...(isFlushed(before, after, window, page) ? [`${name} flushed`] : []),
       ];
     }),
