@@ -1,0 +1,367 @@
+/**
+ * The machine of a litmus: a world, its host, and how far each thread has come. It chooses nothing: whoever holds it says
+ * which move comes next, and loads and saves its states.
+ *
+ * A move is a task's next step (with the free choice of a page where it begins an operation on `any`, and either end of a
+ * rest), or a CPU's acknowledgement of a call. With reductions a move takes several steps at once: `free` steps join what
+ * comes before them, an `acquire` what comes after it, a `release` what comes before it (`Mark` in src/model/step.ts).
+ *
+ * Differs from an engine with clocks: any waiter may win, and a rest takes no time.
+ */
+import { acknowledge, canAcknowledge } from '../model/crossCalls.ts';
+import { Errno } from '../model/errno.ts';
+import { buildHost } from '../model/host.ts';
+import type { Host, HostRules } from '../model/host.ts';
+import { Event } from '../model/meter.ts';
+import { Op } from '../model/operations.ts';
+import { setShareability, startWorld } from '../model/start.ts';
+import { DEPTH_MAX, Flow, Mark } from '../model/step.ts';
+import type { FlowKind } from '../model/step.ts';
+import { clearTask } from '../model/tasks.ts';
+import { UserError } from '../model/userError.ts';
+import { createWorld } from '../model/world.ts';
+import type { World } from '../model/world.ts';
+import type { Check, ConversionPolicy } from '../policies/policy.ts';
+import type { Litmus, LitmusOperation } from './litmus.ts';
+import { clearSignals, mayTouchMapping, shapeOfLitmus } from './litmusShape.ts';
+import { fits, resultId, resultText } from './results.ts';
+import type { Reductions } from './verdict.ts';
+
+/** Everything about a task's move that is not the task: how a rest ends, or which page an operation on `any` takes. */
+export const Choice = { None: 0, TimeOut: 1, FirstPage: 2 } as const;
+
+/** An operation that never comes to its end takes no more steps than this alone. */
+const STEPS_ALONE_MAX = 100_000;
+/** Steps that join one move; more of them without a stop is a loop. */
+const STEPS_JOINED_MAX = 10_000;
+
+export interface MachineOptions {
+  readonly litmus: Litmus;
+  readonly policy: ConversionPolicy;
+  readonly check: Check | undefined;
+  readonly reductions: Reductions;
+  /** Keep the result of every operation in the state, for the outcomes. */
+  readonly keepResults: boolean;
+}
+
+export class Machine {
+  readonly litmus: Litmus;
+  readonly rules: HostRules;
+  readonly world: World;
+  readonly host: Host;
+  readonly keepResults: boolean;
+  /** By thread: the operation that comes next (the one it is in has the number before). */
+  readonly next: Uint8Array;
+  /** By thread: the errno and the error offset's page (plus one) of its last conversion, and the value (plus one) that it has read; 0 between operations. */
+  readonly errno: Uint8Array;
+  readonly errorPage: Uint8Array;
+  readonly readValue: Uint16Array;
+  /** By thread and operation, where results are kept: the `resultId` of each that has ended. */
+  readonly results: Uint32Array;
+  readonly firstResult: readonly number[];
+  /** By program position: whether the step was ever taken. */
+  readonly taken: Uint8Array;
+
+  /** What the last move did: the operation that it ended (or thread -1), how, and whether it came to a rest. */
+  endedThread = -1;
+  endedOperation = 0;
+  endedResult = 0;
+  rested = false;
+
+  private readonly reductions: Reductions;
+  /** By CPU: 1 where its thread never touches memory through a mapping, so that nobody can see when it acknowledges. */
+  private readonly acknowledgesAtOnce: Uint8Array;
+  private readonly stateBytes: Uint8Array;
+  private readonly progressBytes: Uint8Array;
+  private readonly savedState: Uint8Array;
+  private readonly savedProgress: Uint8Array;
+
+  /** @throws UserError where an operation of `before` fails or never ends, or the world cannot be built */
+  constructor({ litmus, policy, check, reductions, keepResults }: MachineOptions) {
+    this.litmus = litmus;
+    this.reductions = reductions;
+    this.keepResults = keepResults;
+    this.rules = policy.rules({ check: check ?? 'refcount' });
+    const shape = shapeOfLitmus(litmus, policy);
+    this.world = createWorld(shape);
+    this.host = buildHost(this.rules, shape);
+    this.taken = new Uint8Array(this.host.program.run.length);
+    const { threads } = litmus;
+    const count = threads.length;
+    let place = 0;
+    this.firstResult = threads.map(({ operations }) => (place += operations.length) - operations.length);
+    const progress = new ArrayBuffer(count * 5 + (count % 2) + 4 + (keepResults ? place * 4 : 0) + 4);
+    let offset = 0;
+    const take = (bytes: number, align: number): number => {
+      const at = Math.ceil(offset / align) * align;
+      offset = at + bytes;
+      return at;
+    };
+    this.results = new Uint32Array(progress, take(keepResults ? place * 4 : 0, 4), keepResults ? place : 0);
+    this.readValue = new Uint16Array(progress, take(count * 2, 2), count);
+    this.next = new Uint8Array(progress, take(count, 1), count);
+    this.errno = new Uint8Array(progress, take(count, 1), count);
+    this.errorPage = new Uint8Array(progress, take(count, 1), count);
+    this.stateBytes = new Uint8Array(this.world.buffer);
+    this.progressBytes = new Uint8Array(progress);
+    this.savedState = new Uint8Array(this.stateBytes.length);
+    this.savedProgress = new Uint8Array(this.progressBytes.length);
+    this.acknowledgesAtOnce = Uint8Array.from({ length: shape.cpus }, (_, cpu) => (reductions.movers && !mayTouchMapping(litmus, cpu, this.rules.vmm?.bounces ?? false) ? 1 : 0));
+    startWorld(this.world, this.rules, { processOfCpu: threads.map(({ process }) => process), windowsPerProcess: litmus.world.windowsPerProcess });
+    for (const [page, shared] of litmus.world.shared.entries()) setShareability(this.world, page, shared);
+    for (const { thread, operation } of litmus.before) this.runAlone(thread, operation);
+  }
+
+  /** Remembers the state, for `restore`. */
+  keep(): void {
+    this.savedState.set(this.stateBytes);
+    this.savedProgress.set(this.progressBytes);
+  }
+
+  restore(): void {
+    this.stateBytes.set(this.savedState);
+    this.progressBytes.set(this.savedProgress);
+  }
+
+  /** Whether the state is, byte for byte, the one that was kept. */
+  get isAsKept(): boolean {
+    return this.stateBytes.every((byte, at) => byte === this.savedState[at]) && this.progressBytes.every((byte, at) => byte === this.savedProgress[at]);
+  }
+
+  /** All bytes of the state, as a copy. */
+  bytes(): Uint8Array {
+    const all = new Uint8Array(this.stateBytes.length + this.progressBytes.length);
+    all.set(this.stateBytes);
+    all.set(this.progressBytes, this.stateBytes.length);
+    return all;
+  }
+
+  load(bytes: Uint8Array): void {
+    this.stateBytes.set(bytes.subarray(0, this.stateBytes.length));
+    this.progressBytes.set(bytes.subarray(this.stateBytes.length));
+  }
+
+  /** Whether every operation of every thread has ended, and every device. */
+  get done(): boolean {
+    const { tasks } = this.world.shape;
+    for (let task = 0; task < tasks; task++) if (this.hasWork(task)) return false;
+    return true;
+  }
+
+  /** Whether the task is in an operation or can begin one. */
+  hasWork(task: number): boolean {
+    return this.world.pc[task * DEPTH_MAX] !== 0 || this.hasNext(task);
+  }
+
+  hasNext(task: number): boolean {
+    const { threads } = this.litmus;
+    return task < threads.length && this.next[task] < threads[task].operations.length;
+  }
+
+  /** The choices that the task's next move has, from `Choice.FirstPage` on; 0 where it begins no operation on `any`. */
+  pageChoices(task: number): number {
+    if (this.world.pc[task * DEPTH_MAX] !== 0) return 0;
+    return this.litmus.threads[task].operations[this.next[task]].page === 'any' ? this.world.shape.pages : 0;
+  }
+
+  /** The position of the step that the task would take. */
+  positionOf(task: number): number {
+    const { pc, depth } = this.world;
+    return pc[task * DEPTH_MAX] === 0 ? this.host.entries[this.litmus.threads[task].operations[this.next[task]].kind] : pc[task * DEPTH_MAX + depth[task]];
+  }
+
+  /**
+   * Takes the task's next move. Where it must wait it is not taken, and the state may be left in the middle of it: restore it.
+   * @returns whether the move was taken @throws Error where a model function throws: a lock out of order, a count below zero
+   */
+  step(task: number, choice: number): boolean {
+    const { world } = this;
+    const { program } = this.host;
+    const { marks, run } = program;
+    const { merge, movers } = this.reductions;
+    const { meter, pc, depth } = world;
+    const base = task * DEPTH_MAX;
+    this.endedThread = -1;
+    this.rested = false;
+    if (pc[base] === 0) this.begin(task, this.litmus.threads[task].operations[this.next[task]++], choice);
+    // Free steps, then one that others can see or a lock and what it is taken for, then releases and free steps.
+    let joinsNext = true;
+    let seen = false;
+    for (let steps = 0; ; steps++) {
+      const at = pc[base + depth[task]];
+      const mark = marks[at];
+      if (mark === Mark.Free) {
+        if (steps > 0 && !merge) return true;
+      } else if (seen) {
+        const joins = joinsNext ? mark === Mark.Steady || mark === Mark.Release : mark === Mark.Release && movers;
+        if (!joins) return true;
+        joinsNext = false;
+      } else if (steps > 0 && !merge) {
+        return true;
+      } else {
+        seen = true;
+        joinsNext = movers && mark === Mark.Acquire;
+      }
+      meter.event = Event.None;
+      const flow = run[at](world, task);
+      if (flow === Flow.Wait) return false;
+      this.taken[at] = 1;
+      this.listen(task);
+      if (flow === Flow.Sleep) {
+        this.rested = true;
+        if (choice !== Choice.TimeOut && !this.hasPatience(task)) return false;
+        this.follow(task, at, choice === Choice.TimeOut ? Flow.Otherwise : Flow.Next);
+      } else {
+        this.follow(task, at, flow);
+      }
+      if (pc[base] === 0) return true;
+      if (steps > STEPS_JOINED_MAX) throw new Error(`the steps from ${program.routineNames[at]}.${program.names[at]} on never come to one that others can see`);
+    }
+  }
+
+  /** Whether this CPU can acknowledge the calls of this task now. */
+  canAcknowledge(caller: number, cpu: number): boolean {
+    return canAcknowledge(this.world, caller, cpu);
+  }
+
+  acknowledge(caller: number, cpu: number): void {
+    this.endedThread = -1;
+    this.rested = false;
+    acknowledge(this.world, caller, cpu);
+  }
+
+  /** Acknowledgements that nobody can see are given as soon as they can be. */
+  acknowledgeUnseen(): void {
+    const { world, acknowledgesAtOnce } = this;
+    const { tasks, cpus } = world.shape;
+    for (let caller = 0; caller < tasks; caller++) {
+      if (world.callCount[caller] === 0) continue;
+      for (let cpu = 0; cpu < cpus; cpu++) if (acknowledgesAtOnce[cpu] === 1 && canAcknowledge(world, caller, cpu)) acknowledge(world, caller, cpu);
+    }
+  }
+
+  /** Whether the VMM tries the task's request once more. */
+  hasPatience(task: number): boolean {
+    return this.world.attempts[task] < this.litmus.world.patience;
+  }
+
+  /** Whether a rest may end in a time-out. */
+  get timesOut(): boolean {
+    return this.litmus.world.patience !== Infinity;
+  }
+
+  private begin(task: number, operation: LitmusOperation, choice: number): void {
+    const { world } = this;
+    const { kind, count, slot, window, value, flags } = operation;
+    const page = operation.page === 'any' ? choice - Choice.FirstPage : operation.page;
+    world.kind[task] = kind;
+    world.page[task] = page;
+    world.rangeStart[task] = page;
+    world.rangeEnd[task] = page + count;
+    world.window[task] = world.mm[task] * this.litmus.world.windowsPerProcess + window;
+    world.slot[task] = slot;
+    world.value[task] = value;
+    world.flags[task] = flags;
+    world.pc[task * DEPTH_MAX] = this.host.entries[kind];
+  }
+
+  /** Takes down what the step told the meter, as far as a result may need it later. */
+  private listen(task: number): void {
+    const { meter } = this.world;
+    if (task >= this.next.length) return;
+    if (meter.convertErrno > 0) {
+      this.errno[task] = meter.convertErrno;
+      this.errorPage[task] = meter.errorPage + 1;
+      meter.convertErrno = 0;
+      meter.errorPage = -1;
+    }
+    if (meter.readValue >= 0) {
+      this.readValue[task] = meter.readValue + 1;
+      meter.readValue = -1;
+    }
+  }
+
+  /** Moves the task's position on from `at`. */
+  private follow(task: number, at: number, flow: FlowKind): void {
+    const { world } = this;
+    const { pc, depth } = world;
+    const base = task * DEPTH_MAX;
+    if (flow === Flow.Next) pc[base + depth[task]] = at + 1;
+    else if (flow === Flow.Otherwise) pc[base + depth[task]] = this.host.program.otherwise[at];
+    else if (flow === Flow.Call) pc[base + ++depth[task]] = this.host.program.callee[at];
+    else if (depth[task] > 0) {
+      pc[base + depth[task]] = 0;
+      pc[base + --depth[task]]++;
+    } else {
+      this.endOperation(task);
+      clearTask(world, task);
+    }
+    // A VMM that never gives up has no use for the number of its attempts.
+    if (this.litmus.world.patience === Infinity) world.attempts[task] = 0;
+  }
+
+  private endOperation(task: number): void {
+    if (task >= this.next.length) return;
+    this.endedThread = task;
+    this.endedOperation = this.next[task] - 1;
+    this.endedResult = this.resultOf(task);
+    this.errno[task] = 0;
+    this.errorPage[task] = 0;
+    this.readValue[task] = 0;
+    // Operations of `before` end without a number.
+    if (this.keepResults && this.endedOperation >= 0) this.results[this.firstResult[task] + this.endedOperation] = this.endedResult;
+  }
+
+  private resultOf(task: number): number {
+    const { meter, outcome } = this.world;
+    const { event } = meter;
+    if (event === Event.RequestTimedOut || event === Event.RequestGaveUp) return resultId(this.errno[task], this.errorPage[task] - 1, -1);
+    const failed = meter.count[Op['access.failed']] > 0;
+    return failed ? resultId(outcome[task], -1, -1) : resultId(Errno.OK, -1, this.readValue[task] - 1);
+  }
+
+  /**
+   * Runs one operation to its end while everybody else rests, devices that it starts included. Rests time out at once.
+   * @throws UserError where it does not end as it should
+   */
+  private runAlone(thread: number, operation: LitmusOperation): void {
+    const { world } = this;
+    this.begin(thread, operation, Choice.FirstPage);
+    this.endedThread = -1;
+    let steps = 0;
+    const { tasks, cpus } = world.shape;
+    for (let moved = true; moved && steps < STEPS_ALONE_MAX; ) {
+      moved = false;
+      for (let task = 0; task < tasks; task++) {
+        const at = world.pc[task * DEPTH_MAX + world.depth[task]];
+        if (at === 0) continue;
+        clearSignals(world);
+        const flow = this.host.program.run[at](world, task);
+        if (flow !== Flow.Wait) {
+          this.listen(task);
+          this.follow(task, at, flow === Flow.Sleep ? Flow.Otherwise : flow);
+          moved = true;
+          steps++;
+        }
+        for (let cpu = 0; cpu < cpus; cpu++) if (canAcknowledge(world, task, cpu)) acknowledge(world, task, cpu);
+      }
+    }
+    const place = `${this.litmus.path}:${operation.line}`;
+    if (world.pc[thread * DEPTH_MAX] !== 0) {
+      throw new UserError({
+        what: `${place}: "${operation.text}" of \`before\` never ends`,
+        why: `it stands at ${this.host.program.names[this.positionOf(thread)]} while everybody else rests`,
+        fix: 'move it into a thread, or release first what it waits for',
+      });
+    }
+    const { expected = { errno: 'OK' } } = operation;
+    if (this.endedThread < 0 || !fits(this.endedResult, expected)) {
+      throw new UserError({
+        what: `${place}: "${operation.text}" of \`before\` ends with ${resultText(this.endedResult)}`,
+        why: `what comes before everything must end with ${expected.errno}, or as the file says`,
+        fix: 'state the result that it has behind `=>`, leave it out, or restrict `policies`',
+      });
+    }
+    this.endedThread = -1;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * Packing: a state as few 32-bit words, by code that is generated from the maxima of its fields.
+ *
+ * The locals of each task are packed apart and kept once in a table, and a state holds only their number there: tasks
+ * pass through few combinations of locals, and states combine them (Holzmann, "State Compression in Spin", 1997).
+ * No field lies across two words, so that packing and unpacking are shifts and masks.
+ */
+import { UserError } from '../model/userError.ts';
+
+/** One element of one typed array, and its largest value. Bits of `ghost` are no part of the state: they come back as zero. */
+export interface Field {
+  readonly array: Uint8Array | Uint16Array | Uint32Array | Int32Array;
+  readonly index: number;
+  readonly max: number;
+  readonly ghost?: number;
+}
+
+export interface Packing {
+  readonly words: number;
+  readonly bits: number;
+  /** Writes the fields to `out` from `at` on. */
+  pack(out: Uint32Array, at: number): void;
+  /** Reads them back. */
+  unpack(from: Uint32Array, at: number): void;
+}
+
+interface Placed {
+  readonly name: string;
+  readonly index: number;
+  readonly word: number;
+  readonly shift: number;
+  readonly mask: number;
+  readonly keep: number;
+}
+
+const bitsOf = (max: number): number => 32 - Math.clz32(max);
+
+/** Generates the code for a list of fields. Fields whose maximum is 0 take no room. */
+export function createPacking(fields: readonly Field[]): Packing {
+  const arrays = [...new Set(fields.map(({ array }) => array))];
+  const names = new Map(arrays.map((array, nth) => [array, `a${nth}`]));
+  let word = 0;
+  let used = 0;
+  let bits = 0;
+  const placed: Placed[] = [];
+  for (const { array, index, max, ghost = 0 } of fields) {
+    const width = bitsOf(max & ~ghost);
+    if (width === 0) continue;
+    if (used + width > 32) {
+      word++;
+      used = 0;
+    }
+    const mask = width === 32 ? 0xffffffff : (1 << width) - 1;
+    placed.push({ name: names.get(array) ?? '', index, word, shift: used, mask, keep: mask & ~ghost });
+    used += width;
+    bits += width;
+  }
+  const words = placed.length === 0 ? 0 : word + 1;
+  const zeros = fields.filter(({ max, ghost = 0 }) => bitsOf(max & ~ghost) === 0 && ghost !== 0);
+  const packLines = Array.from({ length: words }, (_, at) => {
+    const parts = placed.filter((field) => field.word === at).map(({ name, index, shift, keep }) => `(${name}[${index}] & ${keep >>> 0}) << ${shift}`);
+    return `out[at + ${at}] = ${parts.join(' | ')};`;
+  });
+  const unpackLines = [
+    ...Array.from({ length: words }, (_, at) => `const w${at} = from[at + ${at}];`),
+    ...placed.map(({ name, index, word: at, shift, mask }) => `${name}[${index}] = (w${at} >>> ${shift}) & ${mask >>> 0};`),
+    ...zeros.map(({ array, index }) => `${names.get(array)}[${index}] = 0;`),
+  ];
+  const code = `return { pack(out, at) { ${packLines.join('\n')} }, unpack(from, at) { ${unpackLines.join('\n')} } };`;
+  const build = new Function(...names.values(), code) as (...values: readonly Field['array'][]) => Pick<Packing, 'pack' | 'unpack'>;
+  return { words, bits, ...build(...arrays) };
+}
+
+const PRIMES = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35] as const;
+
+/** A hash of `words` words; the same on every machine. */
+export function hashWords(from: Uint32Array, at: number, words: number): number {
+  let hash = words;
+  for (let word = at; word < at + words; word++) {
+    hash = Math.imul(hash ^ from[word], PRIMES[0]);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), PRIMES[1]);
+  hash = Math.imul(hash ^ (hash >>> 13), PRIMES[2]);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** log2 of the rows of a chunk: a store grows by chunks, and never copies what it holds. */
+const CHUNK_ORDER = 16;
+const CHUNK_ROWS = 1 << CHUNK_ORDER;
+
+/**
+ * A set of rows of words, numbered in the order of their coming, which never forgets: for states it is the queue too.
+ * @throws UserError from `insert` where there is no memory for more
+ */
+export class RowSet {
+  readonly words: number;
+  /** How many rows there are. */
+  count = 0;
+  /** Whether the last `insert` found its row there already. */
+  wasKnown = false;
+  private readonly chunks: Uint32Array[] = [];
+  /** Row number plus one by hash; 0 = free. */
+  private index = new Uint32Array(1 << 12);
+
+  constructor(words: number) {
+    this.words = Math.max(1, words);
+  }
+
+  /** The number of the row that stands at `from[at]`, which comes in where it is new. */
+  insert(from: Uint32Array, at: number): number {
+    const { words } = this;
+    if (this.count * 3 > this.index.length * 2) this.grow();
+    const { index, chunks } = this;
+    const mask = index.length - 1;
+    let place = hashWords(from, at, words) & mask;
+    for (; index[place] !== 0; place = (place + 1) & mask) {
+      const row = index[place] - 1;
+      const chunk = chunks[row >>> CHUNK_ORDER];
+      const base = (row & (CHUNK_ROWS - 1)) * words;
+      let same = true;
+      for (let word = 0; word < words; word++) {
+        if (chunk[base + word] !== from[at + word]) {
+          same = false;
+          break;
+        }
+      }
+      if (same) {
+        this.wasKnown = true;
+        return row;
+      }
+    }
+    const row = this.count;
+    if ((row & (CHUNK_ROWS - 1)) === 0) this.chunks.push(allocate(CHUNK_ROWS * words));
+    const chunk = this.chunks[row >>> CHUNK_ORDER];
+    const base = (row & (CHUNK_ROWS - 1)) * words;
+    for (let word = 0; word < words; word++) chunk[base + word] = from[at + word];
+    index[place] = ++this.count;
+    this.wasKnown = false;
+    return row;
+  }
+
+  /** The number of the row that stands at `from[at]`, or -1. */
+  find(from: Uint32Array, at: number): number {
+    const { words, index, chunks } = this;
+    const mask = index.length - 1;
+    for (let place = hashWords(from, at, words) & mask; index[place] !== 0; place = (place + 1) & mask) {
+      const row = index[place] - 1;
+      const chunk = chunks[row >>> CHUNK_ORDER];
+      const base = (row & (CHUNK_ROWS - 1)) * words;
+      let word = 0;
+      while (word < words && chunk[base + word] === from[at + word]) word++;
+      if (word === words) return row;
+    }
+    return -1;
+  }
+
+  /** The chunk that holds a row, and where the row begins in it. */
+  chunkOf(row: number): Uint32Array {
+    return this.chunks[row >>> CHUNK_ORDER];
+  }
+
+  placeOf(row: number): number {
+    return (row & (CHUNK_ROWS - 1)) * this.words;
+  }
+
+  private grow(): void {
+    const larger = allocate(this.index.length * 2);
+    const mask = larger.length - 1;
+    for (let row = 0; row < this.count; row++) {
+      let place = hashWords(this.chunkOf(row), this.placeOf(row), this.words) & mask;
+      while (larger[place] !== 0) place = (place + 1) & mask;
+      larger[place] = row + 1;
+    }
+    this.index = larger;
+  }
+}
+
+/** Numbers that go with the rows of a set, one a row, growing by chunks. */
+export class RowColumn {
+  private readonly chunks: Uint32Array[] = [];
+
+  get(row: number): number {
+    return this.chunks[row >>> CHUNK_ORDER][row & (CHUNK_ROWS - 1)];
+  }
+
+  set(row: number, value: number): void {
+    const chunk = row >>> CHUNK_ORDER;
+    if (chunk >= this.chunks.length) this.chunks.push(allocate(CHUNK_ROWS));
+    this.chunks[chunk][row & (CHUNK_ROWS - 1)] = value;
+  }
+}
+
+function allocate(length: number): Uint32Array<ArrayBuffer> {
+  try {
+    return new Uint32Array(length);
+  } catch {
+    throw new UserError({
+      what: 'there are more states than memory',
+      why: `no memory for another ${Math.ceil((length * 4) / 0x100000)} MiB`,
+      fix: 'explore a smaller world (fewer pages, threads or operations), or bound the search with --max-states',
+    });
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * The search: all reachable states of a machine, breadth first, so that the path to the first violation is a shortest one.
+ *
+ * A state is expanded once: each task's move with each of its choices, each acknowledgement that a CPU can give. Nothing
+ * is asked twice: sentences about states when a state comes in, sentences about moves when a move is taken.
+ *
+ * Liveness needs no graph. A state whose moves include one to a later state is fine by induction from the back: following
+ * it, numbers rise until an end comes. Only states without such a move are looked at again, by passes over all states.
+ */
+import { recountWorld } from '../model/recount.ts';
+import { invariants } from '../model/invariants.ts';
+import type { Invariant } from '../model/invariants.ts';
+import { Op } from '../model/operations.ts';
+import { Choice } from './machine.ts';
+import type { Machine } from './machine.ts';
+import { RowColumn } from './packing.ts';
+import { errnoText, fits, resultText, succeeded } from './results.ts';
+import { endReachable, noExposure, noRogueAccess, nobodyStuck, sentenceOfThrow } from './sentences.ts';
+import { clearSignals } from './litmusShape.ts';
+import { pagesAreAlike } from './symmetry.ts';
+import { createStates } from './states.ts';
+import type { States } from './states.ts';
+import type { Reductions, SearchProgress } from './verdict.ts';
+import { Access } from '../workloads/workload.ts';
+
+/** A move as a number: the task and its choice, or the caller and the CPU that acknowledges. */
+export const moveOf = (task: number, choice: number): number => (task << 8) | choice;
+export const acknowledgementOf = (caller: number, cpu: number): number => 0x8000 | (caller << 8) | cpu;
+export const isAcknowledgement = (move: number): boolean => (move & 0x8000) !== 0;
+export const taskOf = (move: number): number => (move >> 8) & 0x7f;
+export const choiceOf = (move: number): number => move & 0xff;
+
+/** Something that is not as it must be: by which rule, in which state, after which move from it (or -1). */
+export interface Finding {
+  readonly rule: string;
+  readonly what: string;
+  readonly row: number;
+  readonly move: number;
+}
+
+export interface SearchResult {
+  readonly states: number;
+  readonly transitions: number;
+  readonly depth: number;
+  readonly exhaustive: boolean;
+  /** A sentence that does not hold (the search ended there), somebody stuck, an end out of reach, a result unlike the file's. */
+  readonly broken?: Finding;
+  readonly stuck?: Finding;
+  readonly differs?: Finding;
+  /** Outcomes by their texts, sorted; empty where results are not kept. */
+  readonly outcomes: readonly string[];
+  /** By fact of `sometimes`: whether it was seen. */
+  readonly seen: readonly boolean[];
+  /** Whether any to-private without an expected result succeeded, or there is none. */
+  readonly converts: boolean;
+}
+
+export interface SearchParameters {
+  readonly machine: Machine;
+  readonly reductions: Reductions;
+  readonly statesMax: number;
+  readonly onProgress?: ((progress: SearchProgress) => void) | undefined;
+  /** Takes every move twice and compares bytes; a step that must wait must have changed nothing. */
+  readonly suspicious?: boolean;
+}
+
+export interface Search {
+  readonly states: States;
+  readonly result: SearchResult;
+  /** The moves from the start to a state. */
+  pathTo(row: number): readonly number[];
+}
+
+/** States between two calls of `onProgress`. */
+const PROGRESS_STRIDE = 8192;
+
+export function search({ machine, reductions, statesMax, onProgress, suspicious = false }: SearchParameters): Search {
+  const { litmus, world } = machine;
+  const { count } = world.meter;
+  const states = createStates(machine, reductions);
+  const { rows } = states;
+  const parents = new RowColumn();
+  const moves = new RowColumn();
+  const always = new Set(litmus.always);
+  const asked = invariants.filter(({ name }) => always.has(name));
+  const asksExposure = always.has(noExposure.name);
+  const asksRogue = always.has(noRogueAccess.name);
+  const firstPageOnly = reductions.symmetry && pagesAreAlike(litmus, machine.rules.vmm !== undefined);
+  const seen = litmus.sometimes.map(() => false);
+  const outcomes = new Set<string>();
+  /** Expanded states without a move to a later one. */
+  let corners = 0;
+  let succeededOnce = !litmus.threads.some(({ operations }) => operations.some(({ kind, expected }) => kind === Access.ToPrivate && expected === undefined));
+  let transitions = 0;
+  let depth = 0;
+  let layerEnd = 1;
+  let broken: Finding | undefined;
+  let stuck: Finding | undefined;
+  let differs: Finding | undefined;
+  let exhaustive = true;
+
+  /** Takes a move from the kept state. @returns whether it was taken */
+  const take = (row: number, move: number): boolean => {
+    clearSignals(world);
+    try {
+      if (isAcknowledgement(move)) machine.acknowledge(taskOf(move), choiceOf(move));
+      else if (!machine.step(taskOf(move), choiceOf(move))) return false;
+      if (reductions.movers) machine.acknowledgeUnseen();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      broken = { rule: sentenceOfThrow(message).name, what: message, row, move };
+      return true;
+    }
+    return true;
+  };
+
+  const checkMove = (row: number, move: number): void => {
+    if (asksRogue && count[Op['access.rogue']] > 0) broken = { rule: noRogueAccess.name, what: 'an access of the host reaches a private page', row, move };
+    else if (asksExposure && count[Op['access.exposed']] > 0) broken = { rule: noExposure.name, what: 'a private page is within reach of the host', row, move };
+    if (machine.endedThread >= 0) checkResult(row, move);
+  };
+
+  const checkResult = (row: number, move: number): void => {
+    const { endedThread: thread, endedOperation: operation, endedResult: result } = machine;
+    const { kind, expected, text } = litmus.threads[thread].operations[operation];
+    if (expected === undefined) {
+      if (kind === Access.ToPrivate && succeeded(result)) succeededOnce = true;
+    } else if (differs === undefined && !fits(result, expected)) {
+      differs = { rule: 'expected', what: `"${text}" of ${litmus.threads[thread].name} ends with ${resultText(result)}`, row, move };
+    }
+    for (const [nth, fact] of litmus.sometimes.entries()) if (fact.thread === thread && fact.operation === operation && fits(result, fact.result)) seen[nth] = true;
+    for (const fact of litmus.never) {
+      if (differs !== undefined || fact.thread !== thread || fact.operation !== operation || !fits(result, fact.result)) continue;
+      differs = { rule: 'never', what: `"${text}" of ${litmus.threads[thread].name} ends with ${resultText(result)}`, row, move };
+    }
+  };
+
+  /** Puts the machine's state into the set. @returns its number */
+  const arrive = (row: number, move: number): number => {
+    const target = states.save();
+    if (rows.wasKnown) return target;
+    parents.set(target, row);
+    moves.set(target, move);
+    if (asked.length > 0) {
+      const what = brokenInvariant(machine, asked);
+      if (what !== undefined) broken = { ...what, row: target, move: -1 };
+    }
+    return target;
+  };
+
+  /** All moves that could be taken from the loaded state, in an order of their own: tasks first, then acknowledgements. */
+  const expand = (row: number): void => {
+    let latest = -1;
+    let taken = 0;
+    const attempt = (move: number): boolean => {
+      const did = take(row, move);
+      if (suspicious) broken ??= suspect(machine, row, move, did, () => take(row, move));
+      if (did && broken === undefined) {
+        checkMove(row, move);
+        transitions++;
+        taken++;
+        if (broken === undefined) {
+          const target = arrive(row, move);
+          if (target > latest) latest = target;
+        }
+      }
+      machine.restore();
+      return broken !== undefined;
+    };
+    forEachMove(machine, firstPageOnly, attempt);
+    if (broken !== undefined) return;
+    if (taken === 0) stuck = { rule: nobodyStuck.name, what: whoWaits(machine), row, move: -1 };
+    else if (latest <= row) corners++;
+  };
+
+  if (reductions.movers) machine.acknowledgeUnseen();
+  const start = states.save();
+  parents.set(start, 0);
+  moves.set(start, 0);
+  for (let row = 0; row < rows.count; row++) {
+    if (row === layerEnd) {
+      depth++;
+      layerEnd = rows.count;
+    }
+    if (rows.count > statesMax) {
+      exhaustive = false;
+      break;
+    }
+    states.load(row);
+    if (machine.done) {
+      if (machine.keepResults) outcomes.add(outcomeOf(machine));
+      continue;
+    }
+    machine.keep();
+    expand(row);
+    if (broken !== undefined || stuck !== undefined) break;
+    if (onProgress !== undefined && row % PROGRESS_STRIDE === 0) onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
+  }
+  if (broken === undefined && stuck === undefined && exhaustive && corners > 0) {
+    const lost = firstWithoutEnd(machine, states, take, firstPageOnly);
+    if (lost >= 0) stuck = { rule: endReachable.name, what: 'from here on no end can be reached', row: lost, move: -1 };
+  }
+
+  const result: SearchResult = {
+    states: rows.count,
+    transitions,
+    depth,
+    exhaustive: exhaustive && broken === undefined && stuck === undefined,
+    ...(broken === undefined ? {} : { broken }),
+    ...(stuck === undefined ? {} : { stuck }),
+    ...(differs === undefined ? {} : { differs }),
+    outcomes: [...outcomes].sort(),
+    seen,
+    converts: succeededOnce,
+  };
+  return {
+    states,
+    result,
+    pathTo(row) {
+      const path: number[] = [];
+      for (let at = row; at > 0; at = parents.get(at)) path.push(moves.get(at));
+      return path.reverse();
+    },
+  };
+}
+
+function brokenInvariant(machine: Machine, asked: readonly Invariant[]): { readonly rule: string; readonly what: string } | undefined {
+  const recount = recountWorld(machine.world, machine.host.program);
+  for (const { name, broken } of asked) {
+    const what = broken(machine.world, recount);
+    if (what !== undefined) return { rule: name, what };
+  }
+  return undefined;
+}
+
+/** "vcpu waits at lru.wait, host at mmapLock.read". */
+function whoWaits(machine: Machine): string {
+  const waiting: string[] = [];
+  for (let task = 0; task < machine.world.shape.tasks; task++) {
+    if (machine.hasWork(task)) waiting.push(`${machine.litmus.threads[task]?.name ?? 'a device'} waits at ${machine.host.program.names[machine.positionOf(task)]}`);
+  }
+  return waiting.join(', ');
+}
+
+/** The results of each thread's operations joined by blanks, threads by " | ". */
+function outcomeOf({ litmus, results, firstResult }: Machine): string {
+  return litmus.threads.map(({ operations }, thread) => operations.map((_, nth) => errnoText(results[firstResult[thread] + nth])).join(' ')).join(' | ');
+}
+
+/** Takes the same move again and compares; a move that was not taken must have changed nothing but what its thread began with. */
+function suspect(machine: Machine, row: number, move: number, did: boolean, again: () => boolean): Finding | undefined {
+  const first = machine.bytes();
+  const charged = machine.world.meter.count.slice();
+  machine.restore();
+  const second = again();
+  const same = second === did && machine.bytes().every((byte, at) => byte === first[at]) && machine.world.meter.count.every((times, at) => times === charged[at]);
+  return same ? undefined : { rule: 'kernel-arithmetic', what: 'the same step on the same state did something else', row, move };
+}
+
+/**
+ * Everything that could happen in the loaded state, tasks first, then acknowledgements; moves that must wait are among it.
+ * @param visit restores the state before it returns; true ends the visit @returns whether a visit ended it
+ */
+function forEachMove(machine: Machine, firstPageOnly: boolean, visit: (move: number) => boolean): boolean {
+  const { world } = machine;
+  const { tasks, cpus } = world.shape;
+  for (let task = 0; task < tasks; task++) {
+    if (!machine.hasWork(task)) continue;
+    const choices = machine.pageChoices(task);
+    if (choices > 0) {
+      const last = firstPageOnly && machine.next.every((next) => next === 0) ? 1 : choices;
+      for (let page = 0; page < last; page++) if (visit(moveOf(task, Choice.FirstPage + page))) return true;
+      continue;
+    }
+    if (visit(moveOf(task, Choice.None))) return true;
+    if (machine.rested && machine.timesOut && visit(moveOf(task, Choice.TimeOut))) return true;
+  }
+  for (let caller = 0; caller < tasks; caller++) {
+    if (world.callCount[caller] === 0) continue;
+    for (let cpu = 0; cpu < cpus; cpu++) if (machine.canAcknowledge(caller, cpu) && visit(acknowledgementOf(caller, cpu))) return true;
+  }
+  return false;
+}
+
+/** The first state from which no end can be reached, or -1. Passes from the last state to the first until nothing changes. */
+function firstWithoutEnd(machine: Machine, states: States, take: (row: number, move: number) => boolean, firstPageOnly: boolean): number {
+  const count = states.rows.count;
+  const good = new Uint8Array(count);
+  const isGood = (row: number): boolean => {
+    states.load(row);
+    if (machine.done) return true;
+    machine.keep();
+    const leadsOn = (move: number): boolean => {
+      const target = take(row, move) ? states.find() : -1;
+      machine.restore();
+      return target >= 0 && good[target] === 1;
+    };
+    return forEachMove(machine, firstPageOnly, leadsOn);
+  };
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let row = count - 1; row >= 0; row--) {
+      if (good[row] === 1 || !isGood(row)) continue;
+      good[row] = 1;
+      changed = true;
+    }
+  }
+  return good.indexOf(0);
+}

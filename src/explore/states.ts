@@ -1,0 +1,137 @@
+/** States: how those of a machine are packed, stored and loaded again. */
+import type { Column } from '../model/columns.ts';
+import { PageBit } from '../model/file.ts';
+import { DEPTH_MAX } from '../model/step.ts';
+import { UserError } from '../model/userError.ts';
+import { worldColumns } from '../model/world.ts';
+import type { WorldColumns } from '../model/world.ts';
+import { controlPoints } from './control.ts';
+import type { Machine } from './machine.ts';
+import { RowSet, createPacking } from './packing.ts';
+import type { Field } from './packing.ts';
+import { RESULT_MAX } from './results.ts';
+import { createSymmetry } from './symmetry.ts';
+import type { Reductions } from './verdict.ts';
+
+/** Bits of a task's number in the table of locals. */
+const LOCALS_BITS = 20;
+const LOCALS_MAX = 2 ** LOCALS_BITS - 1;
+
+export interface States {
+  /** Every state that came in, numbered in the order of its coming. */
+  readonly rows: RowSet;
+  readonly bits: number;
+  /** Puts the machine's state into its canonical form and into the set. @returns its number; `rows.wasKnown` says whether it was there */
+  save(): number;
+  /** The number of the machine's state (in its canonical form), or -1. */
+  find(): number;
+  load(row: number): void;
+}
+
+/** Bits that no step's behaviour depends on: ghosts, and in runs that are not lazy the guest's wishes. */
+function ghostsOf(name: string, { lazy }: { readonly lazy: boolean }): number {
+  if (name !== 'pageState') return 0;
+  return PageBit.Exposed | PageBit.NeighbourZapped | (lazy ? 0 : PageBit.Asked | PageBit.Degraded);
+}
+
+export function createStates(machine: Machine, reductions: Reductions): States {
+  const { world, host, litmus } = machine;
+  const { shape } = world;
+  const { tasks } = shape;
+  const points = controlPoints(host.program);
+  const control = new Uint32Array(tasks);
+  const symmetry = reductions.symmetry ? createSymmetry(machine) : undefined;
+
+  const columns = Object.entries(worldColumns as Readonly<Record<string, Column>>);
+  const fieldOf = (name: string, index: number, max: number): Field => ({
+    array: world[name as keyof WorldColumns] as Field['array'],
+    index,
+    max,
+    ghost: reductions.merge ? ghostsOf(name, shape) : 0,
+  });
+  const localsOf = (task: number): readonly Field[] => [
+    { array: control, index: task, max: points.count - 1 },
+    ...columns
+      .filter(([name, { axis }]) => axis === 'task' && name !== 'pc' && name !== 'depth')
+      .flatMap(([name, { length, max }]) => {
+        const stride = length(shape) / tasks;
+        return Array.from({ length: stride }, (_, at) => fieldOf(name, task * stride + at, max(shape)));
+      }),
+    ...(task < litmus.threads.length
+      ? [
+          { array: machine.next, index: task, max: litmus.threads[task].operations.length },
+          { array: machine.errno, index: task, max: 15 },
+          { array: machine.errorPage, index: task, max: 31 },
+          { array: machine.readValue, index: task, max: 256 },
+        ]
+      : []),
+  ];
+  const localPackings = Array.from({ length: tasks }, (_, task) => createPacking(localsOf(task)));
+  const localWords = Math.max(...localPackings.map(({ words }) => words));
+  const locals = new RowSet(localWords);
+  const ids = new Uint32Array(tasks);
+  const packing = createPacking([
+    ...Array.from({ length: tasks }, (_, task) => ({ array: ids, index: task, max: LOCALS_MAX })),
+    ...columns
+      .filter(([, { axis }]) => axis !== 'task')
+      .flatMap(([name, { length, max }]) => Array.from({ length: length(shape) }, (_, index) => fieldOf(name, index, max(shape)))),
+    ...Array.from(machine.results, (_, index) => ({ array: machine.results, index, max: RESULT_MAX })),
+  ]);
+  const rows = new RowSet(packing.words);
+  const packed = new Uint32Array(Math.max(1, packing.words));
+  // What each task's locals were when they were last loaded or saved: most moves change those of one task.
+  const last = new Uint32Array(tasks * localWords);
+  const lastIds = new Uint32Array(tasks).fill(0xffffffff);
+  const local = new Uint32Array(localWords);
+
+  const pack = (): void => {
+    symmetry?.canonicalize();
+    for (let task = 0; task < tasks; task++) {
+      control[task] = points.encode(world.pc, task * DEPTH_MAX, world.depth[task]);
+      localPackings[task].pack(local, 0);
+      const base = task * localWords;
+      let same = lastIds[task] !== 0xffffffff;
+      for (let word = 0; word < localWords; word++) {
+        if (last[base + word] === local[word]) continue;
+        same = false;
+        last[base + word] = local[word];
+      }
+      if (!same) lastIds[task] = locals.insert(local, 0);
+      ids[task] = lastIds[task];
+      if (ids[task] > LOCALS_MAX) {
+        throw new UserError({
+          what: `${litmus.path}: more than ${LOCALS_MAX} combinations of one thread's locals`,
+          why: `a state names each in ${LOCALS_BITS} bits`,
+          fix: 'explore a smaller world: fewer pages, operations or values',
+        });
+      }
+    }
+    packing.pack(packed, 0);
+  };
+
+  return {
+    rows,
+    bits: packing.bits,
+    save() {
+      pack();
+      return rows.insert(packed, 0);
+    },
+    find() {
+      pack();
+      return rows.find(packed, 0);
+    },
+    load(row) {
+      packing.unpack(rows.chunkOf(row), rows.placeOf(row));
+      for (let task = 0; task < tasks; task++) {
+        const id = ids[task];
+        const from = locals.chunkOf(id);
+        const at = locals.placeOf(id);
+        localPackings[task].unpack(from, at);
+        world.depth[task] = points.decode(control[task], world.pc, task * DEPTH_MAX);
+        if (lastIds[task] === id) continue;
+        lastIds[task] = id;
+        for (let word = 0; word < localWords; word++) last[task * localWords + word] = from[at + word];
+      }
+    },
+  };
+}
