@@ -30,6 +30,13 @@ import type { Reductions } from './verdict.ts';
 /** Everything about a task's move that is not the task: how a rest ends, or which page an operation on `any` takes. */
 export const Choice = { None: 0, TimeOut: 1, FirstPage: 2 } as const;
 
+/** A move as a number: the task and its choice, or the caller and the CPU that acknowledges. */
+export const moveOf = (task: number, choice: number): number => (task << 8) | choice;
+export const acknowledgementOf = (caller: number, cpu: number): number => 0x8000 | (caller << 8) | cpu;
+export const isAcknowledgement = (move: number): boolean => (move & 0x8000) !== 0;
+export const taskOf = (move: number): number => (move >> 8) & 0x7f;
+export const choiceOf = (move: number): number => move & 0xff;
+
 /** An operation that never comes to its end takes no more steps than this alone. */
 const STEPS_ALONE_MAX = 100_000;
 /** Steps that join one move; more of them without a stop is a loop. */
@@ -67,6 +74,8 @@ export class Machine {
   endedOperation = 0;
   endedResult = 0;
   rested = false;
+  /** Where set: every single step that moves consist of, as moves of a machine without reductions. */
+  recorded: number[] | undefined;
 
   private readonly reductions: Reductions;
   /** By CPU: 1 where its thread never touches memory through a mapping, so that nobody can see when it acknowledges. */
@@ -206,6 +215,8 @@ export class Machine {
       const flow = run[at](world, task);
       if (flow === Flow.Wait) return false;
       this.taken[at] = 1;
+      // A choice belongs to the step that began an operation, or that rests.
+      this.recorded?.push(moveOf(task, flow === Flow.Sleep || (steps === 0 && choice >= Choice.FirstPage) ? choice : Choice.None));
       this.listen(task);
       if (flow === Flow.Sleep) {
         this.rested = true;
@@ -219,6 +230,15 @@ export class Machine {
     }
   }
 
+  /** Takes a move from the loaded state. @returns whether it was taken @throws Error as `step` does */
+  take(move: number): boolean {
+    clearSignals(this.world);
+    if (isAcknowledgement(move)) this.acknowledge(taskOf(move), choiceOf(move));
+    else if (!this.step(taskOf(move), choiceOf(move))) return false;
+    if (this.reductions.movers) this.acknowledgeUnseen();
+    return true;
+  }
+
   /** Whether this CPU can acknowledge the calls of this task now. */
   canAcknowledge(caller: number, cpu: number): boolean {
     return canAcknowledge(this.world, caller, cpu);
@@ -227,6 +247,7 @@ export class Machine {
   acknowledge(caller: number, cpu: number): void {
     this.endedThread = -1;
     this.rested = false;
+    this.recorded?.push(acknowledgementOf(caller, cpu));
     acknowledge(this.world, caller, cpu);
   }
 
@@ -236,7 +257,11 @@ export class Machine {
     const { tasks, cpus } = world.shape;
     for (let caller = 0; caller < tasks; caller++) {
       if (world.callCount[caller] === 0) continue;
-      for (let cpu = 0; cpu < cpus; cpu++) if (acknowledgesAtOnce[cpu] === 1 && canAcknowledge(world, caller, cpu)) acknowledge(world, caller, cpu);
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        if (acknowledgesAtOnce[cpu] !== 1 || !canAcknowledge(world, caller, cpu)) continue;
+        this.recorded?.push(acknowledgementOf(caller, cpu));
+        acknowledge(world, caller, cpu);
+      }
     }
   }
 

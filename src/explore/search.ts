@@ -11,24 +11,16 @@ import { recountWorld } from '../model/recount.ts';
 import { invariants } from '../model/invariants.ts';
 import type { Invariant } from '../model/invariants.ts';
 import { Op } from '../model/operations.ts';
-import { Choice } from './machine.ts';
+import { Choice, acknowledgementOf, moveOf } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { RowColumn } from './packing.ts';
 import { errnoText, fits, resultText, succeeded } from './results.ts';
 import { endReachable, noExposure, noRogueAccess, nobodyStuck, sentenceOfThrow } from './sentences.ts';
-import { clearSignals } from './litmusShape.ts';
 import { pagesAreAlike } from './symmetry.ts';
 import { createStates } from './states.ts';
 import type { States } from './states.ts';
 import type { Reductions, SearchProgress } from './verdict.ts';
 import { Access } from '../workloads/workload.ts';
-
-/** A move as a number: the task and its choice, or the caller and the CPU that acknowledges. */
-export const moveOf = (task: number, choice: number): number => (task << 8) | choice;
-export const acknowledgementOf = (caller: number, cpu: number): number => 0x8000 | (caller << 8) | cpu;
-export const isAcknowledgement = (move: number): boolean => (move & 0x8000) !== 0;
-export const taskOf = (move: number): number => (move >> 8) & 0x7f;
-export const choiceOf = (move: number): number => move & 0xff;
 
 /** Something that is not as it must be: by which rule, in which state, after which move from it (or -1). */
 export interface Finding {
@@ -67,8 +59,18 @@ export interface SearchParameters {
 export interface Search {
   readonly states: States;
   readonly result: SearchResult;
+  /** The first state of each layer: all states at one distance from the start. */
+  readonly layers: readonly number[];
+  /** By outcome: the first state that has it. */
+  readonly outcomeRows: ReadonlyMap<string, number>;
   /** The moves from the start to a state. */
   pathTo(row: number): readonly number[];
+}
+
+/** The sentence about moves that the last one broke, by what it counted. */
+export function ruleOfCounts(count: Float64Array, asksExposure: boolean, asksRogue: boolean): string | undefined {
+  if (asksRogue && count[Op['access.rogue']] > 0) return noRogueAccess.name;
+  return asksExposure && count[Op['access.exposed']] > 0 ? noExposure.name : undefined;
 }
 
 /** States between two calls of `onProgress`. */
@@ -87,7 +89,8 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
   const asksRogue = always.has(noRogueAccess.name);
   const firstPageOnly = reductions.symmetry && pagesAreAlike(litmus, machine.rules.vmm !== undefined);
   const seen = litmus.sometimes.map(() => false);
-  const outcomes = new Set<string>();
+  const outcomeRows = new Map<string, number>();
+  const layers = [0];
   /** Expanded states without a move to a later one. */
   let corners = 0;
   let succeededOnce = !litmus.threads.some(({ operations }) => operations.some(({ kind, expected }) => kind === Access.ToPrivate && expected === undefined));
@@ -101,22 +104,18 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
 
   /** Takes a move from the kept state. @returns whether it was taken */
   const take = (row: number, move: number): boolean => {
-    clearSignals(world);
     try {
-      if (isAcknowledgement(move)) machine.acknowledge(taskOf(move), choiceOf(move));
-      else if (!machine.step(taskOf(move), choiceOf(move))) return false;
-      if (reductions.movers) machine.acknowledgeUnseen();
+      return machine.take(move);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       broken = { rule: sentenceOfThrow(message).name, what: message, row, move };
       return true;
     }
-    return true;
   };
 
   const checkMove = (row: number, move: number): void => {
-    if (asksRogue && count[Op['access.rogue']] > 0) broken = { rule: noRogueAccess.name, what: 'an access of the host reaches a private page', row, move };
-    else if (asksExposure && count[Op['access.exposed']] > 0) broken = { rule: noExposure.name, what: 'a private page is within reach of the host', row, move };
+    const rule = ruleOfCounts(count, asksExposure, asksRogue);
+    if (rule !== undefined) broken = { rule, what: '', row, move };
     if (machine.endedThread >= 0) checkResult(row, move);
   };
 
@@ -180,6 +179,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
   for (let row = 0; row < rows.count; row++) {
     if (row === layerEnd) {
       depth++;
+      layers.push(row);
       layerEnd = rows.count;
     }
     if (rows.count > statesMax) {
@@ -188,7 +188,8 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     }
     states.load(row);
     if (machine.done) {
-      if (machine.keepResults) outcomes.add(outcomeOf(machine));
+      const outcome = machine.keepResults ? outcomeOf(machine) : '';
+      if (machine.keepResults && !outcomeRows.has(outcome)) outcomeRows.set(outcome, row);
       continue;
     }
     machine.keep();
@@ -209,13 +210,15 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     ...(broken === undefined ? {} : { broken }),
     ...(stuck === undefined ? {} : { stuck }),
     ...(differs === undefined ? {} : { differs }),
-    outcomes: [...outcomes].sort(),
+    outcomes: [...outcomeRows.keys()].sort(),
     seen,
     converts: succeededOnce,
   };
   return {
     states,
     result,
+    layers,
+    outcomeRows,
     pathTo(row) {
       const path: number[] = [];
       for (let at = row; at > 0; at = parents.get(at)) path.push(moves.get(at));
@@ -261,7 +264,7 @@ function suspect(machine: Machine, row: number, move: number, did: boolean, agai
  * Everything that could happen in the loaded state, tasks first, then acknowledgements; moves that must wait are among it.
  * @param visit restores the state before it returns; true ends the visit @returns whether a visit ended it
  */
-function forEachMove(machine: Machine, firstPageOnly: boolean, visit: (move: number) => boolean): boolean {
+export function forEachMove(machine: Machine, firstPageOnly: boolean, visit: (move: number) => boolean): boolean {
   const { world } = machine;
   const { tasks, cpus } = world.shape;
   for (let task = 0; task < tasks; task++) {

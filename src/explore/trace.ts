@@ -1,0 +1,308 @@
+/**
+ * Traces: the way from the start to a finding, made as short and as easy to read as it can be, and told in words.
+ *
+ * A search without reductions finds a shortest one, step by step; among the shortest the one with the fewest switches between
+ * tasks is taken, then the one that begins the fewest operations. Where such a search would be too large, the trace of the
+ * reduced search is written out in single steps.
+ */
+import { openWays } from '../model/exposure.ts';
+import { isPrivate } from '../model/file.ts';
+import { DEPTH_MAX } from '../model/step.ts';
+import { UserError } from '../model/userError.ts';
+import { copyWorld, createWorld } from '../model/world.ts';
+import { describeChanges } from './changes.ts';
+import { Choice, Machine, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './machine.ts';
+import type { MachineOptions } from './machine.ts';
+import { fits, resultText } from './results.ts';
+import { forEachMove, ruleOfCounts, search } from './search.ts';
+import type { Finding, Search } from './search.ts';
+import { noExposure, noRogueAccess, nobodyStuck, sentenceOfThrow, sentences } from './sentences.ts';
+import { NO_REDUCTIONS } from './verdict.ts';
+import type { Counterexample, TraceStep } from './verdict.ts';
+
+/** States of a search for a shortest trace; beyond them the trace of the reduced search has to do. */
+const STATES_FOR_SHORTEST = 200_000;
+
+export type MachineParts = Omit<MachineOptions, 'reductions'>;
+
+/** The single steps from the start to a finding of a reduced search. */
+function writtenOut(parts: MachineParts, machine: Machine, found: Search, { row, move }: Finding): readonly number[] {
+  const path = [...found.pathTo(row), ...(move < 0 ? [] : [move])];
+  found.states.load(0);
+  machine.recorded = [];
+  for (const one of path) {
+    try {
+      machine.take(one);
+    } catch {
+      // The last step of the trace throws: it is the finding.
+      machine.recorded.push(one);
+    }
+  }
+  const steps = machine.recorded;
+  machine.recorded = undefined;
+  return isLegal(parts, steps) ? steps : path;
+}
+
+/** With threads that swap their names on the way a reduced trace is no run of any threads; its moves are then found by their states. */
+function isLegal(parts: MachineParts, moves: readonly number[]): boolean {
+  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
+  return moves.every((move, nth) => nth === moves.length - 1 || taken(machine, move));
+}
+
+function taken(machine: Machine, move: number): boolean {
+  try {
+    return machine.take(move);
+  } catch {
+    return false;
+  }
+}
+
+/** Weight of a switch between tasks against the begin of an operation. */
+const SWITCH = 64;
+const NO_WAY = 0x7fffffff;
+
+/** Among all shortest ways to a finding of the same rule: the moves of one with the fewest switches. */
+function withFewestSwitches(machine: Machine, { states, layers }: Search, { rule, row, move }: Finding): readonly number[] {
+  const { world, litmus } = machine;
+  const { tasks } = world.shape;
+  const last = layers.findLastIndex((first) => first <= row);
+  const end = layers[last + 1] ?? states.rows.count;
+  const kinds = tasks + 1;
+  // By state and the task that moved last (plus one): the least cost of coming there, and how.
+  const cost = new Int32Array(end * kinds).fill(NO_WAY);
+  const from = new Int32Array(end * kinds).fill(-1);
+  const via = new Uint16Array(end * kinds);
+  cost[0] = 0;
+  let best = NO_WAY;
+  let bestKey = -1;
+  let bestMove = -1;
+  const actor = (one: number): number => (isAcknowledgement(one) ? choiceOf(one) : taskOf(one));
+
+  for (let at = 0; at < end; at++) {
+    let reached = false;
+    for (let kind = 0; kind < kinds; kind++) reached ||= cost[at * kinds + kind] !== NO_WAY;
+    if (!reached) continue;
+    const isLast = at >= layers[last];
+    if (isLast && move < 0 && at !== row) continue;
+    const layer = layers.findLastIndex((first) => first <= at);
+    states.load(at);
+    machine.keep();
+    if (isLast && move < 0) {
+      for (let kind = 0; kind < kinds; kind++) if (cost[at * kinds + kind] < best) [best, bestKey] = [cost[at * kinds + kind], at * kinds + kind];
+      continue;
+    }
+    forEachMove(machine, false, (one) => {
+      const who = actor(one) + 1;
+      const begins = !isAcknowledgement(one) && world.pc[taskOf(one) * DEPTH_MAX] === 0 ? 1 : 0;
+      let isGoal = false;
+      let target = -1;
+      try {
+        if (machine.take(one)) {
+          isGoal = isLast && breaks(machine, rule);
+          if (!isLast && ruleOfCounts(world.meter.count, true, true) === undefined) target = states.find();
+        }
+      } catch (error) {
+        isGoal = isLast && sentenceOfThrow(error instanceof Error ? error.message : '').name === rule;
+      }
+      machine.restore();
+      // Only ways that lead one layer on are shortest.
+      if (target >= 0 && (target < layers[layer + 1] || target >= (layers[layer + 2] ?? states.rows.count) || target >= end)) target = -1;
+      if (!isGoal && target < 0) return false;
+      for (let kind = 0; kind < kinds; kind++) {
+        const before = cost[at * kinds + kind];
+        if (before === NO_WAY) continue;
+        const after = before + begins + (kind === who ? 0 : SWITCH);
+        if (isGoal && after < best) [best, bestKey, bestMove] = [after, at * kinds + kind, one];
+        if (target < 0 || after >= cost[target * kinds + who]) continue;
+        cost[target * kinds + who] = after;
+        from[target * kinds + who] = at * kinds + kind;
+        via[target * kinds + who] = one;
+      }
+      return false;
+    });
+  }
+  if (bestKey < 0) return [];
+  const moves = bestMove < 0 ? [] : [bestMove];
+  for (let key = bestKey; from[key] >= 0; key = from[key]) moves.push(via[key]);
+  void litmus;
+  return moves.reverse();
+}
+
+/** Whether the move that the machine has just taken broke the rule. */
+function breaks({ litmus, world, endedThread, endedOperation, endedResult }: Machine, rule: string): boolean {
+  if (rule === noExposure.name || rule === noRogueAccess.name) return ruleOfCounts(world.meter.count, rule === noExposure.name, rule === noRogueAccess.name) === rule;
+  if (endedThread < 0) return false;
+  if (rule === 'expected') {
+    const { expected } = litmus.threads[endedThread].operations[endedOperation];
+    return expected !== undefined && !fits(endedResult, expected);
+  }
+  return rule === 'never' && litmus.never.some(({ thread, operation, result }) => thread === endedThread && operation === endedOperation && fits(endedResult, result));
+}
+
+/** The steps that lead to a finding, each a move of a machine without reductions. */
+export function shortestSteps(parts: MachineParts, reduced: { readonly machine: Machine; readonly found: Search }, finding: Finding, findingOf: (found: Search) => Finding | undefined): readonly number[] {
+  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
+  const found = search({ machine, reductions: NO_REDUCTIONS, statesMax: STATES_FOR_SHORTEST });
+  const same = findingOf(found);
+  if (same === undefined || same.rule !== finding.rule) return writtenOut(parts, reduced.machine, reduced.found, finding);
+  const fewest = withFewestSwitches(machine, found, same);
+  return fewest.length > 0 ? fewest : [...found.pathTo(same.row), ...(same.move < 0 ? [] : [same.move])];
+}
+
+/* ---- in words ---- */
+
+const actorNames = ({ litmus, world }: Machine): readonly string[] => [
+  ...litmus.threads.map(({ name }) => name),
+  ...Array.from({ length: world.shape.tasks - litmus.threads.length }, (_, device) => `device${device}`),
+];
+
+/** "vcpu*14 host*3 host?1 vcpu@host": steps of a thread, an operation begun on page 1, an acknowledgement of host's call, `!` a time-out. */
+function scheduleOf(moves: readonly number[], names: readonly string[]): string {
+  const words: string[] = [];
+  let name = '';
+  let steps = 0;
+  const flush = (): void => {
+    if (steps > 0) words.push(steps === 1 ? name : `${name}*${steps}`);
+    steps = 0;
+  };
+  for (const move of moves) {
+    const choice = choiceOf(move);
+    const task = taskOf(move);
+    if (!isAcknowledgement(move) && choice === Choice.None) {
+      if (names[task] !== name) flush();
+      name = names[task];
+      steps++;
+      continue;
+    }
+    flush();
+    if (isAcknowledgement(move)) words.push(`${names[choice]}@${names[task]}`);
+    else words.push(choice === Choice.TimeOut ? `${names[task]}!` : `${names[task]}?${choice - Choice.FirstPage}`);
+  }
+  flush();
+  return words.join(' ');
+}
+
+/** The moves of a schedule. @throws UserError for a word that is none */
+function movesOf(schedule: string, names: readonly string[]): readonly { readonly move: number; readonly word: string }[] {
+  return schedule.split(/\s+/).filter((word) => word !== '').flatMap((word) => {
+    const [, name, sign = '', rest = ''] = /^([^*?!@\s]+)(?:([*?!@])(.*))?$/.exec(word) ?? [];
+    const task = names.indexOf(name ?? '');
+    const other = sign === '@' ? names.indexOf(rest) : 0;
+    const number = Number(rest);
+    const isWrong = task < 0 || other < 0 || (sign === '!' && rest !== '') || ((sign === '*' || sign === '?') && !(/^\d{1,6}$/.test(rest) && number < 100_000));
+    if (isWrong) {
+      throw new UserError({
+        what: `"${word}" is no part of a schedule`,
+        why: `a schedule has words like ${names[0]}*3 (three steps), ${names[0]}?1 (an operation begun on page 1), ${names[0]}! (a time-out), ${names[0]}@${names[names.length - 1]} (an acknowledgement); there are ${names.join(', ')}`,
+        fix: 'take the schedule as a counterexample printed it',
+      });
+    }
+    if (sign === '@') return [{ move: acknowledgementOf(other, task), word }];
+    if (sign === '!') return [{ move: moveOf(task, Choice.TimeOut), word }];
+    if (sign === '?') return [{ move: moveOf(task, Choice.FirstPage + number), word }];
+    return Array.from({ length: sign === '*' ? number : 1 }, () => ({ move: moveOf(task, Choice.None), word }));
+  });
+}
+
+/** What follows a schedule, in words. Where a step throws or breaks a sentence about moves the trace ends there. */
+export function tell(parts: MachineParts, moves: readonly number[], rule: string, what: string): Counterexample {
+  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
+  const { world, host, litmus } = machine;
+  const names = actorNames(machine);
+  const before = createWorld(world.shape);
+  const steps: TraceStep[] = [];
+  let found = what;
+  for (const move of moves) {
+    copyWorld(world, before);
+    const task = taskOf(move);
+    const begins = isAcknowledgement(move) || world.pc[task * DEPTH_MAX] !== 0 ? undefined : litmus.threads[task].operations[machine.next[task]];
+    const step = stepName(machine, move, names);
+    let thrown: string | undefined;
+    try {
+      machine.take(move);
+    } catch (error) {
+      thrown = error instanceof Error ? error.message : String(error);
+    }
+    const { others, locks } = describeChanges(before, world, { threads: names, buffers: litmus.buffers });
+    steps.push({
+      thread: isAcknowledgement(move) ? choiceOf(move) : task,
+      step,
+      ...(begins === undefined ? {} : { begins: begins.page === 'any' ? `${begins.text} (page ${choiceOf(move) - Choice.FirstPage})` : begins.text }),
+      ...(machine.endedThread < 0 || isAcknowledgement(move) ? {} : { ends: resultText(machine.endedResult) }),
+      changes: others,
+      locks,
+    });
+    if (thrown !== undefined) found = thrown;
+  }
+  if (rule === noExposure.name || rule === noRogueAccess.name) found = exposed(machine);
+  void host;
+  const { sentence, why } = sentences.find(({ name }) => name === rule) ?? RESULT_RULES[rule] ?? { sentence: '', why: '' };
+  return { rule, sentence, what: found, why, threads: names, steps, schedule: scheduleOf(moves, names) };
+}
+
+const RESULT_RULES: Readonly<Record<string, { readonly sentence: string; readonly why: string }>> = {
+  expected: { sentence: 'every operation ends as the file says', why: 'the policy does not do what the scenario takes for granted' },
+  never: { sentence: 'what the file says never happens does not', why: 'an outcome that was excluded can be reached' },
+  sometimes: { sentence: 'what the file says can happen does, in some interleaving', why: 'a protocol that refuses everything is safe and useless' },
+  outcomes: { sentence: 'the outcomes are those that the file states, all of them and no other', why: 'the protocol can end in a way that nobody thought of, or never ends in one that was relied on' },
+};
+
+function stepName(machine: Machine, move: number, names: readonly string[]): string {
+  if (isAcknowledgement(move)) return `ack(${names[taskOf(move)]})`;
+  return choiceOf(move) === Choice.TimeOut ? 'timeout' : machine.host.program.names[machine.positionOf(taskOf(move))];
+}
+
+/** Which private pages are within reach, and by which way. */
+function exposed({ world, host }: Machine): string {
+  const pages: string[] = [];
+  for (let page = 0; page < world.shape.pages; page++) {
+    if (!isPrivate(world, page)) continue;
+    const ways = openWays(world, host.program, page);
+    if (ways.length > 0) pages.push(`page ${page} is private and within reach by ${ways.map(({ letter, sentence }) => `(${letter}) ${sentence}`).join(' and ')}`);
+  }
+  return pages.length > 0 ? pages.join('; ') : 'the host reaches a private page';
+}
+
+/** Follows a schedule. @throws UserError where the machine cannot */
+export function follow(parts: MachineParts, schedule: string): Counterexample {
+  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
+  const names = actorNames(machine);
+  const moves = movesOf(schedule, names);
+  const { count } = machine.world.meter;
+  let rule = '';
+  for (const [nth, { move, word }] of moves.entries()) {
+    const task = taskOf(move);
+    const canMove = isAcknowledgement(move) ? machine.canAcknowledge(task, choiceOf(move)) : machine.hasWork(task) && hasChoice(machine, task, choiceOf(move));
+    let moved = false;
+    try {
+      moved = canMove && machine.take(move);
+    } catch (error) {
+      rule = sentenceOfThrow(error instanceof Error ? error.message : '').name;
+      return tell(parts, moves.slice(0, nth + 1).map((one) => one.move), rule, '');
+    }
+    if (!moved) {
+      throw new UserError({
+        what: `the schedule cannot be followed: "${word}" (move ${nth + 1} of ${moves.length}) is not possible there`,
+        why: canMove ? 'that step has to wait' : 'that thread has nothing to do, has no such choice, or has no such call to acknowledge',
+        fix: 'replay it with the policy, the check and the file that it was printed with',
+      });
+    }
+    rule = ruleOfCounts(count, true, true) ?? rule;
+    const { endedThread, endedOperation, endedResult } = machine;
+    const expected = endedThread < 0 ? undefined : parts.litmus.threads[endedThread].operations[endedOperation].expected;
+    if (rule === '' && expected !== undefined && !fits(endedResult, expected)) rule = 'expected';
+  }
+  machine.keep();
+  const isStuck = rule === '' && !machine.done && !forEachMove(machine, false, (one) => {
+    const moved = taken(machine, one);
+    machine.restore();
+    return moved;
+  });
+  return tell(parts, moves.map(({ move }) => move), isStuck ? nobodyStuck.name : rule, '');
+}
+
+/** Whether the task's next move has this choice. */
+function hasChoice(machine: Machine, task: number, choice: number): boolean {
+  const pages = machine.pageChoices(task);
+  return pages > 0 ? choice >= Choice.FirstPage && choice < Choice.FirstPage + pages : choice < Choice.FirstPage;
+}
