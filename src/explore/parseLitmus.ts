@@ -12,8 +12,9 @@ import { lookupIn, mentionsOf, parseExpect, parseFacts, parseOutcomes, refuseCon
 import type { Mention } from './litmusExpectations.ts';
 import { parseOperation } from './litmusOperations.ts';
 import type { OperationContext } from './litmusOperations.ts';
-import { booleanOf, choiceOf, entriesOf, fieldsOf, integerOf, listOf, mistakeIn, readYaml, textOf, wrongKind } from './litmusYaml.ts';
+import { booleanOf, choiceOf, entriesOf, fieldsOf, integerOf, listOf, mistakeIn, readYaml, suggestion, textOf, wrongKind } from './litmusYaml.ts';
 import type { MistakeAt, YamlEntry, YamlNode } from './litmusYaml.ts';
+import { sentences } from './sentences.ts';
 
 export type { Mention } from './litmusExpectations.ts';
 
@@ -90,7 +91,7 @@ export function readLitmus(text: string, path: string): { readonly litmus: Litmu
     threads,
     before,
     buffers,
-    always: always?.map((one) => one.name) ?? [],
+    always: (always ?? sentences).map((one) => one.name),
     sometimes,
     never,
     ...(policies === undefined ? {} : { policies: policies.map((one) => one.name) }),
@@ -234,17 +235,15 @@ function parseBefore(mistake: MistakeAt, entry: YamlEntry | undefined, heads: re
   if (entry === undefined) return [];
   const names = heads.map(({ name }) => name);
   return listOf(mistake, entry.node, 'before').map((item) => {
-    const [{ key, node }, ...more] = [...fieldsOf(mistake, item, 'before', names).values(), ...noEntry(mistake, item)];
-    if (more.length > 0) throw mistake(more[0].line, { what: 'two threads in one item of `before`', why: 'its operations run one after the other', fix: 'write each as an item of its own: - THREAD: OPERATION' });
-    const thread = names.indexOf(key);
-    return { thread, operation: operationIn(heads[thread].role, node) };
+    const [first, second] = entriesOf(mistake, item, 'before');
+    if (first === undefined) throw wrongKind(mistake, item, 'before', 'a list of THREAD: OPERATION');
+    if (second !== undefined) {
+      throw mistake(second.line, { what: 'two operations in one item of `before`', why: 'they run one after the other', fix: 'write each as an item of its own: - THREAD: OPERATION' });
+    }
+    const thread = names.indexOf(first.key);
+    if (thread < 0) throw mistake(first.line, { what: `unknown thread "${first.key}"`, why: `the threads are ${names.join(', ')}`, fix: suggestion(first.key, names) });
+    return { thread, operation: operationIn(heads[thread].role, first.node) };
   });
-}
-
-/** @throws UserError for a map without entries */
-function noEntry(mistake: MistakeAt, node: YamlNode): readonly YamlEntry[] {
-  if (node.kind === 'map' && node.entries.length === 0) throw wrongKind(mistake, node, 'before', 'a list of THREAD: OPERATION');
-  return [];
 }
 
 function parseThreads(mistake: MistakeAt, heads: readonly ThreadHead[], operationIn: ReadOperation): readonly LitmusThread[] {
