@@ -4,7 +4,7 @@
  * Only plain data: anchors, aliases, tags and merge keys are refused. Keys are words, and stand once.
  */
 import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
-import type { Node } from 'yaml';
+import type { Node, YAMLError } from 'yaml';
 import { UserError, nearestNames } from '../model/userError.ts';
 
 export interface Complaint {
@@ -51,18 +51,10 @@ export function readYaml(text: string, mistake: MistakeAt): YamlNode {
   const lineCounter = new LineCounter();
   const lineCount = Math.max(1, text.trimEnd().split('\n').length);
   const lineAt = (offset: number): number => Math.min(lineCount, Math.max(1, lineCounter.linePos(offset).line));
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true, uniqueKeys: true, version: '1.2' });
+  // Keys that stand twice are told below, with both lines.
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true, uniqueKeys: false, version: '1.2' });
   const [first] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
-  if (first !== undefined) {
-    if (first.code === 'DUPLICATE_KEY') {
-      throw mistake(lineAt(first.pos[0]), { what: 'the same key stands here a second time', why: 'only one of them could count', fix: 'keep one of the two' });
-    }
-    throw mistake(lineAt(first.pos[0]), {
-      what: 'this is not YAML',
-      why: first.message.replace(/\s+/g, ' '),
-      fix: 'mend the syntax; put quotes around a text with ": " or " #" in it, or with a * or a | at its start',
-    });
-  }
+  if (first !== undefined) throw mistake(lineAt(first.pos[0]), syntaxComplaint(first));
   if (document.contents === null) throw mistake(1, { what: 'the file is empty', why: 'a litmus file says at least its name, question, source, threads and expect', fix: 'start from a file of the library' });
 
   const convert = (node: Node | null, fallback: number, depth: number): YamlNode => {
@@ -79,13 +71,30 @@ export function readYaml(text: string, mistake: MistakeAt): YamlNode {
     if (isScalar(node)) return { kind: 'text', line, text: typeof node.value === 'string' ? node.value : (node.source ?? String(node.value)), value: node.value };
     if (isSeq(node)) return { kind: 'list', line, items: node.items.map((item) => convert(item as Node | null, line, depth + 1)) };
     if (!isMap(node)) throw mistake(line, { what: 'this is neither a text, a list nor a map', why: 'a litmus file has nothing else', fix: 'write it as one of them' });
+    const lines = new Map<string, number>();
     const entries = node.items.map(({ key, value }): YamlEntry => {
       const keyLine = isScalar(key) && key.range ? lineAt(key.range[0]) : line;
-      return { key: isScalar(key) ? String(key.value) : '', line: keyLine, node: convert(value as Node | null, keyLine, depth + 1) };
+      const name = isScalar(key) ? String(key.value) : '';
+      const earlier = lines.get(name);
+      if (earlier !== undefined) throw mistake(keyLine, { what: `the key "${name}" stands twice`, why: `line ${earlier} has it already`, fix: 'keep one of the two' });
+      lines.set(name, keyLine);
+      return { key: name, line: keyLine, node: convert(value as Node | null, keyLine, depth + 1) };
     });
     return { kind: 'map', line, entries };
   };
   return convert(document.contents, 1, 0);
+}
+
+function syntaxComplaint({ code, message }: YAMLError): Complaint {
+  if (code === 'BAD_ALIAS' || code === 'NON_STRING_KEY') {
+    return { what: 'a * or another sign of YAML without quotes', why: 'YAML takes it for something else than a word', fix: `put it in quotes: '*': proved` };
+  }
+  if (code === 'MULTIPLE_DOCS') return { what: 'a second YAML document', why: 'a litmus file is one', fix: 'remove the line ---, or make two files of it' };
+  return {
+    what: 'this is not YAML',
+    why: message.replace(/\s+/g, ' '),
+    fix: 'mend the syntax; put quotes around a text with ": " or " #" in it, or with a * or a | at its start',
+  };
 }
 
 /** What a node is, in words. */
@@ -94,13 +103,13 @@ function described(node: YamlNode): string {
   return node.value === null ? 'nothing' : `"${node.text}"`;
 }
 
-export const wrongKind = (mistake: MistakeAt, node: YamlNode, place: string, expected: string): UserError =>
-  mistake(node.line, { what: `\`${place}\` is ${described(node)}`, why: `it must be ${expected}`, fix: 'litmus/README.md has an example' });
+export const wrongKind = (mistake: MistakeAt, node: YamlNode, place: string, expected: string, fix = 'litmus/README.md has an example'): UserError =>
+  mistake(node.line, { what: `${place === '' ? 'the file' : `\`${place}\``} is ${described(node)}`, why: `it must be ${expected}`, fix });
 
-/** "did you mean ...?", or all that is known. */
+/** "did you mean ...?", for a message that has told what is known. */
 export function suggestion(wanted: string, known: readonly string[]): string {
   const [near] = nearestNames(wanted, known);
-  return near === undefined ? `known are ${known.join(', ')}` : `did you mean "${near}"?`;
+  return near === undefined ? 'use one of them' : `did you mean "${near}"?`;
 }
 
 export function entriesOf(mistake: MistakeAt, node: YamlNode, place: string): readonly YamlEntry[] {
@@ -126,7 +135,9 @@ export function listOf(mistake: MistakeAt, node: YamlNode, place: string): reado
 
 /** A text of one line, with no blanks around it. */
 export function textOf(mistake: MistakeAt, node: YamlNode, place: string): string {
-  if (node.kind !== 'text' || typeof node.value !== 'string' || node.value.trim() === '') throw wrongKind(mistake, node, place, 'a text');
+  if (node.kind !== 'text' || typeof node.value !== 'string' || node.value.trim() === '') {
+    throw wrongKind(mistake, node, place, 'a text', node.kind === 'text' && node.value !== null && node.value !== '' ? 'put it in quotes' : 'write some words');
+  }
   return node.value.trim().replace(/\s+/g, ' ');
 }
 

@@ -57,7 +57,9 @@ export function readLitmus(text: string, path: string): { readonly litmus: Litmu
   const slotOf = (buffer: string): number => (buffers.includes(buffer) ? buffers.indexOf(buffer) : buffers.push(buffer) - 1);
   const operationIn = (role: LitmusThread['role'], node: YamlNode): LitmusOperation => {
     const { line } = node;
-    if (node.kind !== 'text' || node.value === null) throw wrongKind(mistake, node, 'an operation', 'one line of words');
+    if (node.kind !== 'text' || node.value === null) {
+      throw mistake(line, { what: `${node.kind === 'text' ? 'nothing' : `a ${node.kind}`} where an operation is expected`, why: 'an operation is one line of words', fix: 'write one, such as to-private 0' });
+    }
     const context: OperationContext = {
       line, role, slotOf, pages: world.pages, windowsPerProcess: world.windowsPerProcess, mistake: (complaint) => mistake(line, complaint),
     };
@@ -271,8 +273,11 @@ function parseThreads(mistake: MistakeAt, heads: readonly ThreadHead[], operatio
 const REPEAT_KEYS = ['repeat', 'do'] as const;
 
 function repeatOf(mistake: MistakeAt, node: YamlNode, depth: number): number {
+  if (!entriesOf(mistake, node, 'repeat').some(({ key }) => (REPEAT_KEYS as readonly string[]).includes(key))) {
+    throw mistake(node.line, { what: 'a map where an operation is expected', why: 'an operation is one line of words, and the only map is a repeat', fix: 'write the operation without a colon, or `repeat: N` and `do:`' });
+  }
   const count = fieldsOf(mistake, node, 'repeat', REPEAT_KEYS).get('repeat');
-  if (count === undefined) throw mistake(node.line, { what: 'a map among the operations that repeats nothing', why: 'an operation is one line of words', fix: 'write `repeat: N` and `do:`, or put quotes around an operation with ": " in it' });
+  if (count === undefined) throw mistake(node.line, { what: '`do` without `repeat`', why: 'a list of its own is for what is repeated', fix: 'add `repeat: N`' });
   if (depth > 2) throw mistake(node.line, { what: 'repeats more than three deep', why: 'they are written out', fix: 'write them flat' });
   return integerOf(mistake, count.node, 'repeat', 1, REPEAT_MAX);
 }
