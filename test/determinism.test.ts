@@ -15,6 +15,7 @@ import { readDeterministic } from '../src/harness/metrics.ts';
 import { createPool } from '../src/harness/pool.ts';
 import { deterministicBytes, type CellResult, type ResultsRecord } from '../src/harness/record.ts';
 import { workloadOptionsOf } from '../src/harness/runCell.ts';
+import type { CellRunner } from '../src/harness/schedule.ts';
 import { DEFAULT_CHECK } from '../src/policies/policy.ts';
 import { loadCostProfile } from '../src/simulate/costs.ts';
 import { run } from '../src/simulate/run.ts';
@@ -85,7 +86,7 @@ describe.each(MODES)('all policies on all synthetic workloads, %s: the same byte
 
   test('from one worker that runs the cells in any order, and each of them again after the others', async () => {
     const { cells, experiment } = await baselineOf(words);
-    const runner = createPool({ jobs: 1, workerFile: harnessFile('worker') });
+    const runner: CellRunner = createPool({ jobs: 1, workerFile: harnessFile('worker') });
     try {
       const results: CellResult[] = [];
       for (const seed of [1, 2]) {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { DEFAULTS } from './request.ts';
 import { createIsolated } from './isolate.ts';
 import { createPool } from './pool.ts';
+import type { CellResult } from './record.ts';
 import type { CellTask } from './runCell.ts';
 import type { CellRunner } from './schedule.ts';
 
@@ -22,7 +23,7 @@ let runner: CellRunner;
 afterEach(() => runner.close());
 
 describe('a pool of threads', () => {
-  const createFakePool = () => createPool({ jobs: 2, workerFile: support('fakeWorker.mjs'), resourceLimits: { maxOldGenerationSizeMb: 16 } });
+  const createFakePool = () => createPool<CellTask, CellResult>({ jobs: 2, workerFile: support('fakeWorker.mjs'), resourceLimits: { maxOldGenerationSizeMb: 16 } });
 
   test('runs cells in this process', async () => {
     runner = createFakePool();
@@ -42,7 +43,7 @@ describe('a pool of threads', () => {
   });
 
   test('says for every cell that its module cannot be loaded, and waits for none', async () => {
-    runner = createPool({ jobs: 2, workerFile: support('noSuchWorker.mjs') });
+    runner = createPool<CellTask, CellResult>({ jobs: 2, workerFile: support('noSuchWorker.mjs') });
     for (let cell = 0; cell < 5; cell++) await expect(runner.run(task('good'))).rejects.toThrow('noSuchWorker.mjs');
   });
 

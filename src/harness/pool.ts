@@ -4,9 +4,14 @@
  */
 import type { ResourceLimits } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { CellResult } from './record.ts';
-import type { CellTask } from './runCell.ts';
-import type { CellRunner } from './schedule.ts';
+
+/** Something that runs one task somewhere else. */
+export interface Runner<Task, Result> {
+  /** Rejects when the worker was lost. */
+  run(task: Task): Promise<Result>;
+  /** Ends all workers, the busy ones too. */
+  close(): Promise<void>;
+}
 
 export interface PoolOptions {
   readonly jobs: number;
@@ -14,9 +19,12 @@ export interface PoolOptions {
   readonly workerFile: string;
   /** Of each thread; V8's own where they are left out. */
   readonly resourceLimits?: ResourceLimits;
+  /** What a task tells while it runs, through the `parentPort` of its thread. */
+  readonly onMessage?: (message: unknown) => void;
 }
 
-export function createPool({ jobs, workerFile, resourceLimits = {} }: PoolOptions): CellRunner {
+/** The module of `workerFile` takes a `Task` and gives a `Result`: nobody can check that here. */
+export function createPool<Task, Result>({ jobs, workerFile, resourceLimits = {}, onMessage }: PoolOptions): Runner<Task, Result> {
   const pool = new Piscina({
     minThreads: jobs,
     maxThreads: jobs,
@@ -27,9 +35,10 @@ export function createPool({ jobs, workerFile, resourceLimits = {} }: PoolOption
   });
   // A worker that dies between two tasks has nothing to report: the next task gets a new one.
   pool.on('error', () => {});
+  if (onMessage !== undefined) pool.on('message', onMessage);
   return {
     // The module is named here and not above: a thread that cannot load it at its start would leave later tasks waiting for ever.
-    run: (task: CellTask) => pool.run(task, { filename: workerFile }) as Promise<CellResult>,
+    run: (task: Task) => pool.run(task, { filename: workerFile }) as Promise<Result>,
     close: () => pool.destroy(),
   };
 }

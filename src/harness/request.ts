@@ -6,13 +6,15 @@
  * two recorded guests under every label, and on two synthetic guests lazily, so that `lazy donation`
  * does not stand on recorded guests alone.
  */
-import { nearestNames, UserError } from '../model/userError.ts';
+import { UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
 import type { Workload } from '../workloads/workload.ts';
 import { checkOpened, checkParams, PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
 import type { CellParams, Experiment, FolioSize, Row, Run } from './experiment.ts';
+import { resolveNames } from './names.ts';
 import { workloadOptionsOf } from './runCell.ts';
+import { quoted } from './shell.ts';
 import { formatSize } from './sizes.ts';
 
 /** What a user may ask for; whatever is missing has a default. */
@@ -107,21 +109,6 @@ function workloadNamesOf({ workloads: wanted }: Request, { workloads, traceNames
   return [...names, ...new Set(wanted.filter(isPath))];
 }
 
-/** Known names out of a user's list, each once, in the order of `known`; `all` and no list at all are every one of them. */
-function resolveNames(kind: string, plural: string, wanted: readonly string[] | undefined, known: readonly string[]): readonly string[] {
-  if (wanted === undefined || wanted.includes('all')) return known;
-  for (const name of wanted) {
-    if (known.includes(name)) continue;
-    const near = nearestNames(name, known);
-    throw new UserError({
-      what: `unknown ${kind} "${name}"`,
-      why: near.length > 0 ? `the nearest known are ${near.join(', ')}` : `known are ${known.join(', ')}`,
-      fix: kind === 'check' ? 'pick one of them' : `pick one of \`foliobench list ${plural}\`, or all${kind === 'workload' ? ', or the path of a trace' : ''}`,
-    });
-  }
-  return known.filter((name) => wanted.includes(name));
-}
-
 /** A user who names a conversion or a DMA mode gets that one alone. */
 function modesOf({ conversion, dma, workloads }: Request, workload: Workload): readonly Mode[] {
   if (conversion !== undefined || dma !== undefined) return [{ conversion: conversion ?? 'explicit', dma: dma ?? 'pool' }];
@@ -203,9 +190,4 @@ function commandOf(request: Request): string {
   ];
   const words = options.flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(String(value))]));
   return ['foliobench', 'compare', ...words].join(' ');
-}
-
-/** As a shell takes it: paths may have spaces in them. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

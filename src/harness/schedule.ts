@@ -6,16 +6,13 @@
  */
 import { PAGE_BYTES } from './bounds.ts';
 import type { PlannedCell } from './experiment.ts';
+import type { Runner } from './pool.ts';
+import { runQueue } from './queue.ts';
 import { messageOf, type CellResult } from './record.ts';
 import type { CellTask } from './runCell.ts';
 
-/** Something that runs one cell somewhere else: a pool of threads, or a process for each cell. */
-export interface CellRunner {
-  /** Resolves to the cell's result, failed or not; rejects when the worker was lost. */
-  run(task: CellTask): Promise<CellResult>;
-  /** Ends all workers, the busy ones too. */
-  close(): Promise<void>;
-}
+/** Something that runs one cell somewhere else: a pool of threads, or a process for each cell. Resolves to the cell's result, failed or not. */
+export type CellRunner = Runner<CellTask, CellResult>;
 
 export interface ScheduleOptions {
   readonly cells: readonly PlannedCell[];
@@ -34,21 +31,7 @@ const ATTEMPTS = 2;
 export async function runCells({ cells, costs, runner, jobs, signal, onResult }: ScheduleOptions): Promise<void> {
   // The record has its own order; this one only keeps the last worker from starting the longest cell when the others are done.
   const queue = [...cells].sort((a, b) => workOf(b) - workOf(a) || a.index - b.index);
-  const aborted = new Promise<'aborted'>((resolve) => {
-    if (signal.aborted) resolve('aborted');
-    signal.addEventListener('abort', () => resolve('aborted'), { once: true });
-  });
-  let handedOver = Promise.resolve();
-  const worker = async () => {
-    for (let planned = queue.shift(); planned !== undefined && !signal.aborted; planned = queue.shift()) {
-      const current = planned;
-      const result = await Promise.race([attempt(runner, { cell: current.cell, costs }, signal), aborted]);
-      if (result === 'aborted') return;
-      handedOver = handedOver.then(() => onResult(current, result));
-      await handedOver;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.max(1, Math.min(jobs, queue.length)) }, worker));
+  await runQueue({ queue, jobs, signal, onResult, run: ({ cell }) => attempt(runner, { cell, costs }, signal) });
 }
 
 async function attempt(runner: CellRunner, task: CellTask, signal: AbortSignal): Promise<CellResult> {
