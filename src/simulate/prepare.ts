@@ -4,13 +4,10 @@
  * Explicit runs start with everything private, lazy ones with everything owned by the host, which is shared.
  * The launch image is populated and mapped in stage-2; that is not counted.
  */
-import type { HostRules, StartMapping } from '../model/host.ts';
-import { PageBit, headOf } from '../model/file.ts';
-import { cacheReferences } from '../model/folios.ts';
+import type { HostRules } from '../model/host.ts';
 import type { Shape } from '../model/shape.ts';
-import { RegionBit, backRegion, mayMapLarge, setLargeLeaf } from '../model/stage2.ts';
+import { populate, startWorld } from '../model/start.ts';
 import { UserError } from '../model/userError.ts';
-import { openWindow } from '../model/windows.ts';
 import type { World } from '../model/world.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
 import type { Actor, OpenedWorkload, WorkloadOptions } from '../workloads/workload.ts';
@@ -60,7 +57,8 @@ export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShape
     lazy: options.conversion === 'lazy',
     broadcastFlush: false,
     ownerRefs: policy.ownerRefs ?? 0,
-    content: 'none', mmapAllowed: true,
+    content: 'none',
+    mmapAllowed: true,
   };
 }
 
@@ -86,34 +84,8 @@ export function windowsOf(options: Pick<WorkloadOptions, 'processes' | 'windowsP
 
 /** Puts a fresh world into its state at t = 0. @returns the pages that are populated then */
 export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): number {
-  const { mms, initShared } = world.shape;
-  const mapsAtStart = rules.vmm?.mapsAtStart ?? { private: 'full', shared: 'full' };
-  const mapping: StartMapping = initShared ? mapsAtStart.shared : mapsAtStart.private;
-  for (let mm = 0; mm < mms - 1; mm++) {
-    for (let nth = 0; nth < windowsPerProcess; nth++) {
-      const window = mm * windowsPerProcess + nth;
-      if (mapping === 'none') world.windowMm[window] = mm;
-      else openWindow(world, window, mm);
-    }
-  }
-  for (const [cpu, { process }] of opened.actors.entries()) world.mm[cpu] = process;
+  startWorld(world, rules, { processOfCpu: opened.actors.map(({ process }) => process), windowsPerProcess });
   let populated = 0;
   for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populated += populate(world, at);
-  return populated;
-}
-
-/** A page of the launch image: in the page cache, written, mapped in stage-2. @returns the pages that came with it */
-function populate(world: World, page: number): number {
-  const head = headOf(world, page);
-  const region = page >> world.shape.regionOrder;
-  let populated = 0;
-  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) populated += backRegion(world, region);
-  if ((world.pageState[head] & PageBit.Present) === 0) {
-    world.pageState[head] |= PageBit.Present | PageBit.UpToDate;
-    world.refcount[head] = cacheReferences(world);
-    populated += world.sizes.folioPages;
-  }
-  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
-  else world.pageState[page] |= PageBit.Leaf;
   return populated;
 }

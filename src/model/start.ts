@@ -1,0 +1,60 @@
+/**
+ * The start: a fresh world as it stands before anybody takes a step: the VMM's mappings, the launch image, the pages that
+ * start otherwise than the rest. None of it is counted or priced. Both engines begin here.
+ */
+import { PageBit, headOf, isPrivate } from './file.ts';
+import { cacheReferences } from './folios.ts';
+import type { HostRules, StartMapping } from './host.ts';
+import { RegionBit, backRegion, mayMapLarge, setLargeLeaf } from './stage2.ts';
+import { openWindow } from './windows.ts';
+import type { World } from './world.ts';
+
+export interface StartOptions {
+  /** The process of each CPU; its index is the process's mm. */
+  readonly processOfCpu: readonly number[];
+  /** Mappings of the file in each process. */
+  readonly windowsPerProcess: number;
+}
+
+/** Puts every CPU into its process, and opens the mappings that the policy's VMM has at the start. A file without the MMAP flag has none. */
+export function startWorld(world: World, rules: HostRules, { processOfCpu, windowsPerProcess }: StartOptions): void {
+  const { mms, initShared, mmapAllowed } = world.shape;
+  const mapsAtStart = rules.vmm?.mapsAtStart ?? { private: 'full', shared: 'full' };
+  const mapping: StartMapping = initShared ? mapsAtStart.shared : mapsAtStart.private;
+  for (let mm = 0; mm < mms - 1; mm++) {
+    for (let nth = 0; nth < windowsPerProcess; nth++) {
+      const window = mm * windowsPerProcess + nth;
+      if (mapping === 'none' || !mmapAllowed) world.windowMm[window] = mm;
+      else openWindow(world, window, mm);
+    }
+  }
+  for (const [cpu, process] of processOfCpu.entries()) world.mm[cpu] = process;
+}
+
+/**
+ * Makes a page of a fresh world shared or private where the file's default is otherwise. What is mapped stays: a VMM whose
+ * policy wants nothing mapped over private pages has not unmapped it.
+ */
+export function setShareability(world: World, page: number, shared: boolean): void {
+  if (isPrivate(world, page) === !shared) return;
+  world.pageState[page] ^= PageBit.Flipped;
+  const change = world.pageState[page] & PageBit.Flipped ? 1 : -1;
+  world.regionFlipped[page >> world.shape.regionOrder] += change;
+  world.flippedPages[0] += change;
+}
+
+/** A page of the launch image: in the page cache, written, mapped in stage-2. @returns the pages that came with it */
+export function populate(world: World, page: number): number {
+  const head = headOf(world, page);
+  const region = page >> world.shape.regionOrder;
+  let populated = 0;
+  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) populated += backRegion(world, region);
+  if ((world.pageState[head] & PageBit.Present) === 0) {
+    world.pageState[head] |= PageBit.Present | PageBit.UpToDate;
+    world.refcount[head] = cacheReferences(world);
+    populated += world.sizes.folioPages;
+  }
+  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
+  else world.pageState[page] |= PageBit.Leaf;
+  return populated;
+}
