@@ -112,7 +112,7 @@ export interface Litmus {
   readonly before: readonly { readonly thread: number; readonly operation: LitmusOperation }[];
   /** Names of the buffers, by slot. */
   readonly buffers: readonly string[];
-  /** Names of the sentences that must hold in every state; empty: all of them, because the file does not say. */
+  /** Names of the sentences that must hold in every state; all of them where the file does not say. */
   readonly always: readonly string[];
   readonly sometimes: readonly Fact[];
   readonly never: readonly Fact[];

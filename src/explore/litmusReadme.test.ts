@@ -1,0 +1,59 @@
+/** litmus/README.md: every example in it is read, and its table has every operation with its form. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { mistakeIn } from './litmusYaml.ts';
+import { OPERATIONS, parseOperation } from './litmusOperations.ts';
+import { VERDICTS } from './litmus.ts';
+import { parseLitmus } from './parseLitmus.ts';
+
+const README = readFileSync(new URL('../../litmus/README.md', import.meta.url), 'utf8');
+const inTicks = (cell: string): readonly string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text);
+/** Rows of the table whose head starts with this cell, as cells; `\|` is a bar in a cell. */
+const rowsOf = (head: string): readonly (readonly string[])[] => {
+  const [, table] = README.split(`\n| ${head} |`);
+  const rows = table.slice(0, table.indexOf('\n\n')).split('\n').slice(2);
+  return rows.map((row) => row.replaceAll('\\|', '\0').split('|').slice(1, -1).map((cell) => cell.trim().replaceAll('\0', '|')));
+};
+
+describe('litmus/README.md', () => {
+  test('says first that the tests are sequentially consistent', () => {
+    expect(README.split('\n')[0]).toMatch(/sequentially consistent.*memory barriers/);
+  });
+
+  const files = [...README.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => [/^name: (\S+)/.exec(text)?.[1] ?? '', text]);
+  test('has two files', () => expect(files.map(([name]) => name)).toEqual(['gup-fast-against-to-private', 'host-access-after-to-private']));
+  test.each(files)('has %s, which is read', (name, text) => expect(parseLitmus(text, `${name}.litmus.yaml`).name).toBe(name));
+
+  test('has every operation in its form', () => {
+    expect(rowsOf('operation').map(([form]) => inTicks(form)[0])).toEqual(OPERATIONS.map(({ form }) => form));
+  });
+  const examples = rowsOf('operation').flatMap(([form, cell]) => inTicks(cell).map((example) => [example, inTicks(form)[0]] as const));
+  test.each(examples)('has the example "%s" of "%s", which is read', (example, form) => {
+    const mistake = mistakeIn('README');
+    const { text } = parseOperation(example, { line: 1, pages: 2, windowsPerProcess: 2, role: 'vcpu', slotOf: () => 0, mistake: (complaint) => mistake(1, complaint) });
+    expect(OPERATIONS.find(({ words }) => text === words || text.startsWith(`${words} `))?.form).toBe(form);
+  });
+  test('has an example for every operation', () => expect(new Set(examples.map(([, form]) => form)).size).toBe(OPERATIONS.length));
+
+  test('has every verdict', () => expect(rowsOf('verdict').map(([verdict]) => inTicks(verdict)[0])).toEqual([...VERDICTS]));
+
+  test('tells the defaults of the world', () => {
+    const litmus = parseLitmus(`name: x\nquestion: q\nsource: s\nthreads: { vcpu: [close] }\nexpect: { '*': proved }\nworld:\n${stated}`, 'x.litmus.yaml');
+    const bare = parseLitmus(`name: x\nquestion: q\nsource: s\nthreads: { vcpu: [close] }\nexpect: { '*': proved }\n`, 'x.litmus.yaml');
+    expect(litmus.world).toEqual(bare.world);
+  });
+  const defaults = rowsOf('key of `world`').filter(([key]) => key !== '`content`');
+  const stated = defaults.map(([key, value]) => `  ${inTicks(key)[0]}: ${value}\n`).join('');
+  test('has every key of the world', () => {
+    const known = /the keys are (.*)\n/.exec(String(errorOf(() => parseLitmus(`world: { nothing: 0 }\nname: x\nquestion: q\nsource: s\n`, 'x.litmus.yaml'))))?.[1].split(', ');
+    expect(rowsOf('key of `world`').map(([key]) => inTicks(key)[0])).toEqual(known);
+  });
+});
+
+function errorOf(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+}
