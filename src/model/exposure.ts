@@ -7,9 +7,16 @@
  *
  * An exposure is a (page, private interval) in which some way to the page's data was ever open, counted once.
  * A rogue access is a host access that reaches the data of a private page. No policy can see either.
+ *
+ * `dataRefs` counts (a), (b), (c), (d) and (f). A fault in flight (e) is counted when its entry is set; until then only its
+ * reference on the folio tells of it.
  */
+import { EntryBit } from './entries.ts';
 import { PageBit, isPrivate } from './file.ts';
+import { isFlushed, keptByGupFast } from './inFlight.ts';
 import { Op } from './operations.ts';
+import { DEPTH_MAX } from './step.ts';
+import type { Program } from './step.ts';
 import type { World } from './world.ts';
 
 /** To be called when a way to the frame opens, and for each page when it becomes private. */
@@ -33,4 +40,77 @@ export function closeWay(world: World, frame: number): void {
 /** A host access reached the frame. */
 export function noteReach(world: World, frame: number): void {
   if (frame < world.shape.pages && isPrivate(world, frame)) world.meter.note(Op['access.rogue']);
+}
+
+/* ---- which ways are open: for counterexamples and tests ---- */
+
+export interface Way {
+  readonly letter: 'a' | 'b' | 'c' | 'd' | 'e' | 'f';
+  readonly sentence: string;
+}
+
+/** All ways that there are. */
+export const WAYS = [
+  { letter: 'a', sentence: 'a present page-table entry of the host' },
+  { letter: 'b', sentence: 'a stale TLB entry that has not been flushed' },
+  { letter: 'c', sentence: 'a reference whose holder may touch the data' },
+  { letter: 'd', sentence: 'a GUP in flight that will succeed' },
+  { letter: 'e', sentence: 'a fault in flight that will install an entry' },
+  { letter: 'f', sentence: 'an entry of a secondary MMU' },
+] as const satisfies readonly Way[];
+
+type IsOpen = (world: World, program: Program, page: number) => boolean;
+
+const OPEN: Readonly<Record<Way['letter'], IsOpen>> = {
+  a: (world, _, page) => someWindow(world, (window) => (entryOf(world, window, page) & EntryBit.Present) !== 0),
+  b: (world, _, page) => someWindow(world, (window) => hasStale(world, window, page)),
+  c: isHeld,
+  d: (world, program, page) => someTask(world, (task) => isGrabbed(world, program, task, page)),
+  e: (world, program, page) => someTask(world, (task) => world.page[task] === page && installs(world, program, task)),
+  f: (world, _, page) => (world.pageState[page] & PageBit.Secondary) !== 0,
+};
+
+/** The ways to the data of a page that are open now, in the order of their letters. @param program the tasks' positions are positions in it */
+export function openWays(world: World, program: Program, page: number): readonly Way[] {
+  return WAYS.filter(({ letter }) => OPEN[letter](world, program, page));
+}
+
+function someWindow({ shape }: World, asks: (window: number) => boolean): boolean {
+  for (let window = 0; window < shape.windows; window++) if (asks(window)) return true;
+  return false;
+}
+
+function someTask({ shape }: World, asks: (task: number) => boolean): boolean {
+  for (let task = 0; task < shape.tasks; task++) if (asks(task)) return true;
+  return false;
+}
+
+const entryOf = (world: World, window: number, page: number): number => world.entry[window * world.shape.pages + page];
+
+function hasStale(world: World, window: number, page: number): boolean {
+  const bits = entryOf(world, window, page);
+  return [EntryBit.StaleMunmap, EntryBit.StaleZap].some((stale) => (bits & stale) !== 0 && !isFlushed(world, stale, window, page));
+}
+
+/** Holders of an orphan hold what is no longer this page. */
+function isHeld({ slotFrame }: World, _: Program, page: number): boolean {
+  return slotFrame.includes(page + 1);
+}
+
+const positionOf = (world: World, task: number): number => world.pc[task * DEPTH_MAX + world.depth[task]];
+
+function isGrabbed(world: World, program: Program, task: number, page: number): boolean {
+  const [first, end] = keptByGupFast(world, program.names[positionOf(world, task)], task);
+  return page >= first && page < end;
+}
+
+/** Steps of a host fault between the look at the shareability and the entry. */
+const INSTALLING: ReadonlySet<string> = new Set([
+  'folio.lookupGet', 'to folio.lock', 'folio.alloc', 'pageCache.insert', 'lru.add', 'folio.lock', 'invalidate.readUnlock', 'folio.clear', 'ptl.lock',
+  'pte.recheckNone', 'rmap.add', 'pte.set',
+]);
+
+function installs(world: World, { routineNames, names }: Program, task: number): boolean {
+  const at = positionOf(world, task);
+  return routineNames[at] === 'faultCore' && INSTALLING.has(names[at]);
 }

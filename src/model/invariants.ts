@@ -7,8 +7,9 @@
 import { CrossCall } from './crossCalls.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import { PageBit, headOf } from './file.ts';
+import { staleBitOf } from './inFlight.ts';
 import { LockClass, WRITER } from './locks.ts';
-import { recountWorld, staleBitOf } from './recount.ts';
+import { recountWorld } from './recount.ts';
 import type { Recount } from './recount.ts';
 import { RegionBit, stage2Maps } from './stage2.ts';
 import { DEPTH_MAX } from './step.ts';

@@ -11,11 +11,11 @@
 import { EntryBit } from './entries.ts';
 import { PageBit, headOf } from './file.ts';
 import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
-import { LockClass } from './locks.ts';
+import { isFlushed, keptByGupFast, staleBitOf } from './inFlight.ts';
 import { SlotKind } from './slots.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
-import { Gather, TaskFlag } from './tasks.ts';
+import { TaskFlag } from './tasks.ts';
 import { chunkEnd } from './zap.ts';
 import type { World } from './world.ts';
 
@@ -73,19 +73,6 @@ function countEntries(world: World, { refcount, mapcount, dataRefs }: Recount): 
   }
 }
 
-/** Which mark a task's gather leaves: a zap under invalidate_lock has its own. */
-export const staleBitOf = (world: World, task: number): number =>
-  world.held[task] & (1 << LockClass.Invalidate) ? EntryBit.StaleZap : EntryBit.StaleMunmap;
-
-/** Whether the gather that cleared the entry has seen the end of its flush. A mark without a gather counts as not flushed. */
-function isFlushed(world: World, stale: number, window: number, page: number): boolean {
-  for (let task = 0; task < world.shape.tasks; task++) {
-    if (world.gather[task] !== Gather.Flushed || world.walkWindow[task] !== window || staleBitOf(world, task) !== stale) continue;
-    if (page >= world.gatherStart[task] && page < world.gatherEnd[task]) return true;
-  }
-  return false;
-}
-
 function countSlots(world: World, recount: Recount): void {
   const { slots, slotPages } = world.shape;
   for (let slot = 0; slot < slots; slot++) {
@@ -120,11 +107,9 @@ function countTask(world: World, recount: Recount, program: Program, task: numbe
 function countGupFast(world: World, recount: Recount, name: string, task: number): void {
   const { refcount, dataRefs } = recount;
   const pinned = (world.flags[task] & TaskFlag.Get) === 0;
-  const first = world.cursor[task];
-  const last = world.cursorEnd[task];
-  const kept = name === 'folio.subPin' || name === 'folio.put' ? world.walkCursor[task] : name === 'irq.on' || name === 'to irq.on' ? last : first;
+  const [first, kept] = keptByGupFast(world, name, task);
   if (name === 'pte.read' || name === 'folio.tryGet' || name === 'irq.onSlow') return;
-  for (let page = first; page < last; page++) {
+  for (let page = first; page < world.cursorEnd[task]; page++) {
     const whole = name !== 'folio.addPin' && (name !== 'folio.put' || page < kept);
     if (whole) countGrab(world, recount, page, pinned);
     else refcount[headOf(world, page)]++;
