@@ -340,7 +340,12 @@ describe('any file', () => {
   test('that is garbage has a message with file and line', () => {
     const word = fc.constantFrom('name: x', 'threads:', '  vcpu:', '    - to-private 0', '- ', ': ', '? ', '[', '{', '}', ']', '"', "'", '&a ', '*a', '!!set ', '|', '>', '---', '...', '%YAML 1.1', '<<: ', '\n', '\r\n', '\t');
     const garbage = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.array(word, { maxLength: 30 }).map((words) => words.join('')));
-    fc.assert(fc.property(garbage, (text) => expect(unclear(text, 'x.litmus.yaml')).toBeUndefined()), { numRuns: 1000 });
+    fc.assert(
+      fc.property(garbage, (text) => {
+        expect(unclear(text, 'x.litmus.yaml')).toBeUndefined();
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   test('that nests without an end has one too', () => {
