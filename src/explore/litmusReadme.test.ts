@@ -1,10 +1,12 @@
 /** litmus/README.md: every example in it is read, and its table has every operation with its form. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { policies } from '../policies/index.ts';
+import { CHECKS } from '../policies/policy.ts';
 import { mistakeIn } from './litmusYaml.ts';
 import { OPERATIONS, parseOperation } from './litmusOperations.ts';
 import { VERDICTS } from './litmus.ts';
-import { parseLitmus } from './parseLitmus.ts';
+import { parseLitmus, readLitmus } from './parseLitmus.ts';
 
 const README = readFileSync(new URL('../../litmus/README.md', import.meta.url), 'utf8');
 const inTicks = (cell: string): readonly string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text);
@@ -23,6 +25,12 @@ describe('litmus/README.md', () => {
   const files = [...README.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => [/^name: (\S+)/.exec(text)?.[1] ?? '', text]);
   test('has two files', () => expect(files.map(([name]) => name)).toEqual(['gup-fast-against-to-private', 'host-access-after-to-private']));
   test.each(files)('has %s, which is read', (name, text) => expect(parseLitmus(text, `${name}.litmus.yaml`).name).toBe(name));
+
+  test.each(files)('names in %s policies and checks that there are', (name, text) => {
+    const { mentions } = readLitmus(text, `${name}.litmus.yaml`);
+    const known = { policies: policies.map((policy) => policy.name), checks: CHECKS as readonly string[] };
+    expect(mentions.filter(({ policy, check }) => !(policy === undefined || known.policies.includes(policy)) || !(check === undefined || known.checks.includes(check)))).toEqual([]);
+  });
 
   test('has every operation in its form', () => {
     expect(rowsOf('operation').map(([form]) => inTicks(form)[0])).toEqual(OPERATIONS.map(({ form }) => form));
