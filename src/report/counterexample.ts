@@ -30,7 +30,7 @@ export function formatCounterexample(verdict: Verdict, { format, replay }: Count
   if (counterexample === null) return formatVerdict(verdict, format === 'md' ? 'md' : 'table');
   if (format === 'mermaid') return sequenceDiagram(counterexample, traceRows(counterexample, { locks: isAboutLocks(verdict, counterexample) }));
   const page = format === 'md' ? markdown : text;
-  return shortEnough(verdict, counterexample, (rows, leftOut) => page(verdict, counterexample, rows, leftOut, replay));
+  return shortEnough(verdict, counterexample, (shown) => page(verdict, counterexample, shown, replay));
 }
 
 /** Lock steps are told only where they are the point. */
@@ -40,27 +40,37 @@ function isAboutLocks({ verdict }: Verdict, { rule, sentence }: Counterexample):
 
 /* ---- short enough ---- */
 
-type Page = (rows: readonly TraceRow[], leftOut: number) => readonly string[];
+/** What a page shows: rows, and how much it does not. */
+interface Shown {
+  readonly rows: readonly TraceRow[];
+  readonly rowsLeftOut: number;
+  readonly changesLeftOut: number;
+}
+
+type Page = (shown: Shown) => readonly string[];
 
 /** Prints as much as fits: first go counts that come back, then rows far from the violation, then what led to its own row. */
 function shortEnough(verdict: Verdict, counterexample: Counterexample, page: Page): string {
   const locks = isAboutLocks(verdict, counterexample);
-  const whole = traceRows(counterexample, { locks });
-  const brief = traceRows(counterexample, { locks, brief: true });
-  const order = dispensable(brief, pagesOf(counterexample, brief));
-  const fewer = order.map((_, nth) => [without(brief, new Set(order.slice(0, nth + 1))), nth + 1] as const);
-  const [[last] = []] = fewer.at(-1) ?? [brief];
-  const shorter = Array.from({ length: Math.max(0, (last?.parts.length ?? 0) - 2) }, (_, cut) => [[withoutParts(last, cut + 1)], order.length] as const);
+  const whole = { rows: traceRows(counterexample, { locks }), rowsLeftOut: 0, changesLeftOut: 0 };
+  const brief = { ...whole, rows: traceRows(counterexample, { locks, brief: true }) };
+  const order = dispensable(brief.rows, pagesOf(counterexample, brief.rows));
+  const fewer = order.map((_, nth): Shown => ({ rows: without(brief.rows, new Set(order.slice(0, nth + 1))), rowsLeftOut: nth + 1, changesLeftOut: 0 }));
+  const fewest = fewer.at(-1) ?? brief;
+  const shorter = fewest.rows.flatMap((row) => withFewerParts(row).map((part, nth): Shown => ({ ...fewest, rows: [part], changesLeftOut: nth + 1 })));
   let lines: readonly string[] = [];
-  for (const [rows, leftOut] of [[whole, 0] as const, [brief, 0] as const, ...fewer, ...shorter]) {
-    lines = page(rows, leftOut);
+  for (const shown of [whole, brief, ...fewer, ...shorter]) {
+    lines = page(shown);
     if (lines.length <= LINES_MAX) break;
   }
   return joined(lines);
 }
 
-/** A row without so many of its parts behind the first, which says what operation it is. */
-const withoutParts = ({ thread, parts }: TraceRow, count: number): TraceRow => ({ thread, parts: [parts[0], ...parts.slice(count + 1)] });
+/** A row with ever fewer of its parts, but for what operation it is and what came last. */
+function withFewerParts({ thread, parts }: TraceRow): readonly TraceRow[] {
+  const kept = parts[0]?.kind === 'begins' ? 1 : 0;
+  return Array.from({ length: Math.max(0, parts.length - kept - 1) }, (_, nth) => ({ thread, parts: [...parts.slice(0, kept), ...parts.slice(kept + nth + 1)] }));
+}
 
 const joined = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
 
@@ -112,8 +122,9 @@ function findings({ world }: Verdict, { rule, sentence, what, why }: Counterexam
   return [['world', world], ...(rule === '' ? [] : told.filter(([, text]) => text !== ''))];
 }
 
-function leftOutText(leftOut: number): readonly string[] {
-  return leftOut === 0 ? [] : [`${leftOut} ${leftOut === 1 ? 'row' : 'rows'} further from the violation left out; --format json has every step`];
+function leftOutText({ rowsLeftOut, changesLeftOut }: Shown): readonly string[] {
+  const told = [[rowsLeftOut, 'row'] as const, [changesLeftOut, 'change'] as const].filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}${count === 1 ? '' : 's'}`);
+  return told.length === 0 ? [] : [`${told.join(' and ')} further from the violation left out; --format json has every step`];
 }
 
 /** Names of the threads that are seen in the rows, by thread. */
@@ -140,16 +151,19 @@ function partText(part: TracePart): string {
 /* ---- as text ---- */
 
 /** In columns of their own where that is short enough; else a row may run on below the names of the threads to its right. */
-function text(verdict: Verdict, counterexample: Counterexample, rows: readonly TraceRow[], leftOut: number, replay: string): readonly string[] {
+function text(verdict: Verdict, counterexample: Counterexample, shown: Shown, replay: string): readonly string[] {
+  const { rows } = shown;
   const columns = [...columnsOf(counterexample, rows)];
-  const pages = [apart, staggered].map((layout) => [
+  // A row takes a line at least.
+  const layouts = rows.length > LINES_MAX ? [staggered] : [apart, staggered];
+  const pages = layouts.map((layout) => [
     ...wrapWords(title(verdict, counterexample), WIDTH),
     ...findings(verdict, counterexample).flatMap(([label, sentence]) => wrapWords(`${label}: ${sentence}`, WIDTH)),
     ...(rows.length === 0 ? [] : table(columns, rows, layout(cellsOf(columns, rows)))),
-    ...leftOutText(leftOut),
+    ...leftOutText(shown),
     ...commandLines(`replay: ${replay}`),
   ]);
-  return pages.find(({ length }) => length <= LINES_MAX) ?? pages[1];
+  return pages.find(({ length }) => length <= LINES_MAX) ?? pages[pages.length - 1];
 }
 
 interface Column {
@@ -236,7 +250,8 @@ function commandLines(command: string): readonly string[] {
 
 /* ---- as Markdown ---- */
 
-function markdown(verdict: Verdict, counterexample: Counterexample, rows: readonly TraceRow[], leftOut: number, replay: string): readonly string[] {
+function markdown(verdict: Verdict, counterexample: Counterexample, shown: Shown, replay: string): readonly string[] {
+  const { rows } = shown;
   const columns = [...columnsOf(counterexample, rows)];
   const line = (cells: readonly string[]): string => `| ${cells.map(escapeMarkdown).join(' | ')} |`;
   const table = [
@@ -251,10 +266,10 @@ function markdown(verdict: Verdict, counterexample: Counterexample, rows: readon
     ...findings(verdict, counterexample).map(([label, sentence]) => `- ${label}: ${escapeMarkdown(sentence)}`),
     '',
     ...(rows.length === 0 ? [] : table),
-    ...leftOutText(leftOut).flatMap((sentence) => [sentence, '']),
+    ...leftOutText(shown).flatMap((sentence) => [sentence, '']),
     `\`${replay}\``,
   ];
 }
 
-/** What Markdown would take for a column, a tag or emphasis. */
-const escapeMarkdown = (sentence: string): string => sentence.replace(/[|<*_`\\]/g, '\\$&');
+/** What Markdown would take for a column, a tag, emphasis or code; the underscores of names are within words, where they mean nothing. */
+const escapeMarkdown = (sentence: string): string => sentence.replace(/[|<*`\\]/g, '\\$&');

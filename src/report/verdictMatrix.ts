@@ -47,7 +47,11 @@ const cellName = ({ litmus, policy, check }: CellId): string => `${litmus} under
 
 type CellId = Pick<Verdict, 'litmus' | 'policy' | 'check'>;
 
-const extent = ({ exhaustive, bound, states }: Verdict): string => (exhaustive ? 'exhaustive' : `bounded to ${bound ?? states} states`);
+/** A search ends where a sentence breaks: breadth first, so every shorter way was gone. */
+function extent({ exhaustive, bound, states, verdict }: Verdict): string {
+  if (!exhaustive) return `bounded to ${bound ?? states} states`;
+  return verdict === 'broken' ? 'exhaustive up to the finding' : 'exhaustive';
+}
 
 function verdictText({ verdict, counterexample }: Verdict): string {
   const steps = counterexample?.steps.length ?? 0;
