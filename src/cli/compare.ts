@@ -6,6 +6,7 @@ import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
 import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.ts';
 import { createExperiment, DEFAULTS, type Request } from '../harness/request.ts';
 import { formatSize, parseSize } from '../harness/sizes.ts';
+import { readSafety } from '../harness/verdicts.ts';
 import { UserError } from '../model/userError.ts';
 import { formatTables } from '../report/table.ts';
 import type { CliContext } from './context.ts';
@@ -110,9 +111,10 @@ async function runCompare(flags: CompareFlags, context: CliContext): Promise<voi
   }
 }
 
-async function format(record: ResultsRecord, { format: wanted, by, costs }: CompareFlags, { catalogue }: CliContext): Promise<string> {
+async function format(record: ResultsRecord, { format: wanted, by, costs }: CompareFlags, { catalogue, packageFolder }: CliContext): Promise<string> {
   if (wanted === 'json') return formatRecord(record);
-  return formatTables(record, { by, profile: await catalogue.loadCostProfile(costs ?? catalogue.defaultCosts) });
+  const profile = await catalogue.loadCostProfile(costs ?? catalogue.defaultCosts);
+  return formatTables(record, { by, profile, safety: await readSafety(packageFolder) });
 }
 
 /** A failed cell is told by the exit code too, so that a script notices. */

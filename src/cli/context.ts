@@ -1,5 +1,6 @@
 /** What a verb needs of the world outside: an argument, so that tests bring their own. */
 import type { Catalogue } from '../harness/catalogue.ts';
+import type { ExplorationRunner, ExplorationRunnerOptions } from '../harness/exploration.ts';
 import type { Environment } from '../harness/record.ts';
 import type { CellRunner } from '../harness/schedule.ts';
 
@@ -13,6 +14,9 @@ export interface CliContext {
   readonly version: string;
   readonly environment: Environment;
   readonly createRunner: (options: { readonly jobs: number; readonly isolate: boolean }) => CellRunner;
+  readonly createExplorationRunner: (options: ExplorationRunnerOptions) => ExplorationRunner;
+  /** Where the package lies, with its litmus files and committed verdicts. */
+  readonly packageFolder: string;
   /** Data. */
   readonly stdout: Output;
   /** Progress and errors. */

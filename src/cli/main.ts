@@ -3,7 +3,9 @@
 import { catalogue } from '../harness/builtIn.ts';
 import { harnessFile } from '../harness/distFile.ts';
 import { readEnvironment, toolVersion } from '../harness/environment.ts';
+import type { CellProgress } from '../harness/explorationWorker.ts';
 import { createIsolated } from '../harness/isolate.ts';
+import { packageFolder } from '../harness/packageFolder.ts';
 import { createPool } from '../harness/pool.ts';
 import { runCommandLine } from './program.ts';
 
@@ -19,6 +21,15 @@ await runCommandLine(process.argv.slice(2), {
   environment: readEnvironment(),
   createRunner: ({ jobs, isolate }) =>
     isolate ? createIsolated({ childFile: harnessFile('child') }) : createPool({ jobs, workerFile: harnessFile('worker') }),
+  createExplorationRunner: ({ jobs, memoryBytes, onProgress }) =>
+    createPool({
+      jobs,
+      workerFile: harnessFile('explorationWorker'),
+      // States are in typed arrays, beside the heap: exploreCell.ts keeps those small enough.
+      resourceLimits: { maxOldGenerationSizeMb: Math.max(256, Math.floor(memoryBytes / 2 ** 20)) },
+      onMessage: (message) => onProgress(message as CellProgress),
+    }),
+  packageFolder: packageFolder(),
   stdout: process.stdout,
   stderr: process.stderr,
   nowMs: () => performance.now(),

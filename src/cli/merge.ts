@@ -5,6 +5,7 @@ import type { CostProfile } from '../simulate/costs.ts';
 import { mergeRecords, type Part } from '../harness/merge.ts';
 import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
 import { formatRecord, readRecord, type ResultsRecord } from '../harness/record.ts';
+import { readSafety } from '../harness/verdicts.ts';
 import { formatTables } from '../report/table.ts';
 import { exitCodeOf } from './compare.ts';
 import type { CliContext } from './context.ts';
@@ -17,7 +18,7 @@ interface MergeFlags {
   readonly quiet?: boolean;
 }
 
-export function addMergeCommand(program: Command, { catalogue, stdout, setExitCode }: CliContext): void {
+export function addMergeCommand(program: Command, { catalogue, packageFolder, stdout, version, setExitCode }: CliContext): void {
   program
     .command('merge')
     .description('put the parts of compare --shard i/n together, checked for completeness')
@@ -32,7 +33,9 @@ export function addMergeCommand(program: Command, { catalogue, stdout, setExitCo
       for (const path of paths) parts.push({ path, record: await readRecord(path) });
       const record = mergeRecords(parts);
       if (output !== undefined) await writeWhole(output, formatRecord(record));
-      if (quiet !== true) stdout.write(format === 'json' ? formatRecord(record) : formatTables(record, { by, ...profileOf(record, catalogue) }));
+      // Verdicts are of this program's policies; those of another version may be others.
+      const safety = record.tool.version === version ? { safety: await readSafety(packageFolder) } : {};
+      if (quiet !== true) stdout.write(format === 'json' ? formatRecord(record) : formatTables(record, { by, ...profileOf(record, catalogue), ...safety }));
       setExitCode(exitCodeOf(record, new AbortController().signal));
     });
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
+import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
 import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import { deterministicBytes, readRecord, type ResultsRecord } from '../harness/record.ts';
 import type { CliContext } from './context.ts';
@@ -35,6 +36,8 @@ async function run(line: string, { catalogue = fakeCatalogue, isTTY = false, int
         if (nth > interruptAfter) interrupt();
       });
     },
+    createExplorationRunner: createLocalExplorationRunner,
+    packageFolder: folder,
     stdout: { write: (text) => void (outcome.stdout += text) },
     stderr: { write: (text) => void (outcome.stderr += text), isTTY },
     nowMs: () => (nowMs += 1000),
@@ -161,8 +164,8 @@ describe('list', () => {
 
 describe('misuse ends with 2 and one message, and nothing is done', () => {
   test.each([
-    ['', 'no command was given\n  why: there are compare, list, merge\n  fix: see foliobench --help'],
-    ['compaer', 'unknown command "compaer"\n  why: there are compare, list, merge\n  fix: did you mean compare?'],
+    ['', 'no command was given\n  why: there are compare, explore, list, merge\n  fix: see foliobench --help'],
+    ['compaer', 'unknown command "compaer"\n  why: there are compare, explore, list, merge\n  fix: did you mean compare?'],
     ['compare --polcy null', 'unknown option "--polcy"\n  why: foliobench compare does not take it that way\n  fix: did you mean --policy?'],
     ['compare --policy', 'option "--policy <names>" argument missing\n  why: foliobench compare does not take it that way\n  fix: see foliobench compare --help'],
     ['compare null', 'too many arguments for "compare". Expected 0 arguments but got 1.\n  why: foliobench compare does not take it that way\n  fix: see foliobench compare --help'],
@@ -174,7 +177,7 @@ describe('misuse ends with 2 and one message, and nothing is done', () => {
     ['compare --jobs 0', '"0" is too few\n  why: there has to be one at least\n  fix: write 1 or more'],
     ['compare --accesses -5', '"-5" is no whole number\n  why: a count has digits only\n  fix: write it as in 100000'],
     ['compare --policy ,', '"," names nothing\n  why: a list has at least one name\n  fix: write it as a,b or leave the option away'],
-    ['list nothing', '"nothing" is none of policies, workloads, operations, costs\n  why: the option takes one of these words\n  fix: pick one of them'],
+    ['list nothing', '"nothing" is none of policies, workloads, operations, costs, litmus\n  why: the option takes one of these words\n  fix: pick one of them'],
     ['compare --seed 3 --seeds 1-2', '--seed does not go with --seeds\n  why: each says alone which seeds to run\n  fix: leave one of them away'],
     ['merge', 'missing required argument "part.json"\n  why: foliobench merge does not take it that way\n  fix: see foliobench merge --help'],
   ])('foliobench %s', async (line, message) => {

@@ -13,12 +13,16 @@ const CLEAR_LINE = '\r\u001b[K';
 
 /** `nowMs` is a monotonic clock. */
 export function createProgressLine(stderr: Output, nowMs: () => number): ProgressLine {
-  if (stderr.isTTY !== true) return { show() {}, clear() {} };
+  const line = createLine(stderr);
+  if (!line.isShown) return { show() {}, clear() {} }; // and the clock is not asked
   const startMs = nowMs();
-  return {
-    show: (progress) => void stderr.write(CLEAR_LINE + formatProgress(progress, nowMs() - startMs)),
-    clear: () => void stderr.write(CLEAR_LINE),
-  };
+  return { show: (progress) => line.show(formatProgress(progress, nowMs() - startMs)), clear: line.clear };
+}
+
+/** A line of text that is rewritten in place. */
+export function createLine(stderr: Output): { readonly isShown: boolean; readonly show: (text: string) => void; readonly clear: () => void } {
+  if (stderr.isTTY !== true) return { isShown: false, show() {}, clear() {} };
+  return { isShown: true, show: (text) => void stderr.write(CLEAR_LINE + text), clear: () => void stderr.write(CLEAR_LINE) };
 }
 
 /** `12 of 154 cells, 1 failed, about 0:48 left`. What was resumed took no time of this run and says nothing about what remains. */

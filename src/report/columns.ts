@@ -40,7 +40,7 @@ export const CONTRACT_COLUMNS: readonly Column[] = [
   { ...countColumn(['rogue', 'accesses'], 'safety.rogueAccesses'), text: (row) => noneSeen(row, 'rogueAccesses') },
   { ...countColumn(['exposures'], 'safety.exposures'), text: (row) => noneSeen(row, 'exposures') },
   // Verdicts come from exhaustive exploration, never from what a simulation happened to see.
-  { head: ['safe'], better: 'neither', figure: () => null, text: () => 'not checked' },
+  { head: ['safe'], better: 'neither', figure: () => null, text: safeText },
 ];
 
 function column(head: readonly string[], metric: string, figure: Column['figure'], format: (figure: number) => string): Column {
@@ -139,6 +139,18 @@ function refusals(row: SummaryRow): string {
     .map(([errno, count]) => `${errno} ${formatCount(count)}`)
     .join('\n');
 }
+
+/** In the width that the table has left: the name of a litmus goes on below, broken at its hyphens. */
+function safeText({ safe }: SummaryRow): string {
+  const lines = [''];
+  for (const part of safe.match(/[^ -]+[ -]?/g) ?? []) {
+    const last = lines[lines.length - 1];
+    if (`${last}${part}`.trimEnd().length <= SAFE_WIDTH) lines[lines.length - 1] = `${last}${part}`;
+    else lines.push(part);
+  }
+  return lines.map((line) => line.trimEnd()).filter((line) => line !== '').join('\n');
+}
+const SAFE_WIDTH = 14;
 
 /** A simulation shows that something happens, never that it cannot. */
 function noneSeen(row: SummaryRow, figure: 'rogueAccesses' | 'exposures'): string {

@@ -10,6 +10,7 @@ export function footer(record: ResultsRecord, groups: readonly Group[], profile:
   const lines = [
     '* best of the column; withheld where who has it completed less work than another policy',
     '> at least: some of these requests were given up at that time',
+    'safe: as foliobench explore found it in every interleaving of its litmus files; stale: the sources have changed since',
     methodLine(record),
     `prices: ${record.experiment.costs.name}, hash ${record.experiment.costs.hash}; of the priced time ${priceShares(groups)}`,
     ...(profile === undefined ? [] : orderLines(groups, profile)),

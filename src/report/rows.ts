@@ -7,6 +7,7 @@
 import { labelOf, LABELS, type Experiment, type Label, type Row } from '../harness/experiment.ts';
 import { figureAt, type Deterministic } from '../harness/metrics.ts';
 import type { CellResult, ResultsRecord, SucceededCell } from '../harness/record.ts';
+import { nothingChecked, type Safety } from '../harness/verdicts.ts';
 import { Histogram, type BucketPair } from '../simulate/histogram.ts';
 import type { LatencyName } from '../simulate/tally.ts';
 
@@ -16,6 +17,8 @@ export interface SummaryRow extends Row {
   readonly cells: readonly SucceededCell[];
   /** Cells of this row that failed, or that had not been run when the record was written. */
   readonly missing: number;
+  /** What exploration says of this policy under this check: `proved`, `broken: NAME`, `stale`, `not checked`. */
+  readonly safe: string;
 }
 
 /** What one table shows: rows that were given the same requests, and so can be compared. */
@@ -29,11 +32,11 @@ export interface Group {
 const MEASURES: ReadonlySet<string> = new Set(['null', 'lower-bound']);
 
 /** One group a label, or one a label and workload; labels and workloads in the order of the plan. */
-export function groupCells({ experiment, cells }: ResultsRecord, by: 'label' | 'workload'): readonly Group[] {
+export function groupCells({ experiment, cells }: ResultsRecord, by: 'label' | 'workload', safety: Safety = nothingChecked): readonly Group[] {
   return LABELS.flatMap((label) => {
     const workloads = workloadsOf(experiment, label);
     const sets = by === 'workload' ? workloads.map((workload) => [workload]) : workloads.length > 0 ? [workloads] : [];
-    return sets.map((set) => ({ label, workloads: set, rows: experiment.rows.map((row) => summarize(row, experiment, cells, label, set)) }));
+    return sets.map((set) => ({ label, workloads: set, rows: experiment.rows.map((row) => ({ ...summarize(row, experiment, cells, label, set), safe: safetyOfRow(row, safety) })) }));
   });
 }
 
@@ -41,7 +44,7 @@ const workloadsOf = ({ runs }: Experiment, label: Label): readonly string[] => [
   ...new Set(runs.filter(({ params }) => labelOf(params) === label).map(({ workload }) => workload)),
 ];
 
-function summarize({ policy, check }: Row, { runs, seeds }: Experiment, all: readonly CellResult[], label: Label, workloads: readonly string[]): SummaryRow {
+function summarize({ policy, check }: Row, { runs, seeds }: Experiment, all: readonly CellResult[], label: Label, workloads: readonly string[]): Omit<SummaryRow, 'safe'> {
   const isShown = (workload: string, params: CellResult['params']) => labelOf(params) === label && workloads.includes(workload);
   const planned = runs
     .filter(({ workload, params }) => isShown(workload, params))
@@ -51,6 +54,9 @@ function summarize({ policy, check }: Row, { runs, seeds }: Experiment, all: rea
     .filter((cell) => cell.status === 'ok');
   return { policy, check, isMeasure: MEASURES.has(policy), cells, missing: planned - cells.length };
 }
+
+/** A measure is no proposal: nobody asks whether it is safe. */
+const safetyOfRow = ({ policy, check }: Row, safety: Safety): string => (MEASURES.has(policy) ? nothingChecked(policy, check) : safety(policy, check));
 
 /** Sum of a figure over the cells of a row. */
 export function total({ cells }: Pick<SummaryRow, 'cells'>, ...path: readonly string[]): number {

@@ -4,7 +4,8 @@ import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import { compare } from '../harness/compare.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { createExperiment, type Request } from '../harness/request.ts';
-import { COST_COLUMNS } from './columns.ts';
+import type { Safety } from '../harness/verdicts.ts';
+import { CONTRACT_COLUMNS, COST_COLUMNS } from './columns.ts';
 import { groupCells, latencies, type SummaryRow } from './rows.ts';
 import { bestRows, formatTables } from './table.ts';
 
@@ -43,6 +44,7 @@ describe('the summary', () => {
 
       * best of the column; withheld where who has it completed less work than another policy
       > at least: some of these requests were given up at that time
+      safe: as foliobench explore found it in every interleaving of its litmus files; stale: the sources have changed since
       1000 accesses a cell (a recorded guest: its own); seeds 1, 2; 16 cells; foliobench 1.0.0
       prices: fake, hash 0123456789ab; of the priced time 0 % measured, 90.9 to 100 % published, 0 to 9.1 % estimated
       as today: order stable (each of 1 estimated prices at its low and at its high end)
@@ -75,6 +77,30 @@ describe('the summary', () => {
       ['lazy donation', 3, 3],
       ['counterfactual', 2, 2],
     ]);
+  });
+});
+
+describe('the safe column', () => {
+  const rowsWith = async (safety: Safety) =>
+    groupCells(await record({ workloads: ['zipf'], checks: ['all'] }), 'label', safety)[0].rows.map((row) => [row.policy, row.check, CONTRACT_COLUMNS.at(-1)?.text(row)]);
+
+  test('says what exploration found for the policy under its check, and nothing of a measure', async () => {
+    expect(await rowsWith((policy, check) => (check === 'mapcount' ? 'broken: fault-in-flight-against-to-private' : policy === 'refuse-mmap' ? 'stale' : 'proved'))).toEqual([
+      ['null', null, 'not checked'],
+      ['lower-bound', null, 'not checked'],
+      ['sigbus-on-fault', 'mapcount', 'broken: fault-\nin-flight-\nagainst-to-\nprivate'],
+      ['sigbus-on-fault', 'mapped-or-pinned', 'proved'],
+      ['sigbus-on-fault', 'refcount', 'proved'],
+      ['refuse-mmap', null, 'stale'],
+    ]);
+  });
+
+  test('leaves the table within 120 columns, and the record without a word of it', async () => {
+    const compared = await record({ workloads: ['zipf'], checks: ['all'] });
+    const text = formatTables(compared, { safety: () => 'broken: fault-in-flight-against-to-private' });
+    expect(text).toContain('broken: fault-');
+    expect(text.split('\n').filter(({ length }) => length > 120)).toEqual([]);
+    expect(JSON.stringify(compared)).not.toContain('"safe"');
   });
 });
 
@@ -131,7 +157,7 @@ describe('a row', () => {
 describe('the mark', () => {
   const column = { head: ['x'], better: 'less' as const, figure: ({ policy }: SummaryRow) => Number(policy.slice(1)), text: () => '' };
   const row = (policy: string, work: number, isMeasure = false): SummaryRow => ({
-    policy, check: null, isMeasure, missing: 0, cells: [{ deterministic: { work } }] as unknown as SummaryRow['cells'],
+    policy, check: null, isMeasure, missing: 0, safe: 'not checked', cells: [{ deterministic: { work } }] as unknown as SummaryRow['cells'],
   });
   const marked = (...rows: readonly SummaryRow[]) => [...bestRows(column, rows)].map(({ policy }) => policy);
 

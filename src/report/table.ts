@@ -7,6 +7,7 @@
 import Table from 'cli-table3';
 import type { CostProfile } from '../simulate/costs.ts';
 import type { ResultsRecord } from '../harness/record.ts';
+import type { Safety } from '../harness/verdicts.ts';
 import { COST_COLUMNS, CONTRACT_COLUMNS, type Column } from './columns.ts';
 import { footer } from './footer.ts';
 import { groupCells, total, type Group, type SummaryRow } from './rows.ts';
@@ -17,6 +18,8 @@ export interface TableOptions {
   readonly by?: 'label' | 'workload';
   /** The profile that the record was priced with; without it nothing is said about the order of the policies. */
   readonly profile?: CostProfile;
+  /** What exploration has shown; nothing was checked without it. */
+  readonly safety?: Safety;
 }
 
 const MEANINGS = {
@@ -28,8 +31,8 @@ const MEANINGS = {
 const MARK = '*';
 
 /** The tables and their footer, ending in a newline. */
-export function formatTables(record: ResultsRecord, { by = 'label', profile }: TableOptions = {}): string {
-  const groups = groupCells(record, by);
+export function formatTables(record: ResultsRecord, { by = 'label', profile, safety }: TableOptions = {}): string {
+  const groups = groupCells(record, by, safety);
   const sections = groups.map((group) => [`${title(group)}\n${formatBlock(group.rows, COST_COLUMNS)}`, formatBlock(group.rows, CONTRACT_COLUMNS)].join('\n\n'));
   return `${[...sections, footer(record, groups, profile)].join('\n\n')}\n`;
 }

@@ -5,10 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { catalogue as builtIn } from '../../src/harness/builtIn.ts';
 import type { Catalogue } from '../../src/harness/catalogue.ts';
+import { packageFolder } from '../../src/harness/packageFolder.ts';
 import type { ResultsRecord, SucceededCell } from '../../src/harness/record.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { toolVersion } from '../../src/harness/environment.ts';
 import { COSTS_SCHEMA, parseCostProfile, type CostProfile } from '../../src/simulate/costs.ts';
+import { createLocalExplorationRunner } from './localExplorationRunner.ts';
 import { createLocalRunner } from './localRunner.ts';
 
 /** A price that calibration would have measured; no profile that we ship has one yet. */
@@ -36,6 +38,8 @@ export async function recordOf(words: string): Promise<ResultsRecord> {
     version: toolVersion(),
     environment: { node: process.version, platform: 'any', arch: 'any', cpuModel: 'any', cpus: 1, kernel: 'any' },
     createRunner: () => createLocalRunner(catalogue),
+    createExplorationRunner: createLocalExplorationRunner,
+    packageFolder: packageFolder(),
     stdout: { write: (text) => void (stdout += text) },
     stderr: { write: (text) => void (stderr += text) },
     nowMs: () => 0,
