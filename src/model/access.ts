@@ -4,6 +4,7 @@
  * Routines: `guestAccess` (with the stage-2 fault), `hostRead` and `hostWrite` (with the host fault), `copy` and its
  * `copyRange` (read/write through the mapping: an error in place of a signal). Source: arch/x86/kvm/mmu (kvm_tdp_mmu_page_fault, mmu_invalidate_retry).
  */
+import { deliverContent, storeContent } from './content.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteReach } from './exposure.ts';
@@ -15,7 +16,7 @@ import { Op } from './operations.ts';
 import { mayMapLarge, setLargeLeaf, stage2Maps } from './stage2.ts';
 import { Flow, callRoutine, end, goTo, step } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
-import { Gather, TaskFlag } from './tasks.ts';
+import { Gather, Kind, TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
 
 export const complete: Run = (world) => {
@@ -51,7 +52,8 @@ const guestAccess: Run = (world, task) => {
     return Flow.Next;
   }
   chargeGuestHits(world, 1);
-  if (world.shape.content !== 'none' && world.value[task] !== 0) world.content[page] = world.value[task];
+  if (world.kind[task] === Kind.GuestRead) deliverContent(world, page);
+  else storeContent(world, task, page);
   return Flow.Done;
 };
 
@@ -171,7 +173,8 @@ function touchThroughMapping(world: World, task: number, write: boolean): boolea
     noteReach(world, page);
   }
   world.meter.charge(Op['host.access']);
-  if (write && world.shape.content !== 'none' && world.value[task] !== 0) world.content[page] = world.value[task];
+  if (write) storeContent(world, task, page);
+  else deliverContent(world, page);
   return true;
 }
 
@@ -257,6 +260,7 @@ const beginCopy: Run = (world, task) => {
 const copyPage: Run = (world, task) => {
   if (!touchThroughMapping(world, task, true)) return Flow.Next;
   world.meter.charge(Op['page.copy']);
+  if (world.kind[task] === Kind.Copy && world.page[task] === world.rangeStart[task]) deliverContent(world, world.page[task]);
   if (++world.page[task] < world.rangeEnd[task]) return Flow.Otherwise;
   world.outcome[task] = Errno.OK;
   return Flow.Done;

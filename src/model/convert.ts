@@ -3,6 +3,7 @@
  *
  * Source: the in-place conversion series of guest_memfd. The commit is the step that stores the attribute, alone.
  */
+import { convertContent } from './content.ts';
 import { Errno } from './errno.ts';
 import { noteExposure } from './exposure.ts';
 import { PageBit, rangeIs } from './file.ts';
@@ -35,7 +36,7 @@ export const preallocateState: Run = (world) => {
   return Flow.Next;
 };
 
-/** The commit: stores the shareability of the whole range. */
+/** The commit: stores the shareability of the whole range; the platform does to the contents what it does. */
 export const storeState = (toPrivate: boolean): Run => (world, task) => {
   const { pageState, regionFlipped, meter } = world;
   const { regionOrder, initShared } = world.shape;
@@ -47,6 +48,7 @@ export const storeState = (toPrivate: boolean): Run => (world, task) => {
     pageState[page] = (state ^ PageBit.Flipped) & ~PageBit.Exposed;
     regionFlipped[page >> regionOrder] += flip ? 1 : -1;
     changed++;
+    convertContent(world, page);
     if (toPrivate) noteExposure(world, page);
   }
   world.flippedPages[0] += flip ? changed : -changed;

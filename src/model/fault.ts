@@ -4,6 +4,7 @@
  * Source: virt/kvm/guest_memfd.c (kvm_gmem_fault_user_mapping, kvm_gmem_get_folio), mm/memory.c (do_fault, finish_fault).
  * invalidate_lock is dropped before the entry exists: that race is closed by the reference, not by the lock.
  */
+import { clearContent } from './content.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteExposure } from './exposure.ts';
@@ -114,7 +115,7 @@ const clearFolio: Run = (world, task) => {
   if ((world.pageState[head] & PageBit.UpToDate) === 0) {
     world.pageState[head] |= PageBit.UpToDate;
     world.meter.chargeMany(Op['page.clear'], world.sizes.folioPages);
-    if (world.shape.content !== 'none') world.content.fill(0, head, head + world.sizes.folioPages);
+    clearContent(world, head, head + world.sizes.folioPages);
   }
   return Flow.Next;
 };

@@ -13,6 +13,7 @@
  * `dataRefs` is a ghost: how many ways to the page's data exist. No policy can see it; safety is judged by it.
  */
 import { column } from './columns.ts';
+import { clearContent } from './content.ts';
 import { Op } from './operations.ts';
 import type { Shape } from './shape.ts';
 import type { World } from './world.ts';
@@ -81,7 +82,7 @@ export function dropReference(world: World, head: number, count: number): void {
 
 function freeFolio(world: World, head: number): void {
   world.meter.charge(Op['folio.free']);
-  if (world.shape.content !== 'none') world.content.fill(0, head, head + world.sizes.folioPages);
+  clearContent(world, head, head + world.sizes.folioPages);
 }
 
 /** The head frame of a free spare folio, lowest first; -1 when all are in use. */

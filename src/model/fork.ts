@@ -4,6 +4,7 @@
  * Source: kernel/fork.c (dup_mmap), mm/memory.c (vma_needs_copy). It ends with a flush of the parent's mm.
  */
 import { complete, enterHostFault } from './access.ts';
+import { deliverContent } from './content.ts';
 import { sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
@@ -81,6 +82,7 @@ const touchChild: Run = (world, task) => {
   if (world.windowFlags[world.window[task]] === 0) return Flow.Otherwise;
   if ((world.entry[at] & EntryBit.Present) === 0) return Flow.Next;
   noteReach(world, world.page[task]);
+  deliverContent(world, world.page[task]);
   world.meter.charge(Op['host.access']);
   return Flow.Otherwise;
 };

@@ -4,6 +4,7 @@
  * A device is a task of its own, so that what it does is a step like any other.
  */
 import { complete, fail } from './access.ts';
+import { deliverContent } from './content.ts';
 import { takeReferenceSteps, PIN, LONG_TERM, GET } from './gup.ts';
 import type { GupRules, Reference } from './gup.ts';
 import { lockId, waitFor } from './locks.ts';
@@ -17,7 +18,9 @@ import { releasePins, releaseReferences, touchSlot } from './holding.ts';
 
 /** The same as an access of the workload: I/O on a buffer that was registered before. */
 const useSlot: Run = (world, task) => {
-  world.meter.noteMany(Op['work.done'], world.slotCount[world.slot[task]]);
+  const slot = world.slot[task];
+  world.meter.noteMany(Op['work.done'], world.slotCount[slot]);
+  if (world.slotCount[slot] > 0) deliverContent(world, world.slotFrame[slot * world.shape.slotPages] - 1);
   return touchSlot(world, task);
 };
 

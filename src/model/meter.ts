@@ -60,6 +60,8 @@ export class Meter {
   crossCaller = 0;
   /** A device task (plus one) that was started. */
   started = 0;
+  /** The content that the step read, where the world keeps contents: of the first page where it read several; -1 = none. The engine clears it. */
+  readValue = -1;
 
   private readonly price: Float64Array;
   private phaseOf: Uint8Array = normalPhases;

@@ -8,6 +8,7 @@
  * flight, GUP-fast, a gather), so that only slots and LRU batches can hold an orphan.
  */
 import { complete } from './access.ts';
+import { clearContent } from './content.ts';
 import { writeLockInvalidate, writeUnlockInvalidate } from './convert.ts';
 import { Errno } from './errno.ts';
 import { lockFolio, putFolio, unlockFolio } from './fault.ts';
@@ -92,7 +93,10 @@ function moveFolio(world: World, from: number, to: number, references: number): 
     world.dataRefs[to + page] = world.dataRefs[from + page];
     world.dataRefs[from + page] = 0;
   }
-  if (world.shape.content !== 'none') world.content.copyWithin(to, from, from + folioPages);
+  if (world.shape.content !== 'none') {
+    world.content.copyWithin(to, from, from + folioPages);
+    clearContent(world, from, from + folioPages);
+  }
   if (folioOrder > 0) {
     world.pincount[to >> folioOrder] = world.pincount[from >> folioOrder];
     world.pincount[from >> folioOrder] = 0;
@@ -114,6 +118,12 @@ const freePunched: Run = (world, task) => {
   return Flow.Next;
 };
 
+/** What is left of the range are parts of large folios: they are zeroed and stay. No other page of it has a folio now. */
+const zeroPartialFolios: Run = (world, task) => {
+  clearContent(world, world.rangeStart[task], world.rangeEnd[task]);
+  return Flow.Next;
+};
+
 /** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
 export function punchSteps(): readonly Step[] {
   return [
@@ -128,7 +138,7 @@ export function punchSteps(): readonly Step[] {
     step('folio.unlock', unlockFolio),
     step('folio.put', freePunched),
     goTo('folio.next'),
-    step('punch.done', () => Flow.Next),
+    step('punch.done', zeroPartialFolios),
     step('seq.end', endInvalidation),
     step('invalidate.unlock', writeUnlockInvalidate),
     step('done', complete),

@@ -188,7 +188,7 @@ export class Machine {
     this.progress[task]++;
   }
 
-  private place(task: number, { kind, page = 0, count = 1, slot = 0, window = 0 }: ScriptedAccess): void {
+  private place(task: number, { kind, page = 0, count = 1, slot = 0, window = 0, value = 0, flags = 0 }: ScriptedAccess): void {
     const { world } = this;
     world.kind[task] = kind;
     world.page[task] = page;
@@ -196,6 +196,8 @@ export class Machine {
     world.rangeEnd[task] = page + count;
     world.window[task] = world.mm[task] + window;
     world.slot[task] = slot;
+    world.value[task] = value;
+    world.flags[task] = flags;
     world.pc[task * DEPTH_MAX] = this.host.entries[kind];
   }
 

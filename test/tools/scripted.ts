@@ -10,6 +10,9 @@ export interface ScriptedAccess {
   readonly window?: number;
   readonly holdNs?: number;
   readonly atNs?: number;
+  /** What only engines without clocks set: the content that a write leaves, and `TaskFlag` bits that the access begins with. */
+  readonly value?: number;
+  readonly flags?: number;
 }
 
 export interface ScriptedActor {
@@ -62,9 +65,9 @@ export function scripted({ actors, slots = 16, slotPages = 64, ioDepth = 8, laun
 /** Short names for scripts. */
 export const a = {
   guestRead: (page: number): ScriptedAccess => ({ kind: Access.GuestRead, page }),
-  guestWrite: (page: number): ScriptedAccess => ({ kind: Access.GuestWrite, page }),
+  guestWrite: (page: number, value = 0): ScriptedAccess => ({ kind: Access.GuestWrite, page, value }),
   hostRead: (page: number, window = 0): ScriptedAccess => ({ kind: Access.HostRead, page, window }),
-  hostWrite: (page: number, window = 0): ScriptedAccess => ({ kind: Access.HostWrite, page, window }),
+  hostWrite: (page: number, window = 0, value = 0): ScriptedAccess => ({ kind: Access.HostWrite, page, window, value }),
   toShared: (page: number, count = 1): ScriptedAccess => ({ kind: Access.ToShared, page, count }),
   toPrivate: (page: number, count = 1): ScriptedAccess => ({ kind: Access.ToPrivate, page, count }),
   io: (page: number, count = 1, holdNs = 50_000): ScriptedAccess => ({ kind: Access.Io, page, count, holdNs }),
