@@ -62,6 +62,10 @@ export class Meter {
   started = 0;
   /** The content that the step read, where the world keeps contents: of the first page where it read several; -1 = none. The engine clears it. */
   readValue = -1;
+  /** The errno of a conversion that the kernel refused (the VMM's dance overwrites `outcome`); 0 = none. The engine clears it. */
+  convertErrno = 0;
+  /** Where it was refused, as a page (the ioctl's error_offset); -1 = the kernel does not say. The engine clears it. */
+  errorPage = -1;
 
   private readonly price: Float64Array;
   private phaseOf: Uint8Array = normalPhases;

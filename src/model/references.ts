@@ -83,8 +83,8 @@ const drainOnce = (enabled: boolean): Run => (world, task) => {
 const refuse = (errno: number): Run => (world, task) => {
   world.flags[task] |= TaskFlag.Refused;
   world.outcome[task] = errno;
+  // The bad folio stays in `walkCursor`: the ioctl tells it as its error offset.
   blame(world, task, world.walkCursor[task]);
-  world.walkCursor[task] = 0;
   return Flow.Next;
 };
 

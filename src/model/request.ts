@@ -46,16 +46,27 @@ const enterIoctl: Run = (world, task) => {
   world.meter.raise(Event.KernelBegin);
   world.meter.charge(Op.syscall);
   world.flags[task] &= ~(TaskFlag.Drained | TaskFlag.Refused | TaskFlag.Zapped);
+  world.walkCursor[task] = 0;
   if (world.rangeEnd[task] <= world.shape.pages) return Flow.Next;
   world.outcome[task] = Errno.EINVAL;
   return Flow.Otherwise;
 };
 
+/**
+ * A refusal says where: at the folio that the reference check found in use (left in `walkCursor`), at the start of the range
+ * where a VMA stood in the way. An argument that is no good has no place.
+ *
+ * Source: error_offset in Documentation/virt/kvm/api.rst of the in-place conversion series.
+ */
 const leaveIoctl: Run = (world, task) => {
-  world.meter.raise(Event.KernelEnd);
+  const { meter } = world;
+  meter.raise(Event.KernelEnd);
   const errno = world.outcome[task];
   if (errno === Errno.OK) return Flow.Next;
-  world.meter.convertErrors[errno]++;
+  meter.convertErrors[errno]++;
+  meter.convertErrno = errno;
+  meter.errorPage = errno === Errno.EINVAL ? -1 : Math.max(world.rangeStart[task], world.walkCursor[task]);
+  world.walkCursor[task] = 0;
   return Flow.Otherwise;
 };
 
@@ -63,7 +74,12 @@ const leaveIoctl: Run = (world, task) => {
 const isRetryable = (errnos: readonly number[]): Run => (world, task) => (errnos.includes(world.outcome[task]) ? Flow.Next : Flow.Otherwise);
 
 /** munmap had no room for another VMA (vm.max_map_count): no attempt can succeed. */
-const couldUnmap: Run = (world, task) => (world.outcome[task] === Errno.ENOMEM ? Flow.Otherwise : Flow.Next);
+const couldUnmap: Run = (world, task) => {
+  if (world.outcome[task] !== Errno.ENOMEM) return Flow.Next;
+  world.meter.convertErrno = Errno.ENOMEM;
+  world.meter.errorPage = -1;
+  return Flow.Otherwise;
+};
 
 const backOff: Run = () => Flow.Sleep;
 
@@ -136,6 +152,7 @@ export function convertRequestSteps({ beforeToPrivate, afterRequest, retriesOn =
 
 const enterBare: Run = (world, task) => {
   world.meter.raise(Event.KernelBegin);
+  world.walkCursor[task] = 0;
   if (world.rangeEnd[task] <= world.shape.pages) return Flow.Next;
   world.outcome[task] = Errno.EINVAL;
   return Flow.Otherwise;
