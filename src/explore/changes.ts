@@ -15,6 +15,7 @@ import { RegionBit } from '../model/stage2.ts';
 import { Gather, TaskFlag } from '../model/tasks.ts';
 import { inIMmap, inMm } from '../model/windows.ts';
 import type { World } from '../model/world.ts';
+import { joinPages, pagesName } from './pageRuns.ts';
 
 export interface Changes {
   /** "takes invalidate_lock (write)", "drops folio lock of page 0". */
@@ -36,7 +37,7 @@ export function describeChanges(before: World, after: World, names: ChangeNames 
   const moved = movedFolios(before, after);
   return {
     locks: [...rwLocks(before, after), ...folioLocks(before, after), ...tableLocks(before, after)],
-    others: [
+    others: joinPages([
       ...shareability(before, after),
       ...entries(before, after),
       ...vmas(before, after),
@@ -48,14 +49,11 @@ export function describeChanges(before: World, after: World, names: ChangeNames 
       ...batches(before, after, names, moved),
       ...crossCalls(before, after, names),
       ...processes(before, after),
-    ],
+    ]),
   };
 }
 
 /* ---- names ---- */
-
-/** "page 0"; of more than one "pages 0..3". */
-const pagesName = (first: number, count: number): string => (count === 1 ? `page ${first}` : `pages ${first}..${first + count - 1}`);
 
 /** "page 0", "orphan 1"; of large folios "folio 0..3". */
 function folioName({ shape: { pages }, sizes: { folioPages } }: World, head: number): string {
@@ -96,7 +94,8 @@ function inWindow(world: World, window: number): string {
 const of = (owner: string): string => (owner === '' ? '' : ` of ${owner}`);
 
 const threadName = ({ threads = [] }: ChangeNames, cpu: number): string => threads[cpu] ?? `CPU ${cpu}`;
-const bufferName = ({ buffers: known = [] }: ChangeNames, slot: number): string => `buffer ${known[slot] ?? slot}`;
+/** "buffer a"; a name that says so itself stands alone. */
+const bufferName = ({ buffers: known = [] }: ChangeNames, slot: number): string => (known[slot]?.startsWith('buf') ? known[slot] : `buffer ${known[slot] ?? slot}`);
 
 /* ---- the file ---- */
 

@@ -81,8 +81,8 @@ describe('the matrix', () => {
       ---------------------------------------------
 
       3 not as expected:
-      - pin under sigbus-on-fault, check refcount: expected proved; found broken after 31 steps (page 0 is private and within
-        reach by (a) a present PTE)
+      - pin under sigbus-on-fault, check refcount: expected proved; found broken (page 0 is private and within reach by (a) a
+        present PTE)
       - fork under sigbus-on-fault, check refcount: expected differs, because fork copies no entries; found refuses
       - fork under lazy, check refcount: expected proved; found bounded
 

@@ -120,13 +120,20 @@ const unexpectedMark = ({ asExpected }: Verdict): string => (asExpected === fals
 
 /* ---- below the matrix ---- */
 
+/** A line for each file, check and finding; policies of which the same is to be said share it. */
 function unexpectedText(verdicts: readonly Verdict[]): string {
   const unexpected = verdicts.filter(({ asExpected }) => asExpected === false);
   if (unexpected.length === 0) return '';
-  const lines = unexpected.map((verdict) => {
-    const { expected, because, counterexample } = verdict;
+  const told = unexpected.map((verdict) => {
+    const { litmus, policy, check, expected, because, counterexample } = verdict;
     const found = counterexample === null || counterexample.what === '' ? '' : ` (${counterexample.what})`;
-    return `- ${cellName(verdict)}: expected ${expected}${because === null ? '' : `, because ${because}`}; found ${verdictText(verdict)}${found}`;
+    const behind = `${check === null ? '' : `, check ${check}`}: expected ${expected}${because === null ? '' : `, because ${because}`}; found ${verdict.verdict}${found}`;
+    return { policy, litmus, behind };
+  });
+  const lines = distinct(told.map(({ litmus, behind }) => `${litmus}\n${behind}`)).map((key) => {
+    const [litmus, behind] = key.split('\n');
+    const policies = told.filter((one) => one.litmus === litmus && one.behind === behind).map(({ policy }) => policy);
+    return `- ${litmus} under ${policies.join(', ')}${behind}`;
   });
   return [`${unexpected.length} not as expected:`, ...lines.flatMap((line) => wrap(line))].join('\n');
 }
