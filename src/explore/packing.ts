@@ -36,30 +36,23 @@ interface Placed {
 const bitsOf = (max: number): number => 32 - Math.clz32(max);
 
 /** Generates the code for a list of fields. Fields whose maximum is 0 take no room. */
-export function createPacking(fields: readonly Field[]): Packing {
+export const createPacking = (fields: readonly Field[]): Packing => createGroupPacking([fields]);
+
+/** The same for groups of fields, each in as many words as the largest needs: group n begins at word n x words / groups. */
+export function createGroupPacking(groups: readonly (readonly Field[])[]): Packing {
+  const fields = groups.flat();
   const arrays = [...new Set(fields.map(({ array }) => array))];
   const names = new Map(arrays.map((array, nth) => [array, `a${nth}`]));
-  let word = 0;
-  let used = 0;
-  let bits = 0;
-  const placed: Placed[] = [];
-  for (const { array, index, max, ghost = 0 } of fields) {
-    const width = bitsOf(max & ~ghost);
-    if (width === 0) continue;
-    if (used + width > 32) {
-      word++;
-      used = 0;
-    }
-    const mask = width === 32 ? 0xffffffff : (1 << width) - 1;
-    placed.push({ name: names.get(array) ?? '', index, word, shift: used, mask, keep: mask & ~ghost });
-    used += width;
-    bits += width;
-  }
-  const words = placed.length === 0 ? 0 : word + 1;
+  const nameOf = (field: Field): string => names.get(field.array) ?? '';
+  const placedGroups = groups.map((group) => placeFields(group, nameOf));
+  const stride = Math.max(0, ...placedGroups.map(({ words }) => words));
+  const placed = placedGroups.flatMap((group, nth) => group.placed.map((field) => ({ ...field, word: field.word + nth * stride })));
+  const bits = placedGroups.reduce((sum, group) => sum + group.bits, 0);
+  const words = stride * groups.length;
   const zeros = fields.filter(({ max, ghost = 0 }) => bitsOf(max & ~ghost) === 0 && ghost !== 0);
   const packLines = Array.from({ length: words }, (_, at) => {
     const parts = placed.filter((field) => field.word === at).map(({ name, index, shift, keep }) => `(${name}[${index}] & ${keep >>> 0}) << ${shift}`);
-    return `out[at + ${at}] = ${parts.join(' | ')};`;
+    return `out[at + ${at}] = ${parts.length === 0 ? '0' : parts.join(' | ')};`;
   });
   const unpackLines = [
     ...Array.from({ length: words }, (_, at) => `const w${at} = from[at + ${at}];`),
@@ -69,6 +62,27 @@ export function createPacking(fields: readonly Field[]): Packing {
   const code = `return { pack(out, at) { ${packLines.join('\n')} }, unpack(from, at) { ${unpackLines.join('\n')} } };`;
   const build = new Function(...names.values(), code) as (...values: readonly Field['array'][]) => Pick<Packing, 'pack' | 'unpack'>;
   return { words, bits, ...build(...arrays) };
+}
+
+function placeFields(fields: readonly Field[], nameOf: (field: Field) => string): { readonly placed: readonly Placed[]; readonly words: number; readonly bits: number } {
+  let word = 0;
+  let used = 0;
+  let bits = 0;
+  const placed: Placed[] = [];
+  for (const field of fields) {
+    const { index, max, ghost = 0 } = field;
+    const width = bitsOf(max & ~ghost);
+    if (width === 0) continue;
+    if (used + width > 32) {
+      word++;
+      used = 0;
+    }
+    const mask = width === 32 ? 0xffffffff : (1 << width) - 1;
+    placed.push({ name: nameOf(field), index, word, shift: used, mask, keep: mask & ~ghost });
+    used += width;
+    bits += width;
+  }
+  return { placed, words: placed.length === 0 ? 0 : word + 1, bits };
 }
 
 const PRIMES = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35] as const;

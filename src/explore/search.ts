@@ -4,8 +4,9 @@
  * A state is expanded once: each task's move with each of its choices, each acknowledgement that a CPU can give. Nothing
  * is asked twice: sentences about states when a state comes in, sentences about moves when a move is taken.
  *
- * Liveness needs no graph. A state whose moves include one to a later state is fine by induction from the back: following
- * it, numbers rise until an end comes. Only states without such a move are looked at again, by passes over all states.
+ * Liveness needs no graph: each state remembers the latest state that a move of it leads to. Following these, numbers rise
+ * until an end comes, or a corner: a state whose moves all lead to earlier ones. Where every corner is seen to lead on to an
+ * end, every state does; else all states are asked again, from the last to the first, until nothing changes.
  */
 import { recountWorld } from '../model/recount.ts';
 import { invariants } from '../model/invariants.ts';
@@ -91,8 +92,8 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
   const seen = litmus.sometimes.map(() => false);
   const outcomeRows = new Map<string, number>();
   const layers = [0];
-  /** Expanded states without a move to a later one. */
-  let corners = 0;
+  const latestOf = new RowColumn();
+  const corners: { readonly row: number; readonly targets: readonly number[] }[] = [];
   let succeededOnce = !litmus.threads.some(({ operations }) => operations.some(({ kind, expected }) => kind === Access.ToPrivate && expected === undefined));
   let transitions = 0;
   let depth = 0;
@@ -147,11 +148,14 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     return target;
   };
 
-  /** All moves that could be taken from the loaded state, in an order of their own: tasks first, then acknowledgements. */
+  const targets: number[] = [];
+  /** Takes every move of the loaded state. */
   const expand = (row: number): void => {
     let latest = -1;
     let taken = 0;
+    targets.length = 0;
     const attempt = (move: number): boolean => {
+      if (suspicious) count.fill(0);
       const did = take(row, move);
       if (suspicious) broken ??= suspect(machine, row, move, did, () => take(row, move));
       if (did && broken === undefined) {
@@ -161,6 +165,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
         if (broken === undefined) {
           const target = arrive(row, move);
           if (target > latest) latest = target;
+          targets.push(target);
         }
       }
       machine.restore();
@@ -169,7 +174,8 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     forEachMove(machine, firstPageOnly, attempt);
     if (broken !== undefined) return;
     if (taken === 0) stuck = { rule: nobodyStuck.name, what: whoWaits(machine), row, move: -1 };
-    else if (latest <= row) corners++;
+    else if (latest <= row) corners.push({ row, targets: [...targets] });
+    latestOf.set(row, latest <= row ? NO_LATER : latest);
   };
 
   if (reductions.movers) machine.acknowledgeUnseen();
@@ -190,6 +196,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     if (machine.done) {
       const outcome = machine.keepResults ? outcomeOf(machine) : '';
       if (machine.keepResults && !outcomeRows.has(outcome)) outcomeRows.set(outcome, row);
+      latestOf.set(row, AT_END);
       continue;
     }
     machine.keep();
@@ -197,7 +204,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     if (broken !== undefined || stuck !== undefined) break;
     if (onProgress !== undefined && row % PROGRESS_STRIDE === 0) onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
   }
-  if (broken === undefined && stuck === undefined && exhaustive && corners > 0) {
+  if (broken === undefined && stuck === undefined && exhaustive && !cornersLeadOn(corners, latestOf)) {
     const lost = firstWithoutEnd(machine, states, take, firstPageOnly);
     if (lost >= 0) stuck = { rule: endReachable.name, what: 'from here on no end can be reached', row: lost, move: -1 };
   }
@@ -225,6 +232,33 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
       return path.reverse();
     },
   };
+}
+
+/** In place of a later state: there is none, or the state is an end. */
+const NO_LATER = 0xffffffff;
+const AT_END = 0xfffffffe;
+
+/** Whether every corner leads on to an end, as far as the latest moves tell; false says nothing. */
+function cornersLeadOn(corners: readonly { readonly row: number; readonly targets: readonly number[] }[], latestOf: RowColumn): boolean {
+  /** The end (-1) or the corner that the latest moves lead to. */
+  const follow = (from: number): number => {
+    let row = from;
+    for (;;) {
+      const latest = latestOf.get(row);
+      if (latest === AT_END) return -1;
+      if (latest === NO_LATER) return row;
+      row = latest;
+    }
+  };
+  let open = corners.map(({ row, targets }) => ({ row, reaches: new Set(targets.map(follow)) }));
+  const good = new Set([-1]);
+  for (let found = true; found; ) {
+    const led = open.filter(({ reaches }) => [...reaches].some((row) => good.has(row)));
+    found = led.length > 0;
+    for (const { row } of led) good.add(row);
+    open = open.filter(({ row }) => !good.has(row));
+  }
+  return open.length === 0;
 }
 
 function brokenInvariant(machine: Machine, asked: readonly Invariant[]): { readonly rule: string; readonly what: string } | undefined {
@@ -255,6 +289,7 @@ function suspect(machine: Machine, row: number, move: number, did: boolean, agai
   const first = machine.bytes();
   const charged = machine.world.meter.count.slice();
   machine.restore();
+  machine.world.meter.count.fill(0);
   const second = again();
   const same = second === did && machine.bytes().every((byte, at) => byte === first[at]) && machine.world.meter.count.every((times, at) => times === charged[at]);
   return same ? undefined : { rule: 'kernel-arithmetic', what: 'the same step on the same state did something else', row, move };

@@ -7,7 +7,7 @@ import { worldColumns } from '../model/world.ts';
 import type { WorldColumns } from '../model/world.ts';
 import { controlPoints } from './control.ts';
 import type { Machine } from './machine.ts';
-import { RowSet, createPacking } from './packing.ts';
+import { RowSet, createGroupPacking, createPacking } from './packing.ts';
 import type { Field } from './packing.ts';
 import { RESULT_MAX } from './results.ts';
 import { createSymmetry } from './symmetry.ts';
@@ -16,6 +16,7 @@ import type { Reductions } from './verdict.ts';
 /** Bits of a task's number in the table of locals. */
 const LOCALS_BITS = 20;
 const LOCALS_MAX = 2 ** LOCALS_BITS - 1;
+const UNKNOWN = 0xffffffff;
 
 export interface States {
   /** Every state that came in, numbered in the order of its coming. */
@@ -66,8 +67,8 @@ export function createStates(machine: Machine, reductions: Reductions): States {
         ]
       : []),
   ];
-  const localPackings = Array.from({ length: tasks }, (_, task) => createPacking(localsOf(task)));
-  const localWords = Math.max(...localPackings.map(({ words }) => words));
+  const localPacking = createGroupPacking(Array.from({ length: tasks }, (_, task) => localsOf(task)));
+  const localWords = localPacking.words / tasks;
   const locals = new RowSet(localWords);
   const ids = new Uint32Array(tasks);
   const packing = createPacking([
@@ -81,30 +82,31 @@ export function createStates(machine: Machine, reductions: Reductions): States {
   const packed = new Uint32Array(Math.max(1, packing.words));
   // What each task's locals were when they were last loaded or saved: most moves change those of one task.
   const last = new Uint32Array(tasks * localWords);
-  const lastIds = new Uint32Array(tasks).fill(0xffffffff);
-  const local = new Uint32Array(localWords);
+  const lastIds = new Uint32Array(tasks).fill(UNKNOWN);
+  const now = new Uint32Array(tasks * localWords);
+  const { pc, depth } = world;
 
   const pack = (): void => {
     symmetry?.canonicalize();
+    for (let task = 0; task < tasks; task++) control[task] = points.encode(pc, task * DEPTH_MAX, depth[task]);
+    localPacking.pack(now, 0);
     for (let task = 0; task < tasks; task++) {
-      control[task] = points.encode(world.pc, task * DEPTH_MAX, world.depth[task]);
-      localPackings[task].pack(local, 0);
       const base = task * localWords;
-      let same = lastIds[task] !== 0xffffffff;
-      for (let word = 0; word < localWords; word++) {
-        if (last[base + word] === local[word]) continue;
+      let same = lastIds[task] !== UNKNOWN;
+      for (let word = base; word < base + localWords; word++) {
+        if (last[word] === now[word]) continue;
         same = false;
-        last[base + word] = local[word];
+        last[word] = now[word];
       }
-      if (!same) lastIds[task] = locals.insert(local, 0);
+      if (!same) lastIds[task] = locals.insert(now, base);
       ids[task] = lastIds[task];
-      if (ids[task] > LOCALS_MAX) {
-        throw new UserError({
-          what: `${litmus.path}: more than ${LOCALS_MAX} combinations of one thread's locals`,
-          why: `a state names each in ${LOCALS_BITS} bits`,
-          fix: 'explore a smaller world: fewer pages, operations or values',
-        });
-      }
+    }
+    if (locals.count > LOCALS_MAX) {
+      throw new UserError({
+        what: `${litmus.path}: more than ${LOCALS_MAX} combinations of one thread's locals`,
+        why: `a state names each in ${LOCALS_BITS} bits`,
+        fix: 'explore a smaller world: fewer pages, operations or values',
+      });
     }
     packing.pack(packed, 0);
   };
@@ -124,14 +126,14 @@ export function createStates(machine: Machine, reductions: Reductions): States {
       packing.unpack(rows.chunkOf(row), rows.placeOf(row));
       for (let task = 0; task < tasks; task++) {
         const id = ids[task];
-        const from = locals.chunkOf(id);
-        const at = locals.placeOf(id);
-        localPackings[task].unpack(from, at);
-        world.depth[task] = points.decode(control[task], world.pc, task * DEPTH_MAX);
         if (lastIds[task] === id) continue;
         lastIds[task] = id;
+        const from = locals.chunkOf(id);
+        const at = locals.placeOf(id);
         for (let word = 0; word < localWords; word++) last[task * localWords + word] = from[at + word];
       }
+      localPacking.unpack(last, 0);
+      for (let task = 0; task < tasks; task++) depth[task] = points.decode(control[task], pc, task * DEPTH_MAX);
     },
   };
 }

@@ -8,6 +8,7 @@
  * Assumed of a policy: its steps treat no task and no page by its number. A test renumbers both and finds the same verdicts.
  */
 import type { Column } from '../model/columns.ts';
+import { DEPTH_MAX } from '../model/step.ts';
 import { worldColumns } from '../model/world.ts';
 import type { WorldColumns } from '../model/world.ts';
 import { buffersOf, operationsOf } from './litmusShape.ts';
@@ -66,14 +67,15 @@ export function createSymmetry(machine: Machine): Symmetry | undefined {
   const { tasks, cpus } = world.shape;
   const { callPending, slot: slotOfTask, slotKind, slotCount, slotFrame, lruPage, lruCount } = world;
   const ownBuffers = litmus.threads.map(({ operations }) => buffersOf(operations));
+  // What differs most often comes first.
   const rows: Row[] = [
+    { array: machine.next, stride: 1 },
     ...Object.entries(worldColumns as Readonly<Record<string, Column>>)
       .filter(([name, { axis }]) => axis === 'task' && name !== 'callPending' && name !== 'slot')
       .map(([name]) => {
         const array = world[name as keyof WorldColumns] as Numbers;
         return { array, stride: array.length / tasks };
       }),
-    { array: machine.next, stride: 1 },
     { array: machine.errno, stride: 1 },
     { array: machine.errorPage, stride: 1 },
     { array: machine.readValue, stride: 1 },
@@ -102,7 +104,12 @@ export function createSymmetry(machine: Machine): Symmetry | undefined {
     }
   };
 
+  /** Which of its buffers the task is at, or -1: an idle task has no use for the number that it keeps. */
+  const bufferAt = (task: number): number => (world.pc[task * DEPTH_MAX] === 0 ? -1 : ownBuffers[task].indexOf(slotOfTask[task]));
+
   const swap = (a: number, b: number): void => {
+    const ofA = bufferAt(a);
+    const ofB = bufferAt(b);
     for (const row of rows) swapRows(row, a, b);
     for (const row of cpuRows) swapRows(row, a, b);
     const calls = { array: callPending, stride: cpus };
@@ -113,8 +120,6 @@ export function createSymmetry(machine: Machine): Symmetry | undefined {
       callPending[task * cpus + b] = value;
     }
     // Ids of buffers: those of the one thread become those of the other, with what they hold.
-    const ofA = ownBuffers[a].indexOf(slotOfTask[a]);
-    const ofB = ownBuffers[b].indexOf(slotOfTask[b]);
     slotOfTask[a] = ofB < 0 ? 0 : ownBuffers[a][ofB];
     slotOfTask[b] = ofA < 0 ? 0 : ownBuffers[b][ofA];
     for (const [nth, slot] of ownBuffers[a].entries()) {
