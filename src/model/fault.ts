@@ -17,7 +17,7 @@ import { RegionBit, backRegion } from './stage2.ts';
 import { Flow, end, goTo, step } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
-import { inMm } from './windows.ts';
+import { inMm, reachesBeyondEnd } from './windows.ts';
 import { lockPageTable, unlockPageTable } from './zap.ts';
 import type { World } from './world.ts';
 
@@ -147,13 +147,12 @@ export const clearFolioStep: Step = step('folio.clear', clearFolio);
 const readEntryNone: Run = (world, task) => {
   const window = world.window[task];
   const page = world.page[task];
+  const inFile = page < world.shape.pages;
   world.outcome[task] = Errno.OK;
-  if (page < world.shape.pages && world.entry[window * world.shape.pages + page] & EntryBit.Present) return Flow.Otherwise;
-  if (page < world.shape.pages && !inMm(world, window, page)) {
-    world.outcome[task] = Errno.SIGSEGV;
-    return Flow.Otherwise;
-  }
-  return Flow.Next;
+  if (inFile && world.entry[window * world.shape.pages + page] & EntryBit.Present) return Flow.Otherwise;
+  if (inFile ? inMm(world, window, page) : reachesBeyondEnd(world, window)) return Flow.Next;
+  world.outcome[task] = Errno.SIGSEGV;
+  return Flow.Otherwise;
 };
 
 /** Otherwise the host has no business there: beyond the end of the file, or private. */

@@ -78,9 +78,10 @@ const becomeChild: Run = (world, task) => {
 };
 
 const touchChild: Run = (world, task) => {
-  const at = world.window[task] * world.shape.pages + world.page[task];
+  const { pages } = world.shape;
+  const at = world.window[task] * pages + world.page[task];
   if (world.windowFlags[world.window[task]] === 0) return Flow.Otherwise;
-  if ((world.entry[at] & EntryBit.Present) === 0) return Flow.Next;
+  if (world.page[task] >= pages || (world.entry[at] & EntryBit.Present) === 0) return Flow.Next;
   noteReach(world, world.page[task]);
   deliverContent(world, world.page[task]);
   world.meter.charge(Op['host.access']);

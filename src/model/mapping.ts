@@ -1,7 +1,9 @@
 /**
  * Mappings: mmap and munmap, as system calls of a process and as the VMM's dance around a conversion.
  *
- * Source: mm/vma.c, mm/memory.c (unmap_region: i_mmap unlinking precedes the last flush).
+ * Source: mm/vma.c, mm/memory.c (unmap_region: i_mmap unlinking precedes the last flush), virt/kvm/guest_memfd.c
+ * (kvm_gmem_mmap: ENODEV without the MMAP flag, EINVAL for MAP_PRIVATE, nothing for a range beyond the end of the file).
+ * Differs from Linux: mmap over pages that are mapped already keeps their entries, where MAP_FIXED unmaps them first.
  */
 import { complete, fail, outcomeOk } from './access.ts';
 import { EntryBit, TableBit } from './entries.ts';
@@ -10,6 +12,7 @@ import { LockClass, acquireWrite, downgrade, releaseRead, releaseWrite } from '.
 import { Op } from './operations.ts';
 import { Flow, callRoutine, end, goTo, step } from './step.ts';
 import type { Run, Step } from './step.ts';
+import { Kind, TaskFlag } from './tasks.ts';
 import { MAX_MAP_COUNT, WindowFlag, setCoverage, vmasIn, vmasOfMm, closeWindow } from './windows.ts';
 import type { World } from './world.ts';
 import { flushGatherSteps, zapWindowSteps } from './zap.ts';
@@ -23,6 +26,9 @@ const writeLockWindowMm: Run = (world, task) => {
   if (flow === Flow.Next) world.meter.charge(Op['lock.mmap']);
   return flow;
 };
+
+/** The access of the task is an mmap or a munmap whose range reaches beyond the end of the file; `walk` is the part in the file. */
+const rangeReachesBeyondEnd = (world: World, task: number, kind: number): boolean => world.kind[task] === kind && world.rangeEnd[task] > world.shape.pages;
 
 /* ---- munmap ---- */
 
@@ -40,7 +46,8 @@ const detachVmas: Run = (world, task) => {
   const { pages } = world.shape;
   const { meter } = world;
   world.outcome[task] = Errno.OK;
-  if ((world.windowFlags[window] & WindowFlag.Linked) === 0) return Flow.Otherwise;
+  if (rangeReachesBeyondEnd(world, task, Kind.Unmap)) world.windowFlags[window] &= ~WindowFlag.BeyondEnd;
+  if ((world.windowFlags[window] & WindowFlag.Linked) === 0 || start === end) return Flow.Otherwise;
   if (coversFile(world, task)) {
     meter.chargeMany(Op['vma.remove'], world.windowVmas[window]);
     world.windowFlags[window] &= ~WindowFlag.Linked;
@@ -131,6 +138,16 @@ const enterMmap: Run = (world) => {
   return Flow.Next;
 };
 
+/** Takes mmap_lock; otherwise (with the lock) the file refuses the mapping, whatever a policy says. */
+const lockToMap: Run = (world, task) => {
+  const flow = writeLockWindowMm(world, task);
+  if (flow !== Flow.Next) return flow;
+  if (!world.shape.mmapAllowed) world.outcome[task] = Errno.ENODEV;
+  else if (world.flags[task] & TaskFlag.CopyOnWrite) world.outcome[task] = Errno.EINVAL;
+  else return Flow.Next;
+  return Flow.Otherwise;
+};
+
 /** Puts the range into the mm's tree, with its neighbours merged; otherwise max_map_count is reached. */
 const insertVma: Run = (world, task) => {
   const window = world.walkWindow[task];
@@ -139,9 +156,14 @@ const insertVma: Run = (world, task) => {
   const { pages } = world.shape;
   world.outcome[task] = Errno.OK;
   world.meter.charge(Op['vma.insert']);
+  const beyondEnd = rangeReachesBeyondEnd(world, task, Kind.Map) ? WindowFlag.BeyondEnd : world.windowFlags[window] & WindowFlag.BeyondEnd;
   if ((world.windowFlags[window] & WindowFlag.Linked) === 0 && coversFile(world, task)) {
-    world.windowFlags[window] = WindowFlag.Linked;
+    world.windowFlags[window] = WindowFlag.Linked | beyondEnd;
     world.windowVmas[window] = 1;
+    return Flow.Next;
+  }
+  if (start === end) {
+    world.windowFlags[window] |= beyondEnd;
     return Flow.Next;
   }
   const from = Math.max(0, start - 1);
@@ -153,6 +175,7 @@ const insertVma: Run = (world, task) => {
     return Flow.Otherwise;
   }
   if ((world.windowFlags[window] & WindowFlag.Linked) === 0) world.windowFlags[window] = WindowFlag.Linked | WindowFlag.Inverted;
+  world.windowFlags[window] |= beyondEnd;
   if (outside > 0) world.meter.chargeMany(Op['vma.merge'], outside);
   setCoverage(world, window, start, end, EntryBit.MmMark, true);
   world.windowVmas[window] += 1 - before;
@@ -164,7 +187,7 @@ const linkAndUnlock: Run = (world, task) => {
   // A new mapping of the whole file needs no marks.
   const unmarked = coversFile(world, task) && (world.windowFlags[window] & (WindowFlag.InIMmap | WindowFlag.Inverted)) === 0;
   if (!unmarked) setCoverage(world, window, world.walkStart[task], world.walkEnd[task], EntryBit.IMmapMark, true);
-  world.windowFlags[window] |= WindowFlag.InIMmap;
+  if (world.walkStart[task] !== world.walkEnd[task]) world.windowFlags[window] |= WindowFlag.InIMmap;
   releaseWrite(world, task, world.iMmapLock, 0, LockClass.IMmap);
   return Flow.Next;
 };
@@ -181,7 +204,7 @@ const countMmapError: Run = (world, task) => {
 function mmapRangeSteps(hook: readonly Step[]): readonly Step[] {
   return [
     step('mmap', enterMmap),
-    step('mmapLock.write', writeLockWindowMm),
+    step('mmapLock.write', lockToMap, 'mmap.refused'),
     ...hook,
     step('vma.insert', insertVma, 'mmap.refused'),
     step('iMmap.writeLock', lockIMmap),
@@ -202,10 +225,11 @@ export const walkOwnWindow: Run = (world, task) => {
   return Flow.Next;
 };
 
+/** The part of the range that lies in the file. */
 const walkRange: Run = (world, task) => {
   world.walkWindow[task] = world.window[task];
-  world.walkStart[task] = world.rangeStart[task];
-  world.walkEnd[task] = world.rangeEnd[task];
+  world.walkStart[task] = Math.min(world.rangeStart[task], world.shape.pages);
+  world.walkEnd[task] = Math.min(world.rangeEnd[task], world.shape.pages);
   return Flow.Next;
 };
 

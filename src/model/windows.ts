@@ -8,6 +8,8 @@
  * A window without VMAs has no flags and no marks: how it became so leaves no trace.
  *
  * Source: mm/vma.c, mm/memory.c (unmap_mapping_range).
+ * Differs from Linux: what a window covers beyond the end of the file is one bit and in no tree. It goes with a munmap that
+ * reaches beyond the end, or that empties the window.
  */
 import { column } from './columns.ts';
 import { EntryBit } from './entries.ts';
@@ -20,6 +22,8 @@ export const WindowFlag = {
   Inverted: 2,
   /** In the file's i_mmap. */
   InIMmap: 4,
+  /** Its mmap reached beyond the end of the file: an access there finds a VMA and no page, which is SIGBUS and not SIGSEGV. */
+  BeyondEnd: 8,
 } as const;
 
 /** vm.max_map_count: VMAs that one mm may have. */
@@ -27,7 +31,7 @@ export const MAX_MAP_COUNT = 65530;
 
 export const windowColumns = {
   windowMm: column('u8', 'window', ({ windows }) => windows, ({ mms }) => mms - 1, 'mm'),
-  windowFlags: column('u8', 'window', ({ windows }) => windows, () => 7),
+  windowFlags: column('u8', 'window', ({ windows }) => windows, () => 15),
   /** VMAs in the mm's tree. */
   windowVmas: column('u32', 'window', ({ windows }) => windows, ({ pages }) => pages),
   /** The one forked child that a world can have is alive. */
@@ -74,6 +78,9 @@ export const inMm = (world: World, window: number, page: number): boolean => cov
 
 /** Whether a VMA in i_mmap covers the page: a walk over the file's mappings visits it. */
 export const inIMmap = (world: World, window: number, page: number): boolean => covered(world, window, page, EntryBit.IMmapMark, WindowFlag.InIMmap);
+
+/** Whether a VMA of the mm covers pages beyond the end of the file. */
+export const reachesBeyondEnd = (world: World, window: number): boolean => (world.windowFlags[window] & WindowFlag.BeyondEnd) !== 0;
 
 /** Whether any VMA of the window in i_mmap overlaps [start, end). */
 export function overlaps(world: World, window: number, start: number, end: number): boolean {
