@@ -123,7 +123,8 @@ function findings({ world }: Verdict, { rule, sentence, what, why }: Counterexam
 }
 
 function leftOutText({ rowsLeftOut, changesLeftOut }: Shown): readonly string[] {
-  const told = [[rowsLeftOut, 'row'] as const, [changesLeftOut, 'change'] as const].filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}${count === 1 ? '' : 's'}`);
+  const counts = [[rowsLeftOut, 'row'], [changesLeftOut, 'change']] as const;
+  const told = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}${count === 1 ? '' : 's'}`);
   return told.length === 0 ? [] : [`${told.join(' and ')} further from the violation left out; --format json has every step`];
 }
 

@@ -140,9 +140,10 @@ function unexpectedText(verdicts: readonly Verdict[]): string {
 
 function footer(verdicts: readonly Verdict[], format: Format): string {
   const sum = (figure: (verdict: Verdict) => number): string => formatCount(verdicts.reduce((total, verdict) => total + figure(verdict), 0));
+  const cells = `${verdicts.length} ${verdicts.length === 1 ? 'cell' : 'cells'}`;
   const worlds = distinct(verdicts.map(({ world }) => world));
   const lines = [
-    `${verdicts.length} ${verdicts.length === 1 ? 'cell' : 'cells'}, ${sum(({ states }) => states)} states, ${sum(({ transitions }) => transitions)} transitions; ${extentOfAll(verdicts)}; sequentially consistent`,
+    `${cells}, ${sum(({ states }) => states)} states, ${sum(({ transitions }) => transitions)} transitions; ${extentOfAll(verdicts)}; sequentially consistent`,
     ...(worlds.length === 1 ? [`world: ${worlds[0]}`] : []),
     legend(verdicts),
   ];
