@@ -24,6 +24,7 @@ import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { Litmus, LitmusOperation } from './litmus.ts';
 import { clearSignals, mayTouchMapping, shapeOfLitmus } from './litmusShape.ts';
+import { marksWhere, quietIn } from './quiet.ts';
 import { fits, resultId, resultText } from './results.ts';
 import type { Reductions } from './verdict.ts';
 
@@ -77,6 +78,8 @@ export class Machine {
   /** Where set: every single step that moves consist of, as moves of a machine without reductions. */
   recorded: number[] | undefined;
 
+  /** By program position, in this litmus. */
+  private readonly marks: Uint8Array;
   private readonly reductions: Reductions;
   /** By CPU: 1 where its thread never touches memory through a mapping, so that nobody can see when it acknowledges. */
   private readonly acknowledgesAtOnce: Uint8Array;
@@ -94,6 +97,8 @@ export class Machine {
     const shape = shapeOfLitmus(litmus, policy);
     this.world = createWorld(shape);
     this.host = buildHost(this.rules, shape);
+    const quiet = reductions.movers ? quietIn({ litmus, shape, rules: this.rules, check, program: this.host.program }) : new Set<never>();
+    this.marks = marksWhere(quiet, this.host.program);
     this.taken = new Uint8Array(this.host.program.run.length);
     const { threads } = litmus;
     const count = threads.length;
@@ -186,7 +191,8 @@ export class Machine {
   step(task: number, choice: number): boolean {
     const { world } = this;
     const { program } = this.host;
-    const { marks, run } = program;
+    const { run } = program;
+    const { marks } = this;
     const { merge, movers } = this.reductions;
     const { meter, pc, depth } = world;
     const base = task * DEPTH_MAX;
@@ -199,7 +205,7 @@ export class Machine {
     for (let steps = 0; ; steps++) {
       const at = pc[base + depth[task]];
       const mark = marks[at];
-      if (mark === Mark.Free) {
+      if (mark === Mark.Free || (movers && mark === Mark.Guarded)) {
         if (steps > 0 && !merge) return true;
       } else if (seen) {
         const joins = joinsNext ? mark === Mark.Steady || mark === Mark.Release : mark === Mark.Release && movers;

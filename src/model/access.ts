@@ -14,7 +14,7 @@ import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
 import { mayMapLarge, setLargeLeaf, stage2Maps } from './stage2.ts';
-import { Flow, callRoutine, end, goTo, step } from './step.ts';
+import { Flow, acquire, acquireUnless, callRoutine, end, free, freeWhen, goTo, release, releaseUnless, steady } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, Kind, TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
@@ -116,25 +116,25 @@ const resumeGuest: Run = (world) => {
 /** Routine: a guest access to `page`; a miss is a stage-2 fault. */
 export function guestAccessSteps({ lazy }: { readonly lazy: boolean }): readonly Step[] {
   return [
-    step('guest.access', guestAccess),
-    step('vm.exit', exitToFault),
-    step('seq.snapshot', takeSnapshot),
-    step('invalidate.readLock', readLockInvalidate),
-    step('state.read', lazy ? needsNoDonation : readState, 'invalidate.readUnlockToDonate'),
+    steady('guest.access', guestAccess),
+    free('vm.exit', exitToFault),
+    steady('seq.snapshot', takeSnapshot),
+    acquire('invalidate.readLock', readLockInvalidate),
+    freeWhen('wishes')('state.read', lazy ? needsNoDonation : readState, 'invalidate.readUnlockToDonate'),
     ...getFolioSteps(),
-    step('invalidate.readUnlock', readUnlockInvalidate),
+    release('invalidate.readUnlock', readUnlockInvalidate),
     clearFolioStep,
-    step('folio.unlock', unlockFolio),
-    step('mmuLock.write', writeLockMmu),
-    step('seq.check', checkSnapshot, 'mmuLock.unlockRetry'),
-    step('stage2.map', mapStage2),
-    step('mmuLock.unlock', writeUnlockMmu),
-    step('folio.put', putFolio),
-    step('vm.enter', resumeGuest, 'guest.access'),
-    step('mmuLock.unlockRetry', writeUnlockMmu),
-    step('folio.putRetry', putFolio),
+    release('folio.unlock', unlockFolio),
+    acquireUnless('stage2')('mmuLock.write', writeLockMmu),
+    steady('seq.check', checkSnapshot, 'mmuLock.unlockRetry'),
+    steady('stage2.map', mapStage2),
+    releaseUnless('stage2')('mmuLock.unlock', writeUnlockMmu),
+    steady('folio.put', putFolio),
+    free('vm.enter', resumeGuest, 'guest.access'),
+    releaseUnless('stage2')('mmuLock.unlockRetry', writeUnlockMmu),
+    steady('folio.putRetry', putFolio),
     goTo('seq.snapshot'),
-    step('invalidate.readUnlockToDonate', unlockToDonate),
+    steady('invalidate.readUnlockToDonate', unlockToDonate),
     callRoutine('donate', 'convertRequest'),
     goTo('seq.snapshot'),
   ];
@@ -227,15 +227,15 @@ const deliverSignal: Run = (world, task) => {
 export function hostAccessSteps({ write, remap }: { readonly write: boolean; readonly remap: boolean }): readonly Step[] {
   return [
     ...(remap ? remapSteps('host.access', 'mmap.failed') : []),
-    step('host.access', hostAccess(write)),
-    step('host.fault', enterHostFault),
-    step('mmapLock.read', readLockMmap),
+    steady('host.access', hostAccess(write)),
+    free('host.fault', enterHostFault),
+    acquireUnless('vmas')('mmapLock.read', readLockMmap),
     callRoutine('fault', 'faultCore'),
-    step('mmapLock.readUnlock', readUnlockMmap),
-    step('fault.result', faultResult, 'signal'),
+    releaseUnless('vmas')('mmapLock.readUnlock', readUnlockMmap),
+    free('fault.result', faultResult, 'signal'),
     goTo('host.access'),
-    step('signal', deliverSignal),
-    ...(remap ? [step('mmap.failed', fail)] : []),
+    free('signal', deliverSignal),
+    ...(remap ? [free('mmap.failed', fail)] : []),
   ];
 }
 
@@ -245,7 +245,7 @@ export const outcomeOk: Run = (world, task): FlowKind => (world.outcome[task] ==
 
 /** Maps the window of the task where it is unmapped. Goes on behind them, at `mapped` where it was mapped already, or at `failed`. */
 export function remapSteps(mapped: string, failed: string): readonly Step[] {
-  return [step('mapped', ifUnmapped, mapped), callRoutine('remap', 'mmapWindow'), step('remapped', outcomeOk, failed)];
+  return [steady('mapped', ifUnmapped, mapped), callRoutine('remap', 'mmapWindow'), free('remapped', outcomeOk, failed)];
 }
 
 /* ---- the kernel on behalf of a process: read(2) and write(2) into guest memory ---- */
@@ -281,15 +281,15 @@ const copyFault: Run = (world) => {
 export function copyRangeSteps({ remap }: { readonly remap: boolean }): readonly Step[] {
   return [
     ...(remap ? remapSteps('page.copy', 'copy.refused') : []),
-    step('page.copy', copyPage, 'page.copy'),
-    step('host.fault', enterHostFault),
-    step('mmapLock.read', readLockMmap),
+    steady('page.copy', copyPage, 'page.copy'),
+    free('host.fault', enterHostFault),
+    acquireUnless('vmas')('mmapLock.read', readLockMmap),
     callRoutine('fault', 'faultCore'),
-    step('mmapLock.readUnlock', readUnlockMmap),
-    step('fault.result', faultResult, 'copy.efault'),
+    releaseUnless('vmas')('mmapLock.readUnlock', readUnlockMmap),
+    free('fault.result', faultResult, 'copy.efault'),
     goTo('page.copy'),
-    step('copy.efault', copyFault),
-    step('copy.refused', setOutcome(Errno.EFAULT)),
+    free('copy.efault', copyFault),
+    free('copy.refused', setOutcome(Errno.EFAULT)),
     end,
   ];
 }
@@ -304,11 +304,11 @@ function setOutcome(errno: number): Run {
 /** Routine: `--io buffered`: a copy and no reference. */
 export function copySteps(): readonly Step[] {
   return [
-    step('io.begin', beginCopy),
+    free('io.begin', beginCopy),
     callRoutine('copy', 'copyRange'),
-    step('copied', outcomeOk, 'io.failed'),
-    step('io.ready', copyDone),
-    step('io.done', complete),
-    step('io.failed', fail),
+    free('copied', outcomeOk, 'io.failed'),
+    free('io.ready', copyDone),
+    free('io.done', complete),
+    free('io.failed', fail),
   ];
 }

@@ -10,7 +10,7 @@ import { PageBit, rangeIs } from './file.ts';
 import { stage2ZapSteps, endInvalidation } from './invalidation.ts';
 import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Op } from './operations.ts';
-import { Flow, end, step } from './step.ts';
+import { Flow, acquire, end, free, freeWhen, guarded, release, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
 
 export const writeLockInvalidate: Run = (world, task) => {
@@ -60,13 +60,13 @@ export const storeState = (toPrivate: boolean): Run => (world, task) => {
 /** To-shared as every policy of the family does it: no reference is checked. */
 export function toSharedSteps(): readonly Step[] {
   return [
-    step('invalidate.writeLock', writeLockInvalidate),
-    step('state.readRange', readRangeState(false), 'invalidate.unlock'),
-    step('state.prealloc', preallocateState),
+    acquire('invalidate.writeLock', writeLockInvalidate),
+    guarded('state.readRange', readRangeState(false), 'invalidate.unlock'),
+    free('state.prealloc', preallocateState),
     ...stage2ZapSteps(),
-    step('state.store', storeState(false)),
-    step('seq.end', endInvalidation),
-    step('invalidate.unlock', writeUnlockInvalidate),
+    steady('state.store', storeState(false)),
+    freeWhen('stage2')('seq.end', endInvalidation),
+    release('invalidate.unlock', writeUnlockInvalidate),
     end,
   ];
 }

@@ -14,7 +14,7 @@ import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, rel
 import { addToBatch } from './lru.ts';
 import { Op } from './operations.ts';
 import { RegionBit, backRegion } from './stage2.ts';
-import { Flow, end, goTo, step } from './step.ts';
+import { Flow, acquire, end, free, freeWhen, goTo, guarded, release, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { inMm, reachesBeyondEnd } from './windows.ts';
@@ -131,17 +131,17 @@ export const putFolio: Run = (world, task) => {
 /** Finds or makes the folio of `page`, with a reference and locked; invalidate_lock is held. */
 export function getFolioSteps(): readonly Step[] {
   return [
-    step('folio.lookupGet', lookupFolio, 'folio.alloc'),
+    steady('folio.lookupGet', lookupFolio, 'folio.alloc'),
     goTo('folio.lock'),
-    step('folio.alloc', allocateFolio),
-    step('pageCache.insert', insertFolio, 'folio.lookupGet'),
-    step('lru.add', batchFolio),
-    step('folio.lock', lockFolio),
+    free('folio.alloc', allocateFolio),
+    steady('pageCache.insert', insertFolio, 'folio.lookupGet'),
+    freeWhen('lru')('lru.add', batchFolio),
+    acquire('folio.lock', lockFolio),
   ];
 }
 
 /** Zeroes it where that was not done: the folio lock is held. */
-export const clearFolioStep: Step = step('folio.clear', clearFolio);
+export const clearFolioStep: Step = freeWhen('contents')('folio.clear', clearFolio);
 
 /** Otherwise the entry is there: somebody else's fault was first. No VMA: SIGSEGV. */
 const readEntryNone: Run = (world, task) => {
@@ -201,24 +201,24 @@ const setEntry: Run = (world, task) => {
 /** Routine: a host fault on (window, page) under mmap_lock. `outcome`: OK, SIGBUS or SIGSEGV. */
 export function faultCoreSteps(): readonly Step[] {
   return [
-    step('pte.readNone', readEntryNone, 'end'),
-    step('invalidate.readLock', readLockInvalidate),
-    step('state.read', readStateShared, 'invalidate.readUnlockRefused'),
+    steady('pte.readNone', readEntryNone, 'end'),
+    acquire('invalidate.readLock', readLockInvalidate),
+    guarded('state.read', readStateShared, 'invalidate.readUnlockRefused'),
     ...getFolioSteps(),
-    step('invalidate.readUnlock', readUnlockInvalidate),
+    release('invalidate.readUnlock', readUnlockInvalidate),
     clearFolioStep,
-    step('ptl.lock', lockEntry),
-    step('pte.recheckNone', recheckEntryNone, 'ptl.unlockLost'),
-    step('rmap.add', addRmap),
-    step('pte.set', setEntry),
-    step('ptl.unlock', unlockEntry),
-    step('folio.unlock', unlockFolio),
+    acquire('ptl.lock', lockEntry),
+    guarded('pte.recheckNone', recheckEntryNone, 'ptl.unlockLost'),
+    freeWhen('mapcounts')('rmap.add', addRmap),
+    steady('pte.set', setEntry),
+    release('ptl.unlock', unlockEntry),
+    release('folio.unlock', unlockFolio),
     goTo('end'),
-    step('ptl.unlockLost', unlockEntry),
-    step('folio.unlockLost', unlockFolio),
-    step('folio.put', putFolio),
+    release('ptl.unlockLost', unlockEntry),
+    release('folio.unlockLost', unlockFolio),
+    steady('folio.put', putFolio),
     goTo('end'),
-    step('invalidate.readUnlockRefused', readUnlockInvalidate),
+    release('invalidate.readUnlockRefused', readUnlockInvalidate),
     end,
   ];
 }

@@ -14,7 +14,7 @@ import { LockClass, acquireWrite, lockId, releaseWrite, waitFor } from './locks.
 import { walkOwnWindow } from './mapping.ts';
 import { Event, Waiting } from './meter.ts';
 import { Op } from './operations.ts';
-import { Flow, callRoutine, goTo, step } from './step.ts';
+import { Flow, acquire, callRoutine, free, goTo, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { WindowFlag, hasMarks } from './windows.ts';
 import type { World } from './world.ts';
@@ -117,25 +117,25 @@ const exitChild: Run = (world, task) => {
 /** The process forks; the child touches `page` through each of its mappings and exits. */
 export function forkSteps(): readonly Step[] {
   return [
-    step('mmapLock.write', lockForFork),
-    step('fork.vma', copyWindow, 'fork.more'),
+    waits('mmapLock.write', lockForFork),
+    steady('fork.vma', copyWindow, 'fork.more'),
     goTo('tlb.send'),
-    step('fork.more', moreWindows, 'fork.vma'),
-    step('tlb.send', flushParent),
-    step('tlb.wait', waitCalls),
-    step('fork.return', becomeChild),
-    step('child.touch', touchChild, 'child.next'),
-    step('host.fault', enterHostFault),
-    step('mmapLock.read', readLockMmap),
+    steady('fork.more', moreWindows, 'fork.vma'),
+    steady('tlb.send', flushParent),
+    waits('tlb.wait', waitCalls),
+    steady('fork.return', becomeChild),
+    steady('child.touch', touchChild, 'child.next'),
+    free('host.fault', enterHostFault),
+    acquire('mmapLock.read', readLockMmap),
     callRoutine('fault', 'faultCore'),
-    step('mmapLock.readUnlock', readUnlockMmap),
-    step('fault.result', childFaulted, 'child.touch'),
-    step('child.next', nextChildWindow, 'child.touch'),
-    step('exit.walk', walkOwnWindow),
+    release('mmapLock.readUnlock', readUnlockMmap),
+    free('fault.result', childFaulted, 'child.touch'),
+    steady('child.next', nextChildWindow, 'child.touch'),
+    free('exit.walk', walkOwnWindow),
     callRoutine('exit.munmap', 'munmapRange'),
-    step('exit.next', nextChildWindow, 'exit.walk'),
-    step('exit', exitChild),
-    step('done', complete),
+    free('exit.next', nextChildWindow, 'exit.walk'),
+    steady('exit', exitChild),
+    free('done', complete),
   ];
 }
 

@@ -8,7 +8,7 @@ import { sendKick, waitCalls } from './crossCalls.ts';
 import { PageBit } from './file.ts';
 import { Op } from './operations.ts';
 import { RegionBit } from './stage2.ts';
-import { Flow, step } from './step.ts';
+import { Flow, acquireUnless, freeWhen, releaseUnless, waitsUnless } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
@@ -73,12 +73,12 @@ const kickVcpus: Run = (world, task) => {
 /** Steps that announce an invalidation and clear the stage-2 leaves of the range; `endInvalidation` comes after the store. */
 export function stage2ZapSteps(): readonly Step[] {
   return [
-    step('mmuLock.write', writeLockMmu),
-    step('seq.begin', beginInvalidation),
-    step('spte.clear', clearStage2, 'spte.clear'),
-    step('kick.send', kickVcpus),
-    step('kick.wait', waitCalls),
-    step('mmuLock.unlock', writeUnlockMmu),
+    acquireUnless('stage2')('mmuLock.write', writeLockMmu),
+    freeWhen('stage2')('seq.begin', beginInvalidation),
+    freeWhen('stage2')('spte.clear', clearStage2, 'spte.clear'),
+    freeWhen('kicks')('kick.send', kickVcpus),
+    waitsUnless('kicks')('kick.wait', waitCalls),
+    releaseUnless('stage2')('mmuLock.unlock', writeUnlockMmu),
   ];
 }
 

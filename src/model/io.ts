@@ -11,7 +11,7 @@ import { lockId, waitFor } from './locks.ts';
 import { Event, Waiting } from './meter.ts';
 import { Op } from './operations.ts';
 import { SlotKind, clearSlot } from './slots.ts';
-import { DEPTH_MAX, Flow, step } from './step.ts';
+import { DEPTH_MAX, Flow, free, freeWhen, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import type { World } from './world.ts';
 import { releasePins, releaseReferences, touchSlot } from './holding.ts';
@@ -61,7 +61,7 @@ const startDevice = (entry: () => number): Run => (world, task) => {
 };
 
 function holdSteps(reference: Reference, rules: GupRules): readonly Step[] {
-  return [step('io.submit', submitIo), ...takeReferenceSteps(reference, rules), step('ready', ioReady), step('done', complete), step('refused', fail)];
+  return [free('io.submit', submitIo), ...takeReferenceSteps(reference, rules), free('ready', ioReady), free('done', complete), free('refused', fail)];
 }
 
 /** Routines of all accesses that take, use and drop references. @param deviceEntry position of the routine `device` */
@@ -72,23 +72,23 @@ export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
     splice: { steps: holdSteps(GET, rules) },
     io: {
       steps: [
-        step('io.submit', submitIo),
-        step('device.claim', claimDevice),
+        free('io.submit', submitIo),
+        waits('device.claim', claimDevice),
         ...takeReferenceSteps(PIN, rules),
-        step('ready', ioReady),
-        step('device.start', startDevice(deviceEntry)),
-        step('done', complete),
-        step('refused', (world: World, task: number) => {
+        free('ready', ioReady),
+        steady('device.start', startDevice(deviceEntry)),
+        free('done', complete),
+        free('refused', (world: World, task: number) => {
           clearSlot(world, world.slot[task]);
           world.meter.release(lockId(Waiting.Slot, 0));
           return fail(world, task);
         }),
       ],
     },
-    device: { steps: [step('device.access', touchSlot), step('unpin.pins', releasePins), step('unpin', releaseReferences), step('device.done', () => Flow.Done)] },
+    device: { steps: [freeWhen('data')('device.access', touchSlot), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), free('device.done', () => Flow.Done)] },
     unpin: {
-      steps: [step('device.access', touchSlot), step('unpin.pins', releasePins), step('unpin', releaseReferences), step('done', complete)],
+      steps: [freeWhen('data')('device.access', touchSlot), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), free('done', complete)],
     },
-    deviceAccess: { steps: [step('device.access', useSlot), step('done', complete)] },
+    deviceAccess: { steps: [freeWhen('data')('device.access', useSlot), free('done', complete)] },
   };
 }

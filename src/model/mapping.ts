@@ -10,7 +10,7 @@ import { EntryBit, TableBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { LockClass, acquireWrite, downgrade, releaseRead, releaseWrite } from './locks.ts';
 import { Op } from './operations.ts';
-import { Flow, callRoutine, end, goTo, step } from './step.ts';
+import { Flow, acquire, callRoutine, end, free, goTo, release, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { Kind, TaskFlag } from './tasks.ts';
 import { MAX_MAP_COUNT, WindowFlag, setCoverage, vmasIn, vmasOfMm, closeWindow } from './windows.ts';
@@ -114,18 +114,18 @@ const writeUnlockWindowMm: Run = (world, task) => {
 /** Routine `munmapRange`: munmap of [walkStart, walkEnd) of `walkWindow`. `outcome`: OK or ENOMEM. */
 function munmapRangeSteps(): readonly Step[] {
   return [
-    step('munmap', enterMunmap),
-    step('mmapLock.write', writeLockWindowMm),
-    step('vma.detach', detachVmas, 'mmapLock.writeUnlock'),
-    step('mmapLock.downgrade', downgradeMmap),
+    free('munmap', enterMunmap),
+    acquire('mmapLock.write', writeLockWindowMm),
+    steady('vma.detach', detachVmas, 'mmapLock.writeUnlock'),
+    release('mmapLock.downgrade', downgradeMmap),
     ...zapWindowSteps(EntryBit.StaleMunmap),
-    step('iMmap.writeLock', lockIMmap),
-    step('iMmap.remove', unlinkAndUnlock),
+    acquire('iMmap.writeLock', lockIMmap),
+    steady('iMmap.remove', unlinkAndUnlock),
     ...flushGatherSteps(EntryBit.StaleMunmap),
-    step('tables.free', freeTables),
-    step('mmapLock.readUnlock', readUnlockWindowMm),
+    steady('tables.free', freeTables),
+    release('mmapLock.readUnlock', readUnlockWindowMm),
     goTo('end'),
-    step('mmapLock.writeUnlock', writeUnlockWindowMm),
+    release('mmapLock.writeUnlock', writeUnlockWindowMm),
     end,
   ];
 }
@@ -203,16 +203,16 @@ const countMmapError: Run = (world, task) => {
  */
 function mmapRangeSteps(hook: readonly Step[]): readonly Step[] {
   return [
-    step('mmap', enterMmap),
-    step('mmapLock.write', lockToMap, 'mmap.refused'),
+    free('mmap', enterMmap),
+    acquire('mmapLock.write', lockToMap, 'mmap.refused'),
     ...hook,
-    step('vma.insert', insertVma, 'mmap.refused'),
-    step('iMmap.writeLock', lockIMmap),
-    step('iMmap.insert', linkAndUnlock),
-    step('mmapLock.unlock', writeUnlockWindowMm),
+    steady('vma.insert', insertVma, 'mmap.refused'),
+    acquire('iMmap.writeLock', lockIMmap),
+    steady('iMmap.insert', linkAndUnlock),
+    release('mmapLock.unlock', writeUnlockWindowMm),
     goTo('end'),
-    step('mmap.refused', countMmapError),
-    step('mmapLock.unlockRefused', writeUnlockWindowMm),
+    free('mmap.refused', countMmapError),
+    release('mmapLock.unlockRefused', writeUnlockWindowMm),
     end,
   ];
 }
@@ -236,16 +236,16 @@ const walkRange: Run = (world, task) => {
 /** Routines of the accesses `Map` and `Unmap` and of a VMM that maps its window again as a whole. */
 export function mappingRoutines(hook: readonly Step[]) {
   const called = (routine: string): readonly Step[] => [
-    step('walk', walkRange),
+    free('walk', walkRange),
     callRoutine('call', routine),
-    step('result', outcomeOk, 'failed'),
-    step('done', complete),
-    step('failed', fail),
+    free('result', outcomeOk, 'failed'),
+    free('done', complete),
+    free('failed', fail),
   ];
   return {
     munmapRange: { steps: munmapRangeSteps(), vmm: true },
     mmapRange: { steps: mmapRangeSteps(hook), vmm: true },
-    mmapWindow: { steps: [step('walk', walkOwnWindow), ...mmapRangeSteps(hook)], vmm: true },
+    mmapWindow: { steps: [free('walk', walkOwnWindow), ...mmapRangeSteps(hook)], vmm: true },
     map: { steps: called('mmapRange') },
     unmap: { steps: called('munmapRange') },
   };

@@ -9,7 +9,7 @@ import { Errno } from './errno.ts';
 import { PageBit } from './file.ts';
 import { cacheReferences, dropReference, folioMapcount, folioMaybeDmaPinned } from './folios.ts';
 import { Op } from './operations.ts';
-import { Flow, goTo, step } from './step.ts';
+import { Flow, free, goTo, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
@@ -118,24 +118,24 @@ export interface ReferenceCheckOptions {
 /** Steps that ask of every folio of the walk whether anybody else uses it. */
 export function referenceCheckSteps({ check, drain, refused }: ReferenceCheckOptions): readonly Step[] {
   const tests: readonly Step[] =
-    check === 'mapcount' ? [step('folio.readMapcount', testFolios(isMapped), 'refuse')]
-    : check === 'mapped-or-pinned' ? [step('folio.readMapcount', testFolios(isMapped), 'refuse'), step('folio.readPins', testFolios(isPinned), 'refuse')]
-    : [step('folio.readRef', testFolios(isReferenced), 'lru.drain')];
+    check === 'mapcount' ? [steady('folio.readMapcount', testFolios(isMapped), 'refuse')]
+    : check === 'mapped-or-pinned' ? [steady('folio.readMapcount', testFolios(isMapped), 'refuse'), steady('folio.readPins', testFolios(isPinned), 'refuse')]
+    : [steady('folio.readRef', testFolios(isReferenced), 'lru.drain')];
   return [
-    step('check.begin', (world, task) => {
+    free('check.begin', (world, task) => {
       world.cursor[task] = world.walkStart[task];
       return Flow.Next;
     }),
-    step('folio.lookupGet', lookupFolios),
+    steady('folio.lookupGet', lookupFolios),
     ...tests,
-    step('folio.put', putFolios, 'folio.lookupGet'),
+    steady('folio.put', putFolios, 'folio.lookupGet'),
     goTo('check.done'),
     ...(check === 'refcount'
-      ? [step('lru.drain', drainOnce(drain), 'refuse'), step('lru.wait', waitCalls), goTo('folio.readRef')]
+      ? [steady('lru.drain', drainOnce(drain), 'refuse'), waits('lru.wait', waitCalls), goTo('folio.readRef')]
       : []),
-    step('refuse', refuse(Errno.EAGAIN)),
-    step('folio.putRefused', putFolios),
+    steady('refuse', refuse(Errno.EAGAIN)),
+    steady('folio.putRefused', putFolios),
     goTo(refused),
-    step('check.done', () => Flow.Next),
+    free('check.done', () => Flow.Next),
   ];
 }

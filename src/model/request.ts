@@ -9,7 +9,7 @@ import { Errno } from './errno.ts';
 import { PageBit } from './file.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
-import { Flow, callRoutine, goTo, step } from './step.ts';
+import { Flow, callRoutine, free, freeWhen, goTo, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { ATTEMPTS_MAX, TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
@@ -126,27 +126,27 @@ export interface RequestRules {
 export function convertRequestSteps({ beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false }: RequestRules): readonly Step[] {
   const danceAfter = (name: string): readonly Step[] => (afterRequest === undefined ? [] : [callRoutine(name, afterRequest)]);
   return [
-    step('request.begin', beginRequest),
-    ...(bare ? [] : [step('user.exit', exitToVmm)]),
-    step('attempt', ifPrivate, 'ioctl.enterShared'),
-    ...(beforeToPrivate === undefined ? [] : [callRoutine('vmm.before', beforeToPrivate), step('vmm.unmapped', couldUnmap, 'request.giveUp')]),
-    step('ioctl.enter', bare ? enterBare : enterIoctl, 'ioctl.leave'),
+    freeWhen('wishes')('request.begin', beginRequest),
+    ...(bare ? [] : [free('user.exit', exitToVmm)]),
+    free('attempt', ifPrivate, 'ioctl.enterShared'),
+    ...(beforeToPrivate === undefined ? [] : [callRoutine('vmm.before', beforeToPrivate), free('vmm.unmapped', couldUnmap, 'request.giveUp')]),
+    free('ioctl.enter', bare ? enterBare : enterIoctl, 'ioctl.leave'),
     callRoutine('kernel.toPrivate', 'toPrivate'),
     goTo('ioctl.leave'),
-    step('ioctl.enterShared', bare ? enterBare : enterIoctl, 'ioctl.leave'),
+    free('ioctl.enterShared', bare ? enterBare : enterIoctl, 'ioctl.leave'),
     callRoutine('kernel.toShared', 'toShared'),
-    step('ioctl.leave', leaveIoctl, 'retryable'),
+    free('ioctl.leave', leaveIoctl, 'retryable'),
     ...danceAfter('vmm.after'),
-    step('request.end', succeed),
-    step('retryable', isRetryable(retriesOn), 'request.giveUp'),
-    step('backoff', backOff, 'request.timeOut'),
-    step('retry', countAttempt, 'attempt'),
-    step('request.timeOut', () => Flow.Next),
+    freeWhen('wishes')('request.end', succeed),
+    free('retryable', isRetryable(retriesOn), 'request.giveUp'),
+    waits('backoff', backOff, 'request.timeOut'),
+    free('retry', countAttempt, 'attempt'),
+    free('request.timeOut', () => Flow.Next),
     ...danceAfter('vmm.afterTimeOut'),
-    step('request.timedOut', giveUp(Event.RequestTimedOut)),
-    step('request.giveUp', () => Flow.Next),
+    freeWhen('wishes')('request.timedOut', giveUp(Event.RequestTimedOut)),
+    free('request.giveUp', () => Flow.Next),
     ...danceAfter('vmm.afterRefusal'),
-    step('request.gaveUp', giveUp(Event.RequestGaveUp)),
+    freeWhen('wishes')('request.gaveUp', giveUp(Event.RequestGaveUp)),
   ];
 }
 

@@ -33,23 +33,33 @@ export type Run = (world: World, task: number) => FlowKind;
  * granted of a step without a mark. A test steps the whole library of litmus files and holds every mark to its sentence.
  */
 export const Mark = {
-  /** May wait, and others may see what it does. */
+  /** Nothing is known of it. */
   None: 0,
+  /** May wait, and others may see what it does. */
+  Waits: 1,
   /** Never waits. */
-  Steady: 1,
+  Steady: 2,
   /** Never waits, and reads and writes nothing but locals of its own task. */
-  Free: 2,
-  /** Takes a lock, waits for it where it must, and touches nothing else but locals. */
-  Acquire: 3,
+  Free: 3,
+  /** Never waits, writes nothing but locals, and reads, beside them, only what a lock that it holds keeps from changing. */
+  Guarded: 4,
+  /** Takes a lock, waits for it where it must, and touches nothing else but locals. Interrupts that are off are a lock against acknowledgements. */
+  Acquire: 5,
   /** Drops a lock, never waits, and touches nothing else but locals. */
-  Release: 4,
+  Release: 6,
 } as const;
 export type MarkKind = (typeof Mark)[keyof typeof Mark];
+
+/** What a litmus may leave in peace: nobody else looks at it, or nobody changes it. Which of them are quiet is for the explorer to say. */
+export const QUIETABLE = ['stage2', 'kicks', 'vmas', 'wishes', 'pincounts', 'mapcounts', 'slots', 'lru', 'contents', 'data', 'secondaries'] as const;
+export type Quietable = (typeof QUIETABLE)[number];
 
 export interface Step {
   readonly name: string;
   readonly run: Run;
   readonly mark?: MarkKind;
+  /** The mark that it has where this is quiet. */
+  readonly whenQuiet?: readonly [what: Quietable, mark: MarkKind];
   /** Name of the step (in the same routine) to go on at after `Flow.Otherwise`, or after a time-out. */
   readonly otherwise?: string;
   /** Name of the routine to call. */
@@ -61,13 +71,25 @@ export function step(name: string, run: Run, otherwise?: string): Step {
   return otherwise === undefined ? { name, run } : { name, run, otherwise };
 }
 
-const marked = (mark: MarkKind) => (name: string, run: Run, otherwise?: string): Step => ({ ...step(name, run, otherwise), mark });
+type StepMaker = (name: string, run: Run, otherwise?: string) => Step;
+
+const marked = (mark: MarkKind): StepMaker => (name, run, otherwise) => ({ ...step(name, run, otherwise), mark });
+const markedWhen = (what: Quietable, quiet: MarkKind, mark: MarkKind): StepMaker => (name, run, otherwise) => ({ ...step(name, run, otherwise), mark, whenQuiet: [what, quiet] });
 
 /** Steps with a mark; what each promises stands at `Mark`. */
+export const waits = marked(Mark.Waits);
 export const steady = marked(Mark.Steady);
 export const free = marked(Mark.Free);
+export const guarded = marked(Mark.Guarded);
 export const acquire = marked(Mark.Acquire);
 export const release = marked(Mark.Release);
+
+/** Steps that are free where something is quiet, and else steady, wait, or are locks. */
+export const freeWhen = (what: Quietable): StepMaker => markedWhen(what, Mark.Free, Mark.Steady);
+export const waitsUnless = (what: Quietable): StepMaker => markedWhen(what, Mark.Free, Mark.Waits);
+export const acquireUnless = (what: Quietable): StepMaker => markedWhen(what, Mark.Free, Mark.Acquire);
+export const releaseUnless = (what: Quietable): StepMaker => markedWhen(what, Mark.Free, Mark.Release);
+export const releaseWhen = (what: Quietable): StepMaker => markedWhen(what, Mark.Release, Mark.Steady);
 
 const call: Run = () => Flow.Call;
 
@@ -105,6 +127,8 @@ export interface Program {
   readonly vmm: Uint8Array;
   /** `Mark` of each step. */
   readonly marks: Uint8Array;
+  /** What has to be quiet for another mark, and that mark. */
+  readonly whenQuiet: readonly Step['whenQuiet'][];
   readonly names: readonly string[];
   readonly routineNames: readonly string[];
   /** First position of a routine. @throws Error where there is none */
@@ -155,6 +179,7 @@ export function buildProgram(routines: Routines): Program {
     otherwise,
     callee,
     vmm: Uint8Array.from(all, ({ vmm }) => (vmm ? 1 : 0)),
+    whenQuiet: all.map(({ step: { whenQuiet } }) => whenQuiet),
     marks: Uint8Array.from(all, ({ step: { run, callee: called, mark = Mark.None } }) => (called !== undefined || run === jump || run === done ? Mark.Free : mark)),
     names: all.map(({ step: { name } }) => name),
     routineNames: all.map(({ routine }) => routine),

@@ -15,7 +15,7 @@ import { PageBit, headOf } from './file.ts';
 import { dropReference, removeMapping } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
 import { Op } from './operations.ts';
-import { Flow, goTo, step } from './step.ts';
+import { Flow, acquire, acquireUnless, free, freeWhen, goTo, release, releaseUnless, steady, waits } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
 import { endInIMmap, firstInIMmap, treeLevels, vmaCount } from './windows.ts';
@@ -187,29 +187,29 @@ const putGather = (stale: StaleBit): Run => (world, task) => {
 /** Steps that zap [walkStart, walkEnd) in `walkWindow`, all but the last flush. */
 export function zapWindowSteps(stale: StaleBit): readonly Step[] {
   return [
-    step('notifier.begin', beginNotifier),
-    step('zap.table', nextTable, 'notifier.end'),
-    step('ptl.lock', lockTable),
-    step('pte.clear', clearEntries(stale)),
-    step('rmap.remove', removeCleanMappings(stale), 'pte.clear'),
-    step('dirty', ifDirty, 'ptl.unlock'),
-    step('dirty.send', sendGatherFlush, 'ptl.unlock'),
-    step('dirty.wait', waitGatherFlush(stale)),
-    step('rmap.removeDelayed', removeDelayedMappings(stale)),
-    step('ptl.unlock', unlockTable, 'zap.table'),
-    step('dirty.put', putGather(stale)),
+    freeWhen('secondaries')('notifier.begin', beginNotifier),
+    steady('zap.table', nextTable, 'notifier.end'),
+    acquire('ptl.lock', lockTable),
+    steady('pte.clear', clearEntries(stale)),
+    freeWhen('mapcounts')('rmap.remove', removeCleanMappings(stale), 'pte.clear'),
+    free('dirty', ifDirty, 'ptl.unlock'),
+    steady('dirty.send', sendGatherFlush, 'ptl.unlock'),
+    waits('dirty.wait', waitGatherFlush(stale)),
+    freeWhen('mapcounts')('rmap.removeDelayed', removeDelayedMappings(stale)),
+    release('ptl.unlock', unlockTable, 'zap.table'),
+    steady('dirty.put', putGather(stale)),
     goTo('zap.table'),
-    step('notifier.end', () => Flow.Next),
+    free('notifier.end', () => Flow.Next),
   ];
 }
 
 /** Steps that flush and put what a zap left in the gather. Goes on behind them. */
 export function flushGatherSteps(stale: StaleBit): readonly Step[] {
   return [
-    step('tlb.send', sendGatherFlush, 'gather.done'),
-    step('tlb.wait', waitGatherFlush(stale)),
-    step('gather.put', putGather(stale)),
-    step('gather.done', () => Flow.Next),
+    steady('tlb.send', sendGatherFlush, 'gather.done'),
+    waits('tlb.wait', waitGatherFlush(stale)),
+    steady('gather.put', putGather(stale)),
+    free('gather.done', () => Flow.Next),
   ];
 }
 
@@ -269,12 +269,12 @@ const endWalk: Run = (world, task) => {
  */
 export function unmapEverywhereSteps(): readonly Step[] {
   return [
-    step('iMmap.readLock', beginWalk),
-    step('rmap.nextVma', nextVma, 'iMmap.readUnlock'),
+    acquireUnless('vmas')('iMmap.readLock', beginWalk),
+    freeWhen('vmas')('rmap.nextVma', nextVma, 'iMmap.readUnlock'),
     ...zapWindowSteps(EntryBit.StaleZap),
     ...flushGatherSteps(EntryBit.StaleZap),
     goTo('rmap.nextVma'),
-    step('iMmap.readUnlock', endWalk),
+    releaseUnless('vmas')('iMmap.readUnlock', endWalk),
   ];
 }
 

@@ -15,7 +15,7 @@ import { toSharedSteps } from '../../model/convert.ts';
 import { Errno } from '../../model/errno.ts';
 import { isPrivate } from '../../model/file.ts';
 import { Op } from '../../model/operations.ts';
-import { Flow, callRoutine, end, goTo, step } from '../../model/step.ts';
+import { Flow, callRoutine, end, free, goTo, steady } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
 import { inMm, overlaps, treeLevels, vmaCount } from '../../model/windows.ts';
 import { walkWholeFolios } from '../../model/zap.ts';
@@ -67,12 +67,12 @@ const nextWindow: Run = (world, task) => {
 
 /** Before a to-private: no VMA of any process may cover the folios of the range. */
 const unmapFolios: readonly Step[] = [
-  step('dance', startUnmap),
-  step('window', hasWindow, 'end'),
+  free('dance', startUnmap),
+  free('window', hasWindow, 'end'),
   callRoutine('munmap', 'munmapRange'),
   // One that had no room for another VMA ends the dance, and the request.
-  step('window.unmapped', outcomeOk, 'end'),
-  step('window.next', nextWindow, 'window'),
+  free('window.unmapped', outcomeOk, 'end'),
+  free('window.next', nextWindow, 'window'),
   end,
 ];
 
@@ -107,8 +107,8 @@ const nextRun: Run = (world, task) => {
 
 /** After a request, whatever became of it: what is shared in the folios of the range is mapped again. */
 const mapSharedPages: readonly Step[] = [
-  step('dance', startMap),
-  step('run', nextRun, 'end'),
+  free('dance', startMap),
+  steady('run', nextRun, 'end'),
   callRoutine('mmap', 'mmapRange'),
   goTo('run'),
   end,

@@ -8,7 +8,7 @@ import { referenceCheckSteps } from '../../model/references.ts';
 import { Errno } from '../../model/errno.ts';
 import { readLockInvalidate, readUnlockInvalidate } from '../../model/fault.ts';
 import { Op } from '../../model/operations.ts';
-import { Flow, end, goTo, step } from '../../model/step.ts';
+import { Flow, acquire, acquireUnless, end, free, freeWhen, goTo, guarded, release, releaseUnless, steady } from '../../model/step.ts';
 import type { Step } from '../../model/step.ts';
 import { readLockIMmap, readUnlockIMmap, walkWholeFolios } from '../../model/zap.ts';
 import type { World } from '../../model/world.ts';
@@ -35,25 +35,25 @@ export interface RefusalRules {
 /** The kernel's to-private: ask for mappings, ask for references, commit. */
 export function refuseThenCheckSteps({ check, mappingForbids, errno }: RefusalRules): readonly Step[] {
   return [
-    step('invalidate.writeLock', writeLockInvalidate),
-    step('state.readRange', readRangeState(true), 'invalidate.unlock'),
-    step('state.prealloc', preallocateState),
-    step('walk.folios', walkWholeFolios),
-    step('iMmap.readLock', readLockIMmap),
-    step('iMmap.query', (world, task) => {
+    acquire('invalidate.writeLock', writeLockInvalidate),
+    guarded('state.readRange', readRangeState(true), 'invalidate.unlock'),
+    free('state.prealloc', preallocateState),
+    free('walk.folios', walkWholeFolios),
+    acquireUnless('vmas')('iMmap.readLock', readLockIMmap),
+    steady('iMmap.query', (world, task) => {
       if (!mappingForbids(world, task)) return Flow.Next;
       world.meter.note(Op['refused.mapping']);
       world.outcome[task] = errno;
       return Flow.Otherwise;
     }, 'iMmap.readUnlockRefused'),
-    step('iMmap.readUnlock', readUnlockIMmap),
+    releaseUnless('vmas')('iMmap.readUnlock', readUnlockIMmap),
     ...referenceCheckSteps({ check, drain: true, refused: 'invalidate.unlock' }),
     ...stage2ZapSteps(),
-    step('state.store', storeState(true)),
-    step('seq.end', endInvalidation),
+    steady('state.store', storeState(true)),
+    freeWhen('stage2')('seq.end', endInvalidation),
     goTo('invalidate.unlock'),
-    step('iMmap.readUnlockRefused', readUnlockIMmap),
-    step('invalidate.unlock', writeUnlockInvalidate),
+    releaseUnless('vmas')('iMmap.readUnlockRefused', readUnlockIMmap),
+    release('invalidate.unlock', writeUnlockInvalidate),
     end,
   ];
 }
@@ -67,16 +67,16 @@ export interface MmapHookRules {
 /** The file's mmap hook. */
 export function mmapHookSteps({ privacyForbids, errno }: MmapHookRules): readonly Step[] {
   return [
-    step('invalidate.readLock', readLockInvalidate),
-    step('state.readRange', (world, task) => {
+    acquire('invalidate.readLock', readLockInvalidate),
+    guarded('state.readRange', (world, task) => {
       world.meter.charge(Op['state.read']);
       if (!privacyForbids(world, task)) return Flow.Next;
       world.outcome[task] = errno;
       return Flow.Otherwise;
     }, 'invalidate.readUnlockRefused'),
-    step('invalidate.readUnlock', readUnlockInvalidate),
+    release('invalidate.readUnlock', readUnlockInvalidate),
     goTo('vma.insert'),
-    step('invalidate.readUnlockRefused', readUnlockInvalidate),
+    release('invalidate.readUnlockRefused', readUnlockInvalidate),
     goTo('mmap.refused'),
   ];
 }

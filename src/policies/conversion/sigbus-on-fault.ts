@@ -10,7 +10,7 @@
 import { preallocateState, readRangeState, storeState, toSharedSteps, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
 import { endInvalidation, stage2ZapSteps } from '../../model/invalidation.ts';
 import { referenceCheckSteps } from '../../model/references.ts';
-import { end, step } from '../../model/step.ts';
+import { acquire, end, free, freeWhen, guarded, release, steady } from '../../model/step.ts';
 import type { Step } from '../../model/step.ts';
 import { unmapEverywhereSteps, walkWholeFolios } from '../../model/zap.ts';
 import { CHECKS } from '../policy.ts';
@@ -22,16 +22,16 @@ import type { Check, ConversionPolicy } from '../policy.ts';
  */
 export function unmapThenCheckSteps({ check }: { readonly check: Check }): readonly Step[] {
   return [
-    step('invalidate.writeLock', writeLockInvalidate),
-    step('state.readRange', readRangeState(true), 'invalidate.unlock'),
-    step('state.prealloc', preallocateState),
-    step('walk.folios', walkWholeFolios),
+    acquire('invalidate.writeLock', writeLockInvalidate),
+    guarded('state.readRange', readRangeState(true), 'invalidate.unlock'),
+    free('state.prealloc', preallocateState),
+    free('walk.folios', walkWholeFolios),
     ...unmapEverywhereSteps(),
     ...referenceCheckSteps({ check, drain: true, refused: 'invalidate.unlock' }),
     ...stage2ZapSteps(),
-    step('state.store', storeState(true)),
-    step('seq.end', endInvalidation),
-    step('invalidate.unlock', writeUnlockInvalidate),
+    steady('state.store', storeState(true)),
+    freeWhen('stage2')('seq.end', endInvalidation),
+    release('invalidate.unlock', writeUnlockInvalidate),
     end,
   ];
 }
