@@ -6,6 +6,7 @@ import { brokenInvariant } from '../src/model/invariants.ts';
 import { OPERATIONS, Op } from '../src/model/operations.ts';
 import type { OperationName } from '../src/model/operations.ts';
 import type { Shape } from '../src/model/shape.ts';
+import { TaskFlag } from '../src/model/tasks.ts';
 import { inIMmap, inMm } from '../src/model/windows.ts';
 import { explore } from './tools/explorer.ts';
 import type { ExploreOptions } from './tools/explorer.ts';
@@ -37,6 +38,7 @@ describe('a step', () => {
       { ...races.pin, shape: { lruBatch: 1, broadcastFlush: true }, retries: 1 },
       races.punchFaulted,
       { threads: races.twoFaults.threads.slice(1) },
+      { threads: [{ accesses: [a.allocate(0, 2), a.allocate(0), a.allocate(2), { ...a.punch(0), flags: TaskFlag.Unaligned }] }] },
     ];
     for (const race of litmuses) for (const step of explore({ policy, threads: [], ...race }).steps) taken.add(step);
     const { names, routineNames } = new Machine({ policy, threads: [{ accesses: [] }] }).host.program;

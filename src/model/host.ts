@@ -5,13 +5,14 @@
  * does today; where it does, only the named blocks change.
  */
 import { complete, copyRangeSteps, copySteps, guestAccessSteps, hostAccessSteps } from './access.ts';
+import { allocateSteps } from './allocate.ts';
 import { convertRequestSteps } from './request.ts';
 import { faultCoreSteps } from './fault.ts';
 import { forkSteps } from './fork.ts';
 import { gupRoutines } from './io.ts';
 import { mappingRoutines } from './mapping.ts';
 import { punchSteps } from './punch.ts';
-import { buildProgram, step } from './step.ts';
+import { buildProgram, free } from './step.ts';
 import type { Program, Routine, Step } from './step.ts';
 
 /** Both sides of a policy's contract: what the kernel does, and what a well-behaved VMM does to live with it. */
@@ -46,7 +47,7 @@ export type StartMapping = 'full' | 'none';
 /** Routine of each access kind, by the values of the workloads' `Access`. */
 const ACCESS_ROUTINES = [
   '', 'guestAccess', 'guestAccess', 'hostRead', 'hostWrite', 'convert', 'convert', 'io', 'pinShort', 'pinLong', 'splice',
-  'deviceAccess', 'unpin', 'copy', 'punch', 'unmap', 'map', 'fork',
+  'deviceAccess', 'unpin', 'copy', 'punch', 'unmap', 'map', 'fork', 'allocate',
 ] as const;
 
 export interface Host {
@@ -71,6 +72,7 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
     ...mappingRoutines(rules.mmapHook ?? []),
     fork: { steps: forkSteps() },
     punch: { steps: punchSteps() },
+    allocate: { steps: allocateSteps() },
     toPrivate: { steps: rules.toPrivate },
     toShared: { steps: rules.toShared },
     ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: { vmm: true, ...beforeToPrivate } }),
@@ -83,7 +85,7 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
         bare: rules.bareRequests ?? false,
       }),
     },
-    ignored: { steps: [step('request.ignored', complete)] },
+    ignored: { steps: [free('request.ignored', complete)] },
   };
   const program = buildProgram(routines);
   deviceEntry = program.entry('device');

@@ -1,13 +1,14 @@
 /**
  * Punch hole: the balloon gives pages back and the file drops them.
  *
- * Source: virt/kvm/guest_memfd.c (kvm_gmem_punch_hole), mm/truncate.c.
+ * Source: virt/kvm/guest_memfd.c (kvm_gmem_fallocate, kvm_gmem_punch_hole), mm/truncate.c.
+ * A hole may reach beyond the end of the file, or lie there as a whole; one that is not made of whole pages is EINVAL.
  * Truncation never looks at the refcount: a folio that somebody holds leaves the file and lives on as an orphan, and the
  * shareability of the index stays. A hole smaller than a large folio removes nothing.
  * Differs from Linux: one folio at a time, in one pass; it waits for references that end by themselves (a fault in
  * flight, GUP-fast, a gather), so that only slots and LRU batches can hold an orphan.
  */
-import { complete } from './access.ts';
+import { complete, fail } from './access.ts';
 import { clearContent } from './content.ts';
 import { writeLockInvalidate, writeUnlockInvalidate } from './convert.ts';
 import { Errno } from './errno.ts';
@@ -20,14 +21,21 @@ import { repointBatches } from './lru.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
 import { SlotKind, repointSlots } from './slots.ts';
-import { Flow, goTo, step } from './step.ts';
+import { Flow, acquire, free, freeWhen, goTo, release, steady, step, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { unmapEverywhereSteps } from './zap.ts';
 import type { World } from './world.ts';
 
+/** Otherwise the byte range is no range of pages. */
 const enterPunch: Run = (world, task) => {
   world.meter.charge(Op.syscall);
+  if (world.flags[task] & TaskFlag.Unaligned) {
+    world.outcome[task] = Errno.EINVAL;
+    return Flow.Otherwise;
+  }
+  world.rangeStart[task] = Math.min(world.rangeStart[task], world.shape.pages);
+  world.rangeEnd[task] = Math.min(world.rangeEnd[task], world.shape.pages);
   const mask = world.sizes.folioPages - 1;
   // Whole folios only; a part of one is zeroed and stays.
   world.walkStart[task] = (world.rangeStart[task] + mask) & ~mask;
@@ -127,20 +135,21 @@ const zeroPartialFolios: Run = (world, task) => {
 /** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
 export function punchSteps(): readonly Step[] {
   return [
-    step('punch', enterPunch),
-    step('invalidate.writeLock', writeLockInvalidate),
+    free('punch', enterPunch, 'invalid'),
+    acquire('invalidate.writeLock', writeLockInvalidate),
     ...stage2ZapSteps(),
-    step('folio.next', nextFolio, 'punch.done'),
-    step('folio.lock', lockFolio),
-    step('folio.mapped', ifMapped, 'pageCache.remove'),
+    steady('folio.next', nextFolio, 'punch.done'),
+    acquire('folio.lock', lockFolio),
+    steady('folio.mapped', ifMapped, 'pageCache.remove'),
     ...unmapEverywhereSteps(),
-    step('pageCache.remove', removeFolio),
-    step('folio.unlock', unlockFolio),
-    step('folio.put', freePunched),
+    waits('pageCache.remove', removeFolio),
+    release('folio.unlock', unlockFolio),
+    steady('folio.put', freePunched),
     goTo('folio.next'),
-    step('punch.done', zeroPartialFolios),
-    step('seq.end', endInvalidation),
-    step('invalidate.unlock', writeUnlockInvalidate),
-    step('done', complete),
+    free('punch.done', zeroPartialFolios),
+    freeWhen('stage2')('seq.end', endInvalidation),
+    release('invalidate.unlock', writeUnlockInvalidate),
+    free('done', complete),
+    step('invalid', fail),
   ];
 }

@@ -78,6 +78,7 @@ export const a = {
   unpin: (slot: number): ScriptedAccess => ({ kind: Access.Unpin, slot }),
   copy: (page: number, count = 1): ScriptedAccess => ({ kind: Access.Copy, page, count }),
   punch: (page: number, count = 1): ScriptedAccess => ({ kind: Access.Punch, page, count }),
+  allocate: (page: number, count = 1): ScriptedAccess => ({ kind: Access.Allocate, page, count }),
   unmap: (page: number, count = 1, window = 0): ScriptedAccess => ({ kind: Access.Unmap, page, count, window }),
   map: (page: number, count = 1, window = 0): ScriptedAccess => ({ kind: Access.Map, page, count, window }),
   fork: (page: number): ScriptedAccess => ({ kind: Access.Fork, page }),
