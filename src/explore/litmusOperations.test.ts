@@ -72,6 +72,7 @@ describe('an operation', () => {
     ['guest read 0 =>0', { errno: 'OK', value: 0 }],
     ['access first => 255', { errno: 'OK', value: 255 }],
     ['copy 0 => 3', { errno: 'OK', value: 3 }],
+    ['fork reads 1 => 3', { errno: 'OK', value: 3 }],
   ])('"%s" says how it must end', (text, expected) => {
     const operation = read(text);
     expect(operation.expected).toEqual(expected);
@@ -127,7 +128,7 @@ describe('an operation that is wrong is told', () => {
     ['host read 0 => 1 at 0', 'nothing goes behind a value'],
     ['host read 0 =>', 'nothing stands behind the => of "host read 0"'],
     ['host write 0 => 1', '"host write 0" reads nothing'],
-    ['fork => 1', '"fork" reads nothing'],
+    ['close => 1', '"close" reads nothing'],
     ['host read 0 => 256', '"256" is no value'],
     ['host read 0 => 1x', '"1x" is no value'],
     ['guest write 0 0', '"0" is no value'],

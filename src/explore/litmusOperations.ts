@@ -92,7 +92,7 @@ export const OPERATIONS: readonly OperationForm[] = [
 ];
 
 /** Kinds that deliver a content, so that `=> VALUE` can stand behind them. */
-const READERS: ReadonlySet<AccessKind> = new Set([Access.GuestRead, Access.HostRead, Access.DeviceAccess, Access.Copy, Access.SecondaryAccess]);
+const READERS: ReadonlySet<AccessKind> = new Set([Access.GuestRead, Access.HostRead, Access.DeviceAccess, Access.Copy, Access.Fork, Access.SecondaryAccess]);
 const CONVERSIONS: ReadonlySet<AccessKind> = new Set([Access.ToPrivate, Access.ToShared]);
 const GUEST: ReadonlySet<AccessKind> = new Set([Access.GuestRead, Access.GuestWrite]);
 

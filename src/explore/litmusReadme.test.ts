@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { policies } from '../policies/index.ts';
 import { CHECKS } from '../policies/policy.ts';
+import { checkLitmus } from './checkLitmus.ts';
 import { mistakeIn } from './litmusYaml.ts';
 import { OPERATIONS, parseOperation } from './litmusOperations.ts';
 import { VERDICTS } from './litmus.ts';
@@ -30,6 +31,14 @@ describe('litmus/README.md', () => {
     const { mentions } = readLitmus(text, `${name}.litmus.yaml`);
     const known = { policies: policies.map((policy) => policy.name), checks: CHECKS as readonly string[] };
     expect(mentions.filter(({ policy, check }) => !(policy === undefined || known.policies.includes(policy)) || !(check === undefined || known.checks.includes(check)))).toEqual([]);
+  });
+
+  test.each(files)('expects of %s what comes of it', (name, text) => {
+    const litmus = parseLitmus(text, `${name}.litmus.yaml`);
+    const cells = policies.filter((policy) => litmus.policies?.includes(policy.name)).flatMap((policy) => (litmus.checks ?? policy.checks).map((check) => ({ policy, check })));
+    const verdicts = cells.map(({ policy, check }) => checkLitmus({ litmus, policy, check }));
+    expect(verdicts.length).toBeGreaterThan(1);
+    expect(verdicts.filter(({ asExpected }) => asExpected !== true)).toEqual([]);
   });
 
   test('has every operation in its form', () => {
