@@ -75,6 +75,8 @@ export class Machine {
   endedOperation = 0;
   endedResult = 0;
   rested = false;
+  /** Whether the last move began an operation. */
+  began = false;
   /** Where set: every single step that moves consist of, as moves of a machine without reductions. */
   recorded: number[] | undefined;
 
@@ -198,7 +200,8 @@ export class Machine {
     const base = task * DEPTH_MAX;
     this.endedThread = -1;
     this.rested = false;
-    if (pc[base] === 0) this.begin(task, this.litmus.threads[task].operations[this.next[task]++], choice);
+    this.began = pc[base] === 0;
+    if (this.began) this.begin(task, this.litmus.threads[task].operations[this.next[task]++], choice);
     // Free steps, then one that others can see or a lock and what it is taken for, then releases and free steps.
     let joinsNext = true;
     let seen = false;

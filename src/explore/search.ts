@@ -16,7 +16,7 @@ import { Choice, acknowledgementOf, moveOf } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { RowColumn } from './packing.ts';
 import { errnoText, fits, resultText, succeeded } from './results.ts';
-import { endReachable, noExposure, noRogueAccess, nobodyStuck, sentenceOfThrow } from './sentences.ts';
+import { endReachable, noExposure, noRogueAccess, noStepThrows, nobodyStuck, sentenceOfThrow } from './sentences.ts';
 import { pagesAreAlike } from './symmetry.ts';
 import { createStates } from './states.ts';
 import type { States } from './states.ts';
@@ -53,7 +53,7 @@ export interface SearchParameters {
   readonly reductions: Reductions;
   readonly statesMax: number;
   readonly onProgress?: ((progress: SearchProgress) => void) | undefined;
-  /** Takes every move twice and compares bytes; a step that must wait must have changed nothing. */
+  /** Takes every move twice and compares, looks whether a move that must wait changed anything, and loads what it saves. For tests, without reductions. */
   readonly suspicious?: boolean;
 }
 
@@ -138,6 +138,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
   /** Puts the machine's state into the set. @returns its number */
   const arrive = (row: number, move: number): number => {
     const target = states.save();
+    if (suspicious && !survivesPacking(machine, states, target)) broken = { rule: noStepThrows.name, what: 'a state does not fit the maxima of its columns', row, move };
     if (rows.wasKnown) return target;
     parents.set(target, row);
     moves.set(target, move);
@@ -284,15 +285,23 @@ function outcomeOf({ litmus, results, firstResult }: Machine): string {
   return litmus.threads.map(({ operations }, thread) => operations.map((_, nth) => errnoText(results[firstResult[thread] + nth])).join(' ')).join(' | ');
 }
 
+/** Whether what was just saved comes back as it was, byte for byte. Only without reductions: they leave ghosts out. */
+function survivesPacking(machine: Machine, states: States, row: number): boolean {
+  const before = machine.bytes();
+  states.load(row);
+  return machine.bytes().every((byte, at) => byte === before[at]);
+}
+
 /** Takes the same move again and compares; a move that was not taken must have changed nothing but what its thread began with. */
 function suspect(machine: Machine, row: number, move: number, did: boolean, again: () => boolean): Finding | undefined {
   const first = machine.bytes();
+  if (!did && !machine.began && !machine.rested && !machine.isAsKept) return { rule: noStepThrows.name, what: 'a step that must wait changed the state', row, move };
   const charged = machine.world.meter.count.slice();
   machine.restore();
   machine.world.meter.count.fill(0);
   const second = again();
   const same = second === did && machine.bytes().every((byte, at) => byte === first[at]) && machine.world.meter.count.every((times, at) => times === charged[at]);
-  return same ? undefined : { rule: 'kernel-arithmetic', what: 'the same step on the same state did something else', row, move };
+  return same ? undefined : { rule: noStepThrows.name, what: 'the same step on the same state did something else', row, move };
 }
 
 /**

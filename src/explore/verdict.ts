@@ -43,7 +43,7 @@ export interface Verdict {
   readonly liveness: 'proved' | 'stuck' | 'unknown';
   /** The world in one line: "2 pages of order 0, 3 CPUs (1 vCPU), flushes by IPI, patience 0". Sequentially consistent. */
   readonly world: string;
-  /** All reachable states were seen; else the search ended at `bound` states. */
+  /** The verdict rests on no bound: all reachable states were seen, or what was found ended the search; else it ended at `bound` states. */
   readonly exhaustive: boolean;
   readonly bound: number | null;
   readonly states: number;
