@@ -6,6 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { endReachable } from '../explore/sentences.ts';
 import type { Counterexample, Verdict } from '../explore/verdict.ts';
 import { UserError } from '../model/userError.ts';
 import type { Check } from '../policies/policy.ts';
@@ -126,8 +127,8 @@ export type Safety = (policy: string, check: Check | null) => string;
 export const nothingChecked: Safety = () => 'not checked';
 
 /**
- * Safety out of committed verdicts: `proved` where every litmus of the library that has this cell was explored to its end and
- * none is broken; the first broken one by name; `stale` where the sources are not those that the verdicts were found with.
+ * Safety out of committed verdicts: `proved` where every litmus of the library that has this cell was explored in all its states
+ * and none is broken; the first broken one by name; `stale` where the sources are not those that the verdicts were found with.
  */
 export function safetyOf(record: VerdictsRecord | undefined, sources: Sources | undefined): Safety {
   if (record === undefined) return nothingChecked;
@@ -137,8 +138,13 @@ export function safetyOf(record: VerdictsRecord | undefined, sources: Sources | 
     if (sources === undefined || record.sources[policy] !== sources.policies[policy]) return 'stale';
     const [broken] = cells.filter(({ safety }) => safety === 'broken').map(({ litmus }) => litmus).sort();
     if (broken !== undefined) return `broken: ${broken}`;
-    return cells.every(({ exhaustive }) => exhaustive) ? 'proved' : 'bounded';
+    return cells.every(sawEverything) ? 'proved' : 'not proved';
   };
+}
+
+/** Whether a verdict says something of all reachable states: a search ends early at its bound, and where nobody can move any more. */
+function sawEverything({ safety, exhaustive, counterexample }: RecordedVerdict): boolean {
+  return safety === 'proved' || (exhaustive && counterexample?.rule === endReachable.name);
 }
 
 /** Safety as the committed verdicts of a package have it. A record that cannot be read has checked nothing; `explore` says what is wrong with it. */
