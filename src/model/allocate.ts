@@ -10,7 +10,7 @@ import { Errno } from './errno.ts';
 import { clearFolioStep, getFolioSteps, putFolio, readLockInvalidate, readUnlockInvalidate, unlockFolio } from './fault.ts';
 import { headOf } from './file.ts';
 import { Op } from './operations.ts';
-import { Flow, step } from './step.ts';
+import { Flow, acquire, free, release, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 
@@ -35,14 +35,14 @@ const putAndGoOn: Run = (world, task) => {
 /** Routine `allocate`: fallocate(KEEP_SIZE) of [rangeStart, rangeEnd). */
 export function allocateSteps(): readonly Step[] {
   return [
-    step('allocate', enterAllocate, 'invalid'),
-    step('invalidate.readLock', readLockInvalidate),
+    free('allocate', enterAllocate, 'invalid'),
+    acquire('invalidate.readLock', readLockInvalidate),
     ...getFolioSteps(),
     clearFolioStep,
-    step('folio.unlock', unlockFolio),
-    step('folio.put', putAndGoOn, 'folio.lookupGet'),
-    step('invalidate.readUnlock', readUnlockInvalidate),
-    step('done', complete),
-    step('invalid', fail),
+    release('folio.unlock', unlockFolio),
+    steady('folio.put', putAndGoOn, 'folio.lookupGet'),
+    release('invalidate.readUnlock', readUnlockInvalidate),
+    free('done', complete),
+    free('invalid', fail),
   ];
 }

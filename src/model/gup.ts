@@ -1,9 +1,12 @@
 /**
  * GUP: taking references on the pages behind a range of a mapping, and what holds them.
  *
- * Source: mm/gup.c (gup_fast_pte_range, try_grab_folio_fast, follow_page_pte, unpin_user_pages).
+ * Source: mm/gup.c (gup_fast_pte_range, try_grab_folio_fast, gup_fast_folio_allowed, get_user_pages_fast_only, follow_page_pte,
+ * unpin_user_pages).
  * GUP-fast takes the reference first and the pin after it, re-reads the entry, and falls back to slow GUP where anything
- * changed. A long-term write pin of a guest_memfd page never takes the fast path (gup_fast_folio_allowed).
+ * changed. A long-term pin for writing of a guest_memfd page never takes the fast path; a long-term one for reading may.
+ * FOLL_FAST_ONLY never falls back: the caller gets fewer pages than it asked for. We give that one name, EFAULT, and drop
+ * what was taken, as its callers do.
  * Differs from Linux: the head is not re-checked, because no folio of this world splits under a user; a range that fails in
  * the middle is released whole, as O_DIRECT and registrations do.
  */
@@ -122,6 +125,16 @@ const fastStopped: Run = (world, task) => {
   return Flow.Next;
 };
 
+/** Tries the fast path; otherwise it is of no use, or not wanted. */
+const tryFast = (longTerm: boolean): Run => (world, task) => {
+  const flags = world.flags[task];
+  if (flags & TaskFlag.SlowOnly) return Flow.Otherwise;
+  return longTerm && (flags & TaskFlag.ReadOnly) === 0 ? Flow.Otherwise : Flow.Next;
+};
+
+/** The slow path takes mmap_lock; otherwise the caller does not want it. */
+const fallBack: Run = (world, task) => (world.flags[task] & TaskFlag.FastOnly ? Flow.Otherwise : readLockMmap(world, task));
+
 function record(world: World, task: number, page: number): void {
   const slot = world.slot[task];
   world.slotFrame[slot * world.shape.slotPages + world.slotCount[slot]++] = page + 1;
@@ -200,7 +213,7 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
   return [
     freeWhen('slots')('io.begin', fillSlot(kind, flags)),
     ...(rules.remap ? remapSteps('fast', 'slot.refuse') : []),
-    free('fast', () => (longTerm ? Flow.Otherwise : Flow.Next), 'mmapLock.read'),
+    free('fast', tryFast(longTerm), 'mmapLock.read'),
     acquire('irq.off', irqOff),
     steady('pte.read', readEntries, 'irq.onSlow'),
     steady('folio.tryGet', tryGet, 'irq.onSlow'),
@@ -214,7 +227,7 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     free('fast.stopped', fastStopped, 'fast'),
     goTo('mmapLock.read'),
     release('irq.onSlow', irqOn),
-    acquireUnless('vmas')('mmapLock.read', readLockMmap),
+    acquireUnless('vmas')('mmapLock.read', fallBack, 'fastOnly.efault'),
     freeWhen('vmas')('vma.check', allowed ? findVma : refuseVma, 'efault'),
     acquire('ptl.lock', lockEntry),
     steady('folio.grab', grabLocked, 'ptl.unlockFault'),
@@ -227,6 +240,8 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     callRoutine('fault', 'faultCore'),
     free('fault.end', faultResult, 'efault'),
     goTo('ptl.lock'),
+    free('fastOnly.efault', countRefusal),
+    goTo('undo.pins'),
     free('efault', countRefusal),
     releaseUnless('vmas')('mmapLock.readUnlockRefused', readUnlockMmap),
     freeWhen('pincounts')('undo.pins', releasePins),

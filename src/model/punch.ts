@@ -21,7 +21,7 @@ import { repointBatches } from './lru.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
 import { SlotKind, repointSlots } from './slots.ts';
-import { Flow, acquire, free, freeWhen, goTo, release, steady, step, waits } from './step.ts';
+import { Flow, acquire, free, freeWhen, goTo, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { unmapEverywhereSteps } from './zap.ts';
@@ -146,10 +146,10 @@ export function punchSteps(): readonly Step[] {
     release('folio.unlock', unlockFolio),
     steady('folio.put', freePunched),
     goTo('folio.next'),
-    free('punch.done', zeroPartialFolios),
+    freeWhen('contents')('punch.done', zeroPartialFolios),
     freeWhen('stage2')('seq.end', endInvalidation),
     release('invalidate.unlock', writeUnlockInvalidate),
     free('done', complete),
-    step('invalid', fail),
+    free('invalid', fail),
   ];
 }
