@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Ajv } from 'ajv';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
 import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
@@ -9,6 +10,7 @@ import { guestAlone, pinRace } from '../../test/tools/litmusText.ts';
 import { explorablePolicies } from '../harness/litmusFiles.ts';
 import { hashSources, type Sources } from '../harness/sources.ts';
 import type { VerdictsRecord } from '../harness/verdicts.ts';
+import { verdictsSchema } from '../harness/verdictsSchema.ts';
 import { formatExplorationProgress } from './explorationProgress.ts';
 import { runCommandLine } from './program.ts';
 
@@ -177,6 +179,20 @@ describe('the library', () => {
     const { schema, complete, sources, litmus, verdicts } = await readRecord('v.json');
     expect([schema, complete, Object.keys(sources).sort(), Object.keys(litmus)]).toEqual(['foliobench/verdicts@1', true, ['lower-bound', 'sigbus-on-fault'], ['alone', 'race']]);
     expect(verdicts.map(({ litmus: name, policy, verdict }) => `${name} ${policy} ${verdict}`)).toEqual(['alone sigbus-on-fault proved', 'race lower-bound broken', 'race sigbus-on-fault proved']);
+  });
+
+  test('writes what the published schema accepts, with steps and without, failed cells too', async () => {
+    const schema = verdictsSchema();
+    expect(JSON.parse(await readFile(new URL('../../schema/verdicts-1.schema.json', import.meta.url), 'utf8')), 'npm run schema').toEqual(schema);
+    const accepts = new Ajv({ allowUnionTypes: true }).compile(schema);
+    for (const more of ['', '--show', '--max-states 5']) {
+      const record: unknown = JSON.parse((await explore(`race --format json ${more}`)).stdout);
+      expect(accepts(record), JSON.stringify(accepts.errors)).toBe(true);
+    }
+    const failed: unknown = JSON.parse((await explore('race --format json', { loses: 'litmus/race.litmus.yaml' })).stdout);
+    expect(accepts(failed), JSON.stringify(accepts.errors)).toBe(true);
+    expect(failed).toMatchObject({ verdicts: [], failed: { length: 2 } });
+    expect(accepts({ ...(failed as object), more: 1 })).toBe(false);
   });
 
   test('gives the same bytes whatever the number of jobs', async () => {

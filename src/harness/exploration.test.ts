@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
 import { guestAlone, pinRace } from '../../test/tools/litmusText.ts';
+import { wrongPolicies } from '../policies/wrong/index.ts';
 import { ALL_REDUCTIONS } from '../explore/verdict.ts';
 import { explore, planExploration, verdictsOf, type ExplorationProgress, type ExplorationRunner } from './exploration.ts';
 import { exploreCell, type ExplorationTask } from './exploreCell.ts';
@@ -31,6 +32,10 @@ describe('the cells of an exploration', () => {
       'listed null null', 'listed folio-mmapped mapcount', 'listed folio-mmapped refcount', 'race null null', 'race folio-mmapped mapcount', 'race folio-mmapped refcount',
     ]);
     expect(new Set(cellsOf({ files: [listed], policies: ['all'] }).map((cell) => cell.split(' ')[1])).size).toBe(5);
+  });
+  test('are of policies that are wrong on purpose where those are named, and only there', () => {
+    expect(cellsOf({ files: [race], policies: ['unmap-without-flush', 'split-4k'], checks: ['refcount'] })).toEqual(['race split-4k refcount', 'race unmap-without-flush refcount']);
+    expect(wrongPolicies.flatMap(({ name }) => [...cellsOf({ files: [race] }), ...cellsOf({ files: [race], policies: ['all'] })].filter((cell) => cell.includes(` ${name} `)))).toEqual([]);
   });
   test('have no unknown names', () => {
     expect(() => planExploration({ files: [race], policies: ['sigbus'] })).toThrow('unknown policy "sigbus"');

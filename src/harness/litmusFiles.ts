@@ -11,6 +11,7 @@ import { sentences } from '../explore/sentences.ts';
 import { nearestNames, UserError } from '../model/userError.ts';
 import { policies } from '../policies/index.ts';
 import { CHECKS, type ConversionPolicy } from '../policies/policy.ts';
+import { wrongPolicies } from '../policies/wrong/index.ts';
 import { messageOf } from './record.ts';
 
 export interface LitmusFile {
@@ -33,7 +34,7 @@ interface Place {
 const ENDING = '.litmus.yaml';
 
 /** Everything that can be explored: what ships, in its order, then what is wrong on purpose. */
-export const explorablePolicies: readonly ConversionPolicy[] = [...policies];
+export const explorablePolicies: readonly ConversionPolicy[] = [...policies, ...wrongPolicies];
 
 /** All files of the library, by name. @throws UserError */
 export function readLibrary(packageFolder: string): Promise<readonly LitmusFile[]> {

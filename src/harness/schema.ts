@@ -6,14 +6,14 @@ import { RESULTS_SCHEMA } from './record.ts';
 
 export type Schema = { readonly [keyword: string]: unknown };
 
-const text: Schema = { type: 'string' };
-const count: Schema = { type: 'integer', minimum: 0 };
-const positive: Schema = { type: 'integer', minimum: 1 };
-const list = (items: Schema): Schema => ({ type: 'array', items });
-const oneOf = (values: readonly (string | null)[]): Schema => ({ enum: values });
+export const text: Schema = { type: 'string' };
+export const count: Schema = { type: 'integer', minimum: 0 };
+export const positive: Schema = { type: 'integer', minimum: 1 };
+export const list = (items: Schema): Schema => ({ type: 'array', items });
+export const oneOf = (values: readonly (string | null)[]): Schema => ({ enum: values });
 
 /** An object with these fields and no others; `optional` ones may be missing. */
-function closed(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
+export function closed(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
   return { type: 'object', properties, required: Object.keys(properties).filter((key) => !optional.includes(key)), additionalProperties: false };
 }
 

@@ -1,5 +1,8 @@
-/** `npm run schema`: writes the committed copy of the JSON Schema. A test fails while the two differ. */
+/** `npm run schema`: writes the committed copies of the JSON Schemas. A test fails while one of them differs. */
 import { writeFileSync } from 'node:fs';
 import { resultsSchema } from './schema.ts';
+import { verdictsSchema } from './verdictsSchema.ts';
 
-writeFileSync(new URL('../../../schema/results-1.schema.json', import.meta.url), `${JSON.stringify(resultsSchema(), null, 2)}\n`);
+for (const [name, schema] of [['results-1', resultsSchema()], ['verdicts-1', verdictsSchema()]] as const) {
+  writeFileSync(new URL(`../../../schema/${name}.schema.json`, import.meta.url), `${JSON.stringify(schema, null, 2)}\n`);
+}
