@@ -1,5 +1,5 @@
 /**
- * The kernel's own selftests of guest_memfd, as litmus files with one thread: what each policy does to them.
+ * The kernel's own selftests of guest_memfd, as litmus files that race with nobody: what each policy does to them.
  *
  * A policy whose contract is that of the in-place conversion series passes all of them. Another may differ, and says why;
  * every divergence is listed here, so that a new one is noticed and none goes away unseen.
@@ -58,7 +58,7 @@ const beside = [
   'large-leaf-split-and-restored', 'large-leaf-fault-in-flight',
 ];
 
-/** By file and policy: the first result that is not the selftest's. */
+/** By file and policy: the first result that is not the file's. */
 const divergences: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'cv-1-init-private': unlike('host write 0 0xA'),
   'cv-1-init-private-order-1': unlike('host write 0 0xA'),
@@ -122,7 +122,7 @@ describe('the selftests of guest_memfd', () => {
 });
 
 describe.each(files)('%s', (name) => {
-  test.each(shipped)('under $name is as the selftest has it, or differs as listed', (policy) => {
+  test.each(shipped)('under $name is as the file has it, or differs as listed', (policy) => {
     const listed = divergences[name]?.[policy.name];
     const verdict = checkLitmus({ litmus: litmusNamed(name), policy, check: 'refcount' });
     expect(verdict.counterexample?.what).toBe(listed);
