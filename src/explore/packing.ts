@@ -102,6 +102,11 @@ export function hashWords(from: Uint32Array, at: number, words: number): number 
 /** log2 of the rows of a chunk: a store grows by chunks, and never copies what it holds. */
 const CHUNK_ORDER = 16;
 const CHUNK_ROWS = 1 << CHUNK_ORDER;
+const INDEX_LENGTH = 1 << 12;
+/** An index is at most half full, and grows by this much. */
+const GROWTH = 4;
+/** The highest 8 bits of a hash: an index has fewer places than the others can tell apart. */
+const TAG_SHIFT = 24;
 
 /**
  * A set of rows of words, numbered in the order of their coming, which never forgets: for states it is the queue too.
@@ -115,7 +120,9 @@ export class RowSet {
   wasKnown = false;
   private readonly chunks: Uint32Array[] = [];
   /** Row number plus one by hash; 0 = free. */
-  private index = new Uint32Array(1 << 12);
+  private index = new Uint32Array(INDEX_LENGTH);
+  /** Some more bits of each row's hash, so that a row is looked at only where it is almost surely the same. */
+  private tags = new Uint8Array(INDEX_LENGTH);
 
   constructor(words: number) {
     this.words = Math.max(1, words);
@@ -124,11 +131,14 @@ export class RowSet {
   /** The number of the row that stands at `from[at]`, which comes in where it is new. */
   insert(from: Uint32Array, at: number): number {
     const { words } = this;
-    if (this.count * 3 > this.index.length * 2) this.grow();
-    const { index, chunks } = this;
+    if (this.count * 2 > this.index.length) this.grow();
+    const { index, tags, chunks } = this;
     const mask = index.length - 1;
-    let place = hashWords(from, at, words) & mask;
+    const hash = hashWords(from, at, words);
+    const tag = hash >>> TAG_SHIFT;
+    let place = hash & mask;
     for (; index[place] !== 0; place = (place + 1) & mask) {
+      if (tags[place] !== tag) continue;
       const row = index[place] - 1;
       const chunk = chunks[row >>> CHUNK_ORDER];
       const base = (row & (CHUNK_ROWS - 1)) * words;
@@ -150,6 +160,7 @@ export class RowSet {
     const base = (row & (CHUNK_ROWS - 1)) * words;
     for (let word = 0; word < words; word++) chunk[base + word] = from[at + word];
     index[place] = ++this.count;
+    tags[place] = tag;
     this.wasKnown = false;
     return row;
   }
@@ -179,14 +190,18 @@ export class RowSet {
   }
 
   private grow(): void {
-    const larger = allocate(this.index.length * 2);
+    const larger = allocate(this.index.length * GROWTH);
+    const tags = new Uint8Array(allocate(larger.length / 4).buffer);
     const mask = larger.length - 1;
     for (let row = 0; row < this.count; row++) {
-      let place = hashWords(this.chunkOf(row), this.placeOf(row), this.words) & mask;
+      const hash = hashWords(this.chunkOf(row), this.placeOf(row), this.words);
+      let place = hash & mask;
       while (larger[place] !== 0) place = (place + 1) & mask;
       larger[place] = row + 1;
+      tags[place] = hash >>> TAG_SHIFT;
     }
     this.index = larger;
+    this.tags = tags;
   }
 }
 

@@ -169,7 +169,8 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
           targets.push(target);
         }
       }
-      machine.restore();
+      // A move that must wait has changed nothing, unless it began an operation.
+      if (did || machine.began || machine.rested || suspicious) machine.restore();
       return broken !== undefined;
     };
     forEachMove(machine, firstPageOnly, attempt);

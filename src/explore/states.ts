@@ -10,7 +10,8 @@ import type { Machine } from './machine.ts';
 import { RowSet, createGroupPacking, createPacking } from './packing.ts';
 import type { Field } from './packing.ts';
 import { RESULT_MAX } from './results.ts';
-import { createSymmetry } from './symmetry.ts';
+import { NAMING_COLUMNS, createSymmetry } from './symmetry.ts';
+import type { Symmetry } from './symmetry.ts';
 import type { Reductions } from './verdict.ts';
 
 /** Bits of a task's number in the table of locals. */
@@ -22,9 +23,12 @@ export interface States {
   /** Every state that came in, numbered in the order of its coming. */
   readonly rows: RowSet;
   readonly bits: number;
-  /** Puts the machine's state into its canonical form and into the set. @returns its number; `rows.wasKnown` says whether it was there */
+  /**
+   * Puts the canonical form of the machine's state into the set. The machine is to be restored or loaded before it goes on.
+   * @returns its number; `rows.wasKnown` says whether it was there
+   */
   save(): number;
-  /** The number of the machine's state (in its canonical form), or -1. */
+  /** The number of the machine's state (in its canonical form), or -1. The same holds for the machine. */
   find(): number;
   load(row: number): void;
 }
@@ -53,7 +57,7 @@ export function createStates(machine: Machine, reductions: Reductions): States {
   const localsOf = (task: number): readonly Field[] => [
     { array: control, index: task, max: points.count - 1 },
     ...columns
-      .filter(([name, { axis }]) => axis === 'task' && name !== 'pc' && name !== 'depth')
+      .filter(([name, { axis }]) => axis === 'task' && name !== 'pc' && name !== 'depth' && !NAMING_COLUMNS.has(name))
       .flatMap(([name, { length, max }]) => {
         const stride = length(shape) / tasks;
         return Array.from({ length: stride }, (_, at) => fieldOf(name, task * stride + at, max(shape)));
@@ -74,7 +78,7 @@ export function createStates(machine: Machine, reductions: Reductions): States {
   const packing = createPacking([
     ...Array.from({ length: tasks }, (_, task) => ({ array: ids, index: task, max: LOCALS_MAX })),
     ...columns
-      .filter(([, { axis }]) => axis !== 'task')
+      .filter(([name, { axis }]) => axis !== 'task' || NAMING_COLUMNS.has(name))
       .flatMap(([name, { length, max }]) => Array.from({ length: length(shape) }, (_, index) => fieldOf(name, index, max(shape)))),
     ...Array.from(machine.results, (_, index) => ({ array: machine.results, index, max: RESULT_MAX })),
   ]);
@@ -86,10 +90,32 @@ export function createStates(machine: Machine, reductions: Reductions): States {
   const now = new Uint32Array(tasks * localWords);
   const { pc, depth } = world;
 
+  /** Sorts the locals of interchangeable threads, and what the world knows of them. The machine's own locals stay as they are. */
+  const sortThreads = ({ classes, compareShared, swapShared }: Symmetry): void => {
+    for (const members of classes) {
+      for (let end = members.length - 1; end > 0; end--) {
+        for (let nth = 0; nth < end; nth++) {
+          const a = members[nth] * localWords;
+          const b = members[nth + 1] * localWords;
+          let word = 0;
+          while (word < localWords && now[a + word] === now[b + word]) word++;
+          const isSorted = word === localWords ? compareShared(members[nth], members[nth + 1]) <= 0 : now[a + word] < now[b + word];
+          if (isSorted) continue;
+          for (; word < localWords; word++) {
+            const value = now[a + word];
+            now[a + word] = now[b + word];
+            now[b + word] = value;
+          }
+          swapShared(members[nth], members[nth + 1]);
+        }
+      }
+    }
+  };
+
   const pack = (): void => {
-    symmetry?.canonicalize();
     for (let task = 0; task < tasks; task++) control[task] = points.encode(pc, task * DEPTH_MAX, depth[task]);
     localPacking.pack(now, 0);
+    if (symmetry !== undefined) sortThreads(symmetry);
     for (let task = 0; task < tasks; task++) {
       const base = task * localWords;
       let same = lastIds[task] !== UNKNOWN;

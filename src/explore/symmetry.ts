@@ -7,9 +7,7 @@
  * the policy does nothing by itself, the first choice of a run may be page 0.
  * Assumed of a policy: its steps treat no task and no page by its number. A test renumbers both and finds the same verdicts.
  */
-import type { Column } from '../model/columns.ts';
 import { DEPTH_MAX } from '../model/step.ts';
-import { worldColumns } from '../model/world.ts';
 import type { WorldColumns } from '../model/world.ts';
 import { buffersOf, operationsOf } from './litmusShape.ts';
 import type { Litmus, LitmusThread } from './litmus.ts';
@@ -55,89 +53,65 @@ interface Row {
 }
 
 export interface Symmetry {
-  /** Puts the loaded state in its canonical form. */
-  canonicalize(): void;
+  /** Classes of interchangeable threads. */
+  readonly classes: readonly (readonly number[])[];
+  /** Orders two threads of a class with equal locals by what their buffers hold; 0 where that is the same. */
+  compareShared(a: number, b: number): number;
+  /** Swaps two threads of a class in everything but their own locals: calls, buffers, batches. */
+  swapShared(a: number, b: number): void;
 }
+
+/**
+ * Task columns whose elements name other tasks or buffers: they are no part of a thread's locals as it would see them, and
+ * are swapped apart.
+ */
+export const NAMING_COLUMNS: ReadonlySet<string> = new Set(['slot', 'callPending'] satisfies readonly (keyof WorldColumns)[]);
 
 /** The symmetry of a machine's interchangeable threads; undefined where it has none. */
 export function createSymmetry(machine: Machine): Symmetry | undefined {
   const classes = machine.keepResults ? [] : threadClasses(machine.litmus);
   if (classes.length === 0) return undefined;
   const { world, litmus } = machine;
-  const { tasks, cpus } = world.shape;
-  const { callPending, slot: slotOfTask, slotKind, slotCount, slotFrame, lruPage, lruCount } = world;
+  const { tasks, cpus, slotPages } = world.shape;
+  const { callPending, slot: slotOfTask, slotKind, slotCount, slotFrame, lruPage, lruCount, pc } = world;
   const ownBuffers = litmus.threads.map(({ operations }) => buffersOf(operations));
-  // What differs most often comes first.
-  const rows: Row[] = [
-    { array: machine.next, stride: 1 },
-    ...Object.entries(worldColumns as Readonly<Record<string, Column>>)
-      .filter(([name, { axis }]) => axis === 'task' && name !== 'callPending' && name !== 'slot')
-      .map(([name]) => {
-        const array = world[name as keyof WorldColumns] as Numbers;
-        return { array, stride: array.length / tasks };
-      }),
-    { array: machine.errno, stride: 1 },
-    { array: machine.errorPage, stride: 1 },
-    { array: machine.readValue, stride: 1 },
-  ];
-  const cpuRows: Row[] = [{ array: lruPage, stride: lruPage.length / cpus }, { array: lruCount, stride: 1 }];
+  const cpuRows: Row[] = [{ array: lruPage, stride: lruPage.length / cpus }, { array: lruCount, stride: 1 }, { array: callPending, stride: cpus }];
+  const slotRows: Row[] = [{ array: slotKind, stride: 1 }, { array: slotCount, stride: 1 }, { array: slotFrame, stride: slotPages }];
 
-  const compare = (a: number, b: number): number => {
-    for (const { array, stride } of rows) {
-      for (let at = 0; at < stride; at++) {
-        const difference = array[a * stride + at] - array[b * stride + at];
-        if (difference !== 0) return difference;
-      }
-    }
-    for (const [nth, slot] of ownBuffers[a].entries()) {
-      const difference = slotCount[slot] - slotCount[ownBuffers[b][nth]];
-      if (difference !== 0) return difference;
-    }
-    return 0;
+  const swapElements = (array: Numbers, a: number, b: number): void => {
+    const value = array[a];
+    array[a] = array[b];
+    array[b] = value;
   };
-
   const swapRows = ({ array, stride }: Row, a: number, b: number): void => {
-    for (let at = 0; at < stride; at++) {
-      const value = array[a * stride + at];
-      array[a * stride + at] = array[b * stride + at];
-      array[b * stride + at] = value;
-    }
+    for (let at = 0; at < stride; at++) swapElements(array, a * stride + at, b * stride + at);
   };
-
   /** Which of its buffers the task is at, or -1: an idle task has no use for the number that it keeps. */
-  const bufferAt = (task: number): number => (world.pc[task * DEPTH_MAX] === 0 ? -1 : ownBuffers[task].indexOf(slotOfTask[task]));
-
-  const swap = (a: number, b: number): void => {
-    const ofA = bufferAt(a);
-    const ofB = bufferAt(b);
-    for (const row of rows) swapRows(row, a, b);
-    for (const row of cpuRows) swapRows(row, a, b);
-    const calls = { array: callPending, stride: cpus };
-    swapRows(calls, a, b);
-    for (let task = 0; task < tasks; task++) {
-      const value = callPending[task * cpus + a];
-      callPending[task * cpus + a] = callPending[task * cpus + b];
-      callPending[task * cpus + b] = value;
-    }
-    // Ids of buffers: those of the one thread become those of the other, with what they hold.
-    slotOfTask[a] = ofB < 0 ? 0 : ownBuffers[a][ofB];
-    slotOfTask[b] = ofA < 0 ? 0 : ownBuffers[b][ofA];
-    for (const [nth, slot] of ownBuffers[a].entries()) {
-      const other = ownBuffers[b][nth];
-      if (slot === other) continue;
-      swapRows({ array: slotKind, stride: 1 }, slot, other);
-      swapRows({ array: slotCount, stride: 1 }, slot, other);
-      swapRows({ array: slotFrame, stride: world.shape.slotPages }, slot, other);
-    }
-  };
+  const bufferAt = (task: number): number => (pc[task * DEPTH_MAX] === 0 ? -1 : ownBuffers[task].indexOf(slotOfTask[task]));
 
   return {
-    canonicalize() {
-      for (const members of classes) {
-        for (let last = members.length - 1; last > 0; last--) {
-          for (let nth = 0; nth < last; nth++) if (compare(members[nth], members[nth + 1]) > 0) swap(members[nth], members[nth + 1]);
+    classes,
+    compareShared(a, b) {
+      for (let nth = 0; nth < ownBuffers[a].length; nth++) {
+        for (const { array, stride } of slotRows) {
+          for (let at = 0; at < stride; at++) {
+            const difference = array[ownBuffers[a][nth] * stride + at] - array[ownBuffers[b][nth] * stride + at];
+            if (difference !== 0) return difference;
+          }
         }
       }
+      return 0;
+    },
+    swapShared(a, b) {
+      const ofA = bufferAt(a);
+      const ofB = bufferAt(b);
+      slotOfTask[a] = ofB < 0 ? 0 : ownBuffers[a][ofB];
+      slotOfTask[b] = ofA < 0 ? 0 : ownBuffers[b][ofA];
+      for (let nth = 0; nth < ownBuffers[a].length; nth++) for (const row of slotRows) swapRows(row, ownBuffers[a][nth], ownBuffers[b][nth]);
+      for (const row of cpuRows) swapRows(row, a, b);
+      for (let task = 0; task < tasks; task++) swapElements(callPending, task * cpus + a, task * cpus + b);
+      // The positions go with the locals, which are swapped as they are packed; here they say who is idle.
+      for (let level = 0; level < DEPTH_MAX; level++) swapElements(pc, a * DEPTH_MAX + level, b * DEPTH_MAX + level);
     },
   };
 }
