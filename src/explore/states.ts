@@ -7,6 +7,7 @@ import { worldColumns } from '../model/world.ts';
 import type { WorldColumns } from '../model/world.ts';
 import { controlPoints } from './control.ts';
 import type { Machine } from './machine.ts';
+import { operationsOf } from './litmusShape.ts';
 import { RowSet, createGroupPacking, createPacking } from './packing.ts';
 import type { Field } from './packing.ts';
 import { RESULT_MAX } from './results.ts';
@@ -54,13 +55,16 @@ export function createStates(machine: Machine, reductions: Reductions): States {
     max,
     ghost: reductions.merge ? ghostsOf(name, shape) : 0,
   });
+  // Operations may reach beyond the end of the file, which no column's maximum knows of.
+  const lastPage = Math.max(0, ...operationsOf(litmus).map(({ page, count }) => (page === 'any' ? 0 : page + count)));
   const localsOf = (task: number): readonly Field[] => [
     { array: control, index: task, max: points.count - 1 },
     ...columns
       .filter(([name, { axis }]) => axis === 'task' && name !== 'pc' && name !== 'depth' && !NAMING_COLUMNS.has(name))
-      .flatMap(([name, { length, max }]) => {
+      .flatMap(([name, { length, max, ids }]) => {
         const stride = length(shape) / tasks;
-        return Array.from({ length: stride }, (_, at) => fieldOf(name, task * stride + at, max(shape)));
+        const largest = ids === 'page' ? Math.max(max(shape), lastPage) : max(shape);
+        return Array.from({ length: stride }, (_, at) => fieldOf(name, task * stride + at, largest));
       }),
     ...(task < litmus.threads.length
       ? [
