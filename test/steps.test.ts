@@ -40,6 +40,10 @@ describe('a step', () => {
       { threads: races.twoFaults.threads.slice(1) },
       ...[a.pinShort(0, 0), a.pinLong(0, 0), a.splice(0, 0), a.io(0)].map((access) => ({ threads: [{ accesses: [{ ...access, flags: TaskFlag.FastOnly }] }] })),
       { before: [[1, a.hostRead(0)], [1, a.hostRead(1)]], threads: [{ accesses: [a.toPrivate(0)] }, { role: 'vmm', accesses: [{ ...a.pinLong(0, 0, 2), flags: TaskFlag.ReadOnly }] }] },
+      { threads: [{ accesses: [a.toPrivate(0)] }, { role: 'vmm', accesses: [a.secondaryMap(0), a.secondaryAccess(0)] }] },
+      { threads: [{ accesses: [a.unmap(1), a.secondaryMap(1)] }] },
+      { before: [[0, a.hostRead(0)]], threads: [{ accesses: [a.unmap(0, 2), a.close(), a.close()] }] },
+      { before: [[0, a.hostRead(0)]], threads: [{ accesses: [a.toPrivate(1), a.close()] }, { role: 'vmm', accesses: [a.hostWrite(0)] }] },
       { threads: [{ accesses: [a.allocate(0, 2), a.allocate(0), a.allocate(2), { ...a.punch(0), flags: TaskFlag.Unaligned }] }] },
     ];
     for (const race of litmuses) for (const step of explore({ policy, threads: [], ...race }).steps) taken.add(step);

@@ -4,7 +4,6 @@
  * Sent in one step, acknowledged by each CPU in any order, waited for in another step. A CPU whose interrupts are off
  * (GUP-fast) acknowledges later, except where flushes are broadcast by hardware.
  */
-import { PageBit } from './file.ts';
 import { lockId, waitFor } from './locks.ts';
 import { drainBatch } from './lru.ts';
 import { Waiting } from './meter.ts';
@@ -92,15 +91,4 @@ export function acknowledge(world: World, task: number, cpu: number): void {
 /** Waits until all CPUs have acknowledged. */
 export function waitCalls(world: World, task: number): FlowKind {
   return world.callCount[task] === 0 ? Flow.Next : waitFor(world, lockId(Waiting.CrossCall, task));
-}
-
-/** A secondary MMU is told of the unmapping of the range (mmu_notifier); it drops its entries. */
-export function notifySecondary(world: World, start: number, end: number): void {
-  const { pageState, dataRefs } = world;
-  for (let page = start; page < end; page++) {
-    if (pageState[page] & PageBit.Secondary) {
-      pageState[page] &= ~PageBit.Secondary;
-      dataRefs[page]--;
-    }
-  }
 }

@@ -39,6 +39,8 @@ export const fileColumns = {
   flippedPages: column('u32', 'world', () => 1, ({ pages }) => pages),
   /** A conversion has begun its stage-2 invalidation and not ended it. */
   invalidating: column('u8', 'world', () => 1, ({ cpus }) => cpus),
+  /** Entries of secondary MMUs, and tasks that are about to install one: where it is 0, no notifier has to look for any. */
+  secondaries: column('u32', 'world', () => 1, ({ pages, cpus }) => pages + cpus),
 } as const;
 
 export function isPrivate(world: World, page: number): boolean {

@@ -167,7 +167,7 @@ const grabLocked: Run = (world, task) => {
 
 const moreToPin: Run = (world, task) => (world.cursor[task] < world.rangeEnd[task] ? Flow.Otherwise : Flow.Next);
 
-const countRefusal: Run = (world, task) => {
+export const countRefusal: Run = (world, task) => {
   world.outcome[task] = Errno.EFAULT;
   world.meter.gupErrors[Errno.EFAULT]++;
   return Flow.Next;

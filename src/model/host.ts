@@ -11,7 +11,8 @@ import { faultCoreSteps } from './fault.ts';
 import { forkSteps } from './fork.ts';
 import { gupRoutines } from './io.ts';
 import { mappingRoutines } from './mapping.ts';
-import { punchSteps } from './punch.ts';
+import { closeSteps, punchSteps } from './punch.ts';
+import { secondaryAccessSteps, secondaryMapSteps } from './secondary.ts';
 import { buildProgram, free } from './step.ts';
 import type { Program, Routine, Step } from './step.ts';
 
@@ -47,7 +48,7 @@ export type StartMapping = 'full' | 'none';
 /** Routine of each access kind, by the values of the workloads' `Access`. */
 const ACCESS_ROUTINES = [
   '', 'guestAccess', 'guestAccess', 'hostRead', 'hostWrite', 'convert', 'convert', 'io', 'pinShort', 'pinLong', 'splice',
-  'deviceAccess', 'unpin', 'copy', 'punch', 'unmap', 'map', 'fork', 'allocate',
+  'deviceAccess', 'unpin', 'copy', 'punch', 'unmap', 'map', 'fork', 'allocate', 'close', 'secondaryMap', 'secondaryAccess',
 ] as const;
 
 export interface Host {
@@ -59,6 +60,7 @@ export interface Host {
 /** @param lazy the guest's first touch of a page donates it (see `Shape.lazy`) */
 export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }): Host {
   const remap = rules.vmm?.remapsOnAccess ?? false;
+  const gup = rules.gup ?? { allowed: true, longTermAllowed: true };
   const { beforeToPrivate, afterRequest, retriesOn } = rules.vmm ?? {};
   let deviceEntry = 0;
   const routines: Record<string, Routine> = {
@@ -68,11 +70,14 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
     faultCore: { steps: faultCoreSteps() },
     copyRange: { steps: copyRangeSteps({ remap }), vmm: true },
     copy: { steps: copySteps() },
-    ...gupRoutines({ ...(rules.gup ?? { allowed: true, longTermAllowed: true }), bounces: rules.vmm?.bounces ?? false, remap }, () => deviceEntry),
+    ...gupRoutines({ ...gup, bounces: rules.vmm?.bounces ?? false, remap }, () => deviceEntry),
+    secondaryMap: { steps: secondaryMapSteps({ allowed: gup.allowed, remap }) },
+    secondaryAccess: { steps: secondaryAccessSteps() },
     ...mappingRoutines(rules.mmapHook ?? []),
     fork: { steps: forkSteps() },
     punch: { steps: punchSteps() },
     allocate: { steps: allocateSteps() },
+    close: { steps: closeSteps() },
     toPrivate: { steps: rules.toPrivate },
     toShared: { steps: rules.toShared },
     ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: { vmm: true, ...beforeToPrivate } }),

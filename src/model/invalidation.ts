@@ -6,6 +6,7 @@
 import { writeLockMmu, writeUnlockMmu } from './access.ts';
 import { sendKick, waitCalls } from './crossCalls.ts';
 import { PageBit } from './file.ts';
+import { isMappingSecondary } from './notifier.ts';
 import { Op } from './operations.ts';
 import { RegionBit } from './stage2.ts';
 import { Flow, acquireUnless, freeWhen, releaseUnless, waitsUnless } from './step.ts';
@@ -18,7 +19,7 @@ const beginInvalidation: Run = (world, task) => {
   world.invalidating[0]++;
   const { cpus } = world.shape;
   for (let other = 0; other < cpus; other++) {
-    if (world.flags[other] & TaskFlag.InGuestFault) world.flags[other] |= TaskFlag.SawInvalidation;
+    if (world.flags[other] & TaskFlag.InGuestFault && !isMappingSecondary(world, other)) world.flags[other] |= TaskFlag.SawInvalidation;
   }
   world.cursor[task] = world.rangeStart[task];
   return Flow.Next;

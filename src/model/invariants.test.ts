@@ -118,6 +118,10 @@ describe('broken invariants', () => {
         world.pageState[1] |= PageBit.Leaf;
       },
     ],
+    ['S4: secondaries is 0, counted 1', (world) => {
+      world.pageState[0] |= PageBit.Secondary;
+      world.dataRefs[0]++;
+    }],
     ['L1: mmap_locks have 1 readers and 0 writers, and 0 tasks hold one', (world) => world.mmapLock[0]++],
     ['L1: invalidate_lock is held by a writer, and 0 tasks hold it', (world) => (world.invalidateLock[0] = WRITER)],
     ['L1: i_mmap_rwsem is held by 2 readers, and 0 tasks hold it', (world) => (world.iMmapLock[0] = 2)],
@@ -134,6 +138,7 @@ describe('broken invariants', () => {
       },
     ],
     ['L2: task 1 is idle and has a gather in state 1', (world) => (world.gather[1] = Gather.Pending)],
+    ['L2: task 1 is idle and has not ended its notifier', (world) => (world.notifying[1] = 1)],
     ['L2: task 0 is idle with flags 1', (world) => (world.flags[0] = TaskFlag.IrqOff)],
     [
       'C1: task 0 waits for 1 acknowledgements, 0 are pending',

@@ -9,6 +9,7 @@ import { EntryBit, TableBit, tableOf } from './entries.ts';
 import { PageBit, headOf } from './file.ts';
 import { staleBitOf } from './inFlight.ts';
 import { LockClass, WRITER } from './locks.ts';
+import { isMappingSecondary } from './notifier.ts';
 import { recountWorld } from './recount.ts';
 import type { Recount } from './recount.ts';
 import { RegionBit, stage2Maps } from './stage2.ts';
@@ -112,6 +113,13 @@ function mixedLeaf(world: World): string | undefined {
   return undefined;
 }
 
+function miscountedSecondaries(world: World): string | undefined {
+  let counted = 0;
+  for (const state of world.pageState) if (state & PageBit.Secondary) counted++;
+  for (let task = 0; task < world.shape.tasks; task++) if (isMappingSecondary(world, task)) counted++;
+  return world.secondaries[0] === counted ? undefined : `secondaries is ${world.secondaries[0]}, counted ${counted}`;
+}
+
 /** Readers of a lock word by the tasks that hold its class; a writer stands for one holder, alone. */
 function wrongWord(what: string, word: number, holders: number): string | undefined {
   const fits = word === WRITER ? holders === 1 : word === holders;
@@ -171,6 +179,7 @@ function busyIdler(world: World): string | undefined {
     if (world.pc[task * DEPTH_MAX] !== 0) continue;
     if (world.held[task] !== 0) return `task ${task} is idle and holds locks ${world.held[task].toString(2)}`;
     if (world.gather[task] !== Gather.None) return `task ${task} is idle and has a gather in state ${world.gather[task]}`;
+    if (world.notifying[task] !== 0) return `task ${task} is idle and has not ended its notifier`;
     if (world.callCount[task] !== 0) return `task ${task} is idle and waits for ${world.callCount[task]} acknowledgements`;
     if (world.flags[task] & (TaskFlag.IrqOff | TaskFlag.HoldsFolio | TaskFlag.InGuestFault)) return `task ${task} is idle with flags ${world.flags[task].toString(2)}`;
   }
@@ -251,8 +260,9 @@ export const invariants: readonly Invariant[] = [
   { name: 'S1', sentence: 'the numbers of flipped pages, by region and of the file, are recounts of the pages', broken: miscountedFlips },
   { name: 'S2', sentence: 'an invalidation is open only under invalidate_lock held exclusively', broken: openInvalidation },
   { name: 'S3', sentence: 'a large stage-2 leaf lies over pages of one shareability, and over no small leaf', broken: mixedLeaf },
+  { name: 'S4', sentence: 'the entries of secondary MMUs, and those who install one, are as many as is said', broken: miscountedSecondaries },
   { name: 'L1', sentence: 'a lock word says how many tasks hold the lock, and how', broken: (world) => wrongRwLocks(world) ?? wrongFolioLocks(world) ?? wrongTableLocks(world) },
-  { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, and waits for nobody', broken: busyIdler },
+  { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, has no notifier under way, and waits for nobody', broken: busyIdler },
   { name: 'C1', sentence: 'the calls that a task waits for are those that CPUs have not acknowledged', broken: miscountedCalls },
 ];
 

@@ -1,11 +1,14 @@
 /**
- * Punch hole: the balloon gives pages back and the file drops them.
+ * Punch hole: the balloon gives pages back and the file drops them. So it does with all of them at the last close.
  *
  * Source: virt/kvm/guest_memfd.c (kvm_gmem_fallocate, kvm_gmem_punch_hole), mm/truncate.c.
  * A hole may reach beyond the end of the file, or lie there as a whole; one that is not made of whole pages is EINVAL.
  * Truncation never looks at the refcount: a folio that somebody holds leaves the file and lives on as an orphan, and the
  * shareability of the index stays. A hole smaller than a large folio removes nothing.
- * Differs from Linux: one folio at a time, in one pass; it waits for references that end by themselves (a fault in
+ * Source of the close: kvm_gmem_release, and the truncation of the inode behind it (fs/inode.c, evict).
+ * Differs from Linux: nothing is given back at the last munmap where a mapping outlived the last descriptor; a descriptor that
+ * is closed can still be used by name, and a guest that goes on finds an empty file, where Linux ends its fault with an error;
+ * EINVAL stands for EBADF; one folio at a time, in one pass; it waits for references that end by themselves (a fault in
  * flight, GUP-fast, a gather), so that only slots and LRU batches can hold an orphan.
  */
 import { complete, fail } from './access.ts';
@@ -132,10 +135,9 @@ const zeroPartialFolios: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
-export function punchSteps(): readonly Step[] {
+/** Zaps stage-2 of [rangeStart, rangeEnd) and takes every folio out of the file that lies in it as a whole. */
+function truncateSteps(): readonly Step[] {
   return [
-    free('punch', enterPunch, 'invalid'),
     acquire('invalidate.writeLock', writeLockInvalidate),
     ...stage2ZapSteps(),
     steady('folio.next', nextFolio, 'punch.done'),
@@ -149,7 +151,33 @@ export function punchSteps(): readonly Step[] {
     freeWhen('contents')('punch.done', zeroPartialFolios),
     freeWhen('stage2')('seq.end', endInvalidation),
     release('invalidate.unlock', writeUnlockInvalidate),
-    free('done', complete),
-    free('invalid', fail),
   ];
+}
+
+/** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
+export function punchSteps(): readonly Step[] {
+  return [free('punch', enterPunch, 'invalid'), ...truncateSteps(), free('done', complete), free('invalid', fail)];
+}
+
+/** The process closes its descriptor; otherwise somebody still has the file open or mapped, or it was closed before. */
+const closeDescriptor: Run = (world, task) => {
+  const { descriptorClosed, windowFlags, shape } = world;
+  world.meter.charge(Op.syscall);
+  world.outcome[task] = descriptorClosed[world.mm[task]] === 0 ? Errno.OK : Errno.EINVAL;
+  if (world.outcome[task] !== Errno.OK) return Flow.Otherwise;
+  descriptorClosed[world.mm[task]] = 1;
+  // A forked child inherits the descriptor and ends with its exit.
+  for (let mm = 0; mm < shape.mms - 1; mm++) if (descriptorClosed[mm] === 0) return Flow.Otherwise;
+  if (world.childAlive[0] !== 0 || windowFlags.some((flags) => flags !== 0)) return Flow.Otherwise;
+  world.rangeStart[task] = 0;
+  world.rangeEnd[task] = shape.pages;
+  world.walkStart[task] = 0;
+  return Flow.Next;
+};
+
+const kept: Run = (world, task) => (world.outcome[task] === Errno.OK ? complete : fail)(world, task);
+
+/** Routine `close`: the last one who has the file, by descriptor or mapping, gives all of its memory back. */
+export function closeSteps(): readonly Step[] {
+  return [steady('close', closeDescriptor, 'kept'), ...truncateSteps(), free('done', complete), free('kept', kept)];
 }

@@ -48,6 +48,8 @@ export const taskColumns = {
   gatherStart: column('u32', 'task', tasks, pages, 'page'),
   gatherEnd: column('u32', 'task', tasks, pages, 'page'),
   gather: column('u8', 'task', tasks, () => 3),
+  /** Its zap has begun an mmu_notifier for its walk, and not ended it. */
+  notifying: column('u8', 'task', tasks, () => 1),
   /** A value to write, where the world keeps contents. */
   value: column('u8', 'task', tasks, () => 0xff),
   /** Cross calls (flush, kick, drain) that a CPU has not acknowledged: [task x cpus + cpu]. */
@@ -60,15 +62,15 @@ export const taskColumns = {
 export const ATTEMPTS_MAX = 7;
 
 /** Access kinds that the model tells apart where one routine serves several; the values are those of the workloads' `Access`. */
-export const Kind = { GuestRead: 1, Copy: 13, Unmap: 15, Map: 16 } as const;
+export const Kind = { GuestRead: 1, Copy: 13, Unmap: 15, Map: 16, SecondaryMap: 20 } as const;
 
 /** Bits of `flags`. */
 export const TaskFlag = {
   /** Interrupts are off: GUP-fast is at work. */
   IrqOff: 1 << 0,
-  /** A stage-2 invalidation began since the fault took its snapshot. */
+  /** A stage-2 invalidation began since the snapshot was taken; where a secondary MMU maps a page, a notifier began or ended. */
   SawInvalidation: 1 << 1,
-  /** Between the snapshot and the installation of a stage-2 leaf. */
+  /** Between the snapshot and the installation of a stage-2 leaf, or of a secondary MMU's entry. */
   InGuestFault: 1 << 2,
   /** The LRU batches were drained once in this request. */
   Drained: 1 << 3,

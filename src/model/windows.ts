@@ -34,6 +34,8 @@ export const windowColumns = {
   windowFlags: column('u8', 'window', ({ windows }) => windows, () => 15),
   /** VMAs in the mm's tree. */
   windowVmas: column('u32', 'window', ({ windows }) => windows, ({ pages }) => pages),
+  /** The process has closed its descriptor of the file. */
+  descriptorClosed: column('u8', 'mm', ({ mms }) => mms, () => 1),
   /** The one forked child that a world can have is alive. */
   childAlive: column('u8', 'world', () => 1, () => 1),
 } as const;

@@ -8,12 +8,13 @@
  * not modelled, a flush has one price; where a munmap's gather and a zap under invalidate_lock have both cleared an entry,
  * each keeps its own mark and reference.
  */
-import { sendFlush, notifySecondary, waitCalls } from './crossCalls.ts';
+import { sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import { closeWay } from './exposure.ts';
 import { PageBit, headOf } from './file.ts';
 import { dropReference, removeMapping } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
+import { beginNotifier, endNotifier } from './notifier.ts';
 import { Op } from './operations.ts';
 import { Flow, acquire, acquireUnless, free, freeWhen, goTo, release, releaseUnless, steady, waits } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
@@ -42,13 +43,6 @@ export function unlockPageTable(world: World, task: number, window: number, page
 
 /** The last page of the table that the walk has just been through. */
 const tablePage = (world: World, task: number): number => world.walkCursor[task] - 1;
-
-const beginNotifier: Run = (world, task) => {
-  world.meter.charge(Op.notifier);
-  notifySecondary(world, world.walkStart[task], world.walkEnd[task]);
-  world.walkCursor[task] = world.walkStart[task];
-  return Flow.Next;
-};
 
 /** Moves the cursor to the next page table of the window that exists. */
 const nextTable: Run = (world, task) => {
@@ -199,7 +193,7 @@ export function zapWindowSteps(stale: StaleBit): readonly Step[] {
     release('ptl.unlock', unlockTable, 'zap.table'),
     steady('dirty.put', putGather(stale)),
     goTo('zap.table'),
-    free('notifier.end', () => Flow.Next),
+    freeWhen('secondaries')('notifier.end', endNotifier),
   ];
 }
 

@@ -82,4 +82,7 @@ export const a = {
   unmap: (page: number, count = 1, window = 0): ScriptedAccess => ({ kind: Access.Unmap, page, count, window }),
   map: (page: number, count = 1, window = 0): ScriptedAccess => ({ kind: Access.Map, page, count, window }),
   fork: (page: number): ScriptedAccess => ({ kind: Access.Fork, page }),
+  close: (): ScriptedAccess => ({ kind: Access.Close }),
+  secondaryMap: (page: number, window = 0): ScriptedAccess => ({ kind: Access.SecondaryMap, page, window }),
+  secondaryAccess: (page: number): ScriptedAccess => ({ kind: Access.SecondaryAccess, page }),
 } as const;
