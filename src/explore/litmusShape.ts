@@ -52,7 +52,8 @@ const GUEST_OR_KERNEL: ReadonlySet<number> = new Set([
 ]);
 const GUP: ReadonlySet<number> = new Set([Access.PinShort, Access.PinLong, Access.Splice, Access.SecondaryMap]);
 
-const WITH_BUFFER: ReadonlySet<number> = new Set([Access.PinShort, Access.PinLong, Access.Splice, Access.DeviceAccess, Access.Unpin]);
+/** Kinds of operations that name a buffer. */
+export const WITH_BUFFER: ReadonlySet<number> = new Set([Access.PinShort, Access.PinLong, Access.Splice, Access.DeviceAccess, Access.Unpin]);
 
 /** The buffers that operations fill, use or drop, in the order of their first use. */
 export const buffersOf = (operations: readonly LitmusOperation[]): readonly number[] => [

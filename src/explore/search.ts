@@ -143,6 +143,8 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     parents.set(target, row);
     moves.set(target, move);
     if (asked.length > 0) {
+      // Threads that were sorted as they were packed have left the machine in no state at all.
+      if (states.sortsThreads) states.load(target);
       const what = brokenInvariant(machine, asked);
       if (what !== undefined) broken = { ...what, row: target, move: -1 };
     }

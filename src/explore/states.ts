@@ -24,6 +24,8 @@ export interface States {
   /** Every state that came in, numbered in the order of its coming. */
   readonly rows: RowSet;
   readonly bits: number;
+  /** Whether there are interchangeable threads: what is saved or looked for is then left in the machine half sorted, and may not be read. */
+  readonly sortsThreads: boolean;
   /**
    * Puts the canonical form of the machine's state into the set. The machine is to be restored or loaded before it goes on.
    * @returns its number; `rows.wasKnown` says whether it was there
@@ -144,6 +146,7 @@ export function createStates(machine: Machine, reductions: Reductions): States {
   return {
     rows,
     bits: packing.bits,
+    sortsThreads: symmetry !== undefined,
     save() {
       pack();
       return rows.insert(packed, 0);

@@ -4,12 +4,13 @@
  *
  * Columns say which axis they run along and which hold ids (src/model/columns.ts): from that a swap of two threads follows, with
  * their CPUs and their buffers. Pages are interchangeable in another way: where every operation is about `any` one page and
- * the policy does nothing by itself, the first choice of a run may be page 0.
+ * the policy does nothing by itself, the first choice of a run may be page 0. What walks over several pages tells them apart by their order.
  * Assumed of a policy: its steps treat no task and no page by its number. A test renumbers both and finds the same verdicts.
  */
 import { DEPTH_MAX } from '../model/step.ts';
 import type { WorldColumns } from '../model/world.ts';
-import { buffersOf, operationsOf } from './litmusShape.ts';
+import { Access } from '../workloads/workload.ts';
+import { WITH_BUFFER, buffersOf, operationsOf } from './litmusShape.ts';
 import type { Litmus, LitmusThread } from './litmus.ts';
 import type { Machine } from './machine.ts';
 
@@ -34,6 +35,9 @@ export function threadClasses({ threads, before, sometimes, never }: Litmus): re
   return [...classes.values()].filter((members) => members.length > 1 && members.every((thread) => buffersOf(threads[thread].operations).every((buffer) => users(buffer) === 1)));
 }
 
+/** Kinds that are about the pages of a buffer, whichever these are. */
+const USES_BUFFER: ReadonlySet<number> = new Set([Access.DeviceAccess, Access.Unpin]);
+
 /** Whether the first page that anybody chooses may be page 0. */
 export function pagesAreAlike(litmus: Litmus, policyActs: boolean): boolean {
   const { world } = litmus;
@@ -41,8 +45,14 @@ export function pagesAreAlike(litmus: Litmus, policyActs: boolean): boolean {
   return (
     !policyActs && world.folioOrder === 0 && !world.largeBacking && world.pages <= 1 << world.regionOrder &&
     world.shared.every((shared) => shared === world.shared[0]) && litmus.before.length === 0 && litmus.threads.every(({ operations: [first] }) => first?.page === 'any') &&
-    operations.every(({ page }) => page === 'any' || page === 0)
+    operations.every(({ kind, page }) => page === 'any' || USES_BUFFER.has(kind)) && !namesPage(litmus)
   );
+}
+
+/** Whether an expected result says a page. */
+function namesPage({ threads, sometimes, never }: Litmus): boolean {
+  const results = [...threads.flatMap(({ operations }) => operations.map(({ expected }) => expected)), ...[...sometimes, ...never].map(({ result }) => result)];
+  return results.some((result) => result?.at !== undefined);
 }
 
 type Numbers = Uint8Array | Uint16Array | Uint32Array | Int32Array;
@@ -73,7 +83,7 @@ export function createSymmetry(machine: Machine): Symmetry | undefined {
   if (classes.length === 0) return undefined;
   const { world, litmus } = machine;
   const { tasks, cpus, slotPages } = world.shape;
-  const { callPending, slot: slotOfTask, slotKind, slotCount, slotFrame, lruPage, lruCount, pc } = world;
+  const { callPending, slot: slotOfTask, slotKind, slotCount, slotFrame, lruPage, lruCount, pc, kind } = world;
   const ownBuffers = litmus.threads.map(({ operations }) => buffersOf(operations));
   const cpuRows: Row[] = [{ array: lruPage, stride: lruPage.length / cpus }, { array: lruCount, stride: 1 }, { array: callPending, stride: cpus }];
   const slotRows: Row[] = [{ array: slotKind, stride: 1 }, { array: slotCount, stride: 1 }, { array: slotFrame, stride: slotPages }];
@@ -86,8 +96,8 @@ export function createSymmetry(machine: Machine): Symmetry | undefined {
   const swapRows = ({ array, stride }: Row, a: number, b: number): void => {
     for (let at = 0; at < stride; at++) swapElements(array, a * stride + at, b * stride + at);
   };
-  /** Which of its buffers the task is at, or -1: an idle task has no use for the number that it keeps. */
-  const bufferAt = (task: number): number => (pc[task * DEPTH_MAX] === 0 ? -1 : ownBuffers[task].indexOf(slotOfTask[task]));
+  /** Which of its buffers the task is at, or -1: an I/O has the slot of a device there, and a forked child the mm that it came from. */
+  const bufferAt = (task: number): number => (pc[task * DEPTH_MAX] !== 0 && WITH_BUFFER.has(kind[task]) ? ownBuffers[task].indexOf(slotOfTask[task]) : -1);
 
   return {
     classes,
@@ -105,12 +115,14 @@ export function createSymmetry(machine: Machine): Symmetry | undefined {
     swapShared(a, b) {
       const ofA = bufferAt(a);
       const ofB = bufferAt(b);
-      slotOfTask[a] = ofB < 0 ? 0 : ownBuffers[a][ofB];
-      slotOfTask[b] = ofA < 0 ? 0 : ownBuffers[b][ofA];
+      swapElements(slotOfTask, a, b);
+      if (ofB >= 0) slotOfTask[a] = ownBuffers[a][ofB];
+      if (ofA >= 0) slotOfTask[b] = ownBuffers[b][ofA];
       for (let nth = 0; nth < ownBuffers[a].length; nth++) for (const row of slotRows) swapRows(row, ownBuffers[a][nth], ownBuffers[b][nth]);
       for (const row of cpuRows) swapRows(row, a, b);
       for (let task = 0; task < tasks; task++) swapElements(callPending, task * cpus + a, task * cpus + b);
-      // The positions go with the locals, which are swapped as they are packed; here they say who is idle.
+      // Positions and kinds go with the locals, which are swapped as they are packed; here they say who is at a buffer.
+      swapElements(kind, a, b);
       for (let level = 0; level < DEPTH_MAX; level++) swapElements(pc, a * DEPTH_MAX + level, b * DEPTH_MAX + level);
     },
   };
