@@ -40,6 +40,8 @@ export const choiceOf = (move: number): number => move & 0xff;
 
 /** An operation that never comes to its end takes no more steps than this alone. */
 const STEPS_ALONE_MAX = 100_000;
+/** Marks of steps that never wait: they may stand behind others in a move. */
+const NEVER_WAITS: ReadonlySet<number> = new Set([Mark.Steady, Mark.Free, Mark.Guarded, Mark.Release]);
 /** Steps that join one move; more of them without a stop is a loop. */
 const STEPS_JOINED_MAX = 10_000;
 
@@ -222,7 +224,11 @@ export class Machine {
       }
       meter.event = Event.None;
       const flow = run[at](world, task);
-      if (flow === Flow.Wait) return false;
+      if (flow === Flow.Wait) {
+        // Where it waits in the middle of a move the move was no move: better loud than a state that is none.
+        if (NEVER_WAITS.has(mark)) throw new Error(`${program.routineNames[at]}.${program.names[at]} waits, and its mark says that it never does`);
+        return false;
+      }
       this.taken[at] = 1;
       // A choice belongs to the step that began an operation, or that rests.
       this.recorded?.push(moveOf(task, flow === Flow.Sleep || (steps === 0 && choice >= Choice.FirstPage) ? choice : Choice.None));

@@ -37,7 +37,8 @@ export function quietIn({ litmus, shape, rules, check, program }: QuietOptions):
   const removes = users(REMOVES_FOLIOS) > 0;
   const quiet: Readonly<Record<Quietable, boolean>> = {
     stage2: users(USES_STAGE2) <= 1,
-    kicks: users(USES_STAGE2) <= 1 && shape.vcpus <= 1,
+    // A thread of the host that converts kicks every vCPU; a vCPU does not kick itself.
+    kicks: users(USES_STAGE2) <= 1 && threads.every(({ role, operations }) => shape.vcpus === (role === 'vcpu' ? 1 : 0) || !operations.some(({ kind }) => USES_STAGE2.has(kind))),
     vmas: users(CHANGES_VMAS) === 0 && !vmmMaps,
     wishes: !shape.lazy,
     pincounts: shape.folioOrder === 0,
