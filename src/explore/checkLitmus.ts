@@ -54,7 +54,7 @@ export function checkLitmus({ litmus, policy, check, reductions = ALL_REDUCTIONS
 function nameOf({ broken, stuck, exhaustive, converts }: SearchResult, differs: Finding | undefined): VerdictName {
   if (broken !== undefined) return 'broken';
   if (stuck !== undefined) return 'stuck';
-  if (!exhaustive) return 'bounded';
+  if (!exhaustive) return differs === undefined ? 'bounded' : 'differs';
   if (!converts) return 'refuses';
   return differs === undefined ? 'proved' : 'differs';
 }
