@@ -38,8 +38,7 @@ describe('a race of two threads in 47 steps', () => {
                                     vcpu
       tlb.wait: PTE of page 0 flushed; gather.put: refcount of page 0: 1026 -> 1025; seq.begin: stage-2 invalidation
         begins; state.store: page 0 becomes private
-      replay: foliobench explore planted-race --policy check-before-unmap --check refcount \\
-        --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
+      replay: foliobench explore planted-race --policy check-before-unmap --check refcount --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
       "
     `);
   });
@@ -91,8 +90,7 @@ describe('a race of two threads in 47 steps', () => {
       [to-private 0] state.store: page 0 becomes
         private
                                                   rmap.add: mapcount of page 0: 0 -> 1; pte.set: PTE of page 0 set
-      replay: foliobench explore planted-race --policy check-before-unmap --check refcount \\
-        --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
+      replay: foliobench explore planted-race --policy check-before-unmap --check refcount --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
       "
     `);
   });
@@ -116,8 +114,7 @@ describe('locks', () => {
         (write); folio.lookupGet: refcount of page 0: 1025 -> 1026
                                                                     [host read 1] mmapLock.read: takes mmap_lock
                                                                       (read); up to pte.readNone
-      replay: foliobench explore planted-race --policy check-before-unmap --check refcount \\
-        --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
+      replay: foliobench explore planted-race --policy check-before-unmap --check refcount --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
       "
     `);
   });
@@ -154,15 +151,15 @@ describe('a trace that is too long', () => {
       [guest write 1] spte.clear: stage-2 leaf of page 1 cleared => OK
                                   [host read 1] pte.set: refcount of page 1: 1 -> 2, mapcount of page 1: 0 -> 1, PTE
                                     of page 1 set, content of page 1: 0x0 -> 0xA => 0xA
+      [guest write 5] spte.clear: stage-2 leaf of page 5 cleared => OK
                                   [host read 5] pte.set: refcount of page 5: 1 -> 2, mapcount of page 5: 0 -> 1, PTE
                                     of page 5 set, content of page 5: 0x0 -> 0xA => 0xA
       [guest write 6] spte.clear: stage-2 leaf of page 6 cleared => OK
                                   [host read 6] pte.set: refcount of page 6: 1 -> 2, mapcount of page 6: 0 -> 1, PTE
                                     of page 6 set, content of page 6: 0x0 -> 0xA => 0xA
       [to-private 1] state.store: page 1 becomes private
-      9 rows further from the violation left out; --format json has every step
-      replay: foliobench explore planted-race --policy check-before-unmap --check refcount \\
-        --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
+      8 rows further from the violation left out; --format json has every step
+      replay: foliobench explore planted-race --policy check-before-unmap --check refcount --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
       "
     `);
   });
@@ -192,11 +189,11 @@ describe('a trace that is too long', () => {
     const steps = Array.from({ length: 60 }, (_, nth) => `vcpu step${nth}: refcount of page ${nth}: 1 -> 2; mapcount of page ${nth}: 0 -> 1`).join('\n');
     const lines = print(verdictOf(counterexampleOf(steps.replace('step0:', 'step0 [fork]:')))).trimEnd().split('\n');
     expect(lines.length).toBe(20);
-    expect(lines[8]).toMatchInlineSnapshot(`"[fork] step46: refcount of page 46: 1 -> 2, mapcount of page 46: 0 -> 1; step47: refcount of page 47: 1 -> 2,"`);
+    expect(lines[8]).toMatchInlineSnapshot(`"[fork] step44: refcount of page 44: 1 -> 2, mapcount of page 44: 0 -> 1; step45: refcount of page 45: 1 -> 2,"`);
     expect(lines.slice(-4, -2)).toMatchInlineSnapshot(`
       [
-        "  page 58: 0 -> 1; step59: refcount of page 59: 1 -> 2, mapcount of page 59: 0 -> 1",
-        "46 changes further from the violation left out; --format json has every step",
+        "  page 56: 0 -> 1; step57: refcount of page 57: 1 -> 2, mapcount of page 57: 0 -> 1; step58: refcount of page",
+        "  58: 1 -> 2, mapcount of page 58: 0 -> 1; step59: refcount of page 59: 1 -> 2, mapcount of page 59: 0 -> 1",
       ]
     `);
   });
@@ -217,8 +214,7 @@ describe('what has no race to show', () => {
       violated: sometimes: what the file says can happen does, in some interleaving
       found: "vcpu.1 => OK" (x.yaml:12) never happens
       why it matters: a protocol that refuses everything is safe and useless
-      replay: foliobench explore planted-race --policy check-before-unmap --check refcount \\
-        --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
+      replay: foliobench explore planted-race --policy check-before-unmap --check refcount --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
       "
     `);
     expect(print(verdictOf(never, { verdict: 'differs' }), 'md')).toMatchInlineSnapshot(`
@@ -267,13 +263,12 @@ test('six threads fit as well', () => {
                                               of page 0: 0 -> 2
                                                       [host read 0] pageCache.insert: page 0 enters the page
                                                         cache, refcount of page 0: 0 -> 2
-    replay: foliobench explore planted-race --policy check-before-unmap --check refcount \\
-      --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
+    replay: foliobench explore planted-race --policy check-before-unmap --check refcount --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"
     "
   `);
 });
 
-test('whatever the trace, there are at most 20 lines, of at most 110 columns as text', () => {
+test('whatever the trace, there are at most 20 lines, of at most 110 columns as text but for the command', () => {
   const threads = ['vcpu', 'host', 'other', 'device0'];
   const change = fc.constantFrom('page 1 becomes private', 'refcount of page 0: 2 -> 3', 'refcount of page 0: 3 -> 2', 'interrupts off', 'interrupts on', 'asks host, other to flush', 'VMA over pages 2..3 in mapping 1 of process 1 leaves i_mmap');
   const lock = fc.constantFrom('takes invalidate_lock (write)', 'drops invalidate_lock', 'takes page-table lock of pages 0..1');
@@ -286,7 +281,7 @@ test('whatever the trace, there are at most 20 lines, of at most 110 columns as 
       const cell = verdictOf({ ...counterexampleOf('', { threads }), steps }, { verdict });
       const lines = print(cell).trimEnd().split('\n');
       expect(lines.length).toBeLessThanOrEqual(20);
-      expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(110);
+      expect(Math.max(...lines.slice(0, -1).map(({ length }) => length))).toBeLessThanOrEqual(110);
       expect(print(cell, 'md').trimEnd().split('\n').length).toBeLessThanOrEqual(20);
       expect(print(cell)).not.toContain('undefined');
     }),

@@ -162,7 +162,8 @@ function text(verdict: Verdict, counterexample: Counterexample, shown: Shown, re
     ...findings(verdict, counterexample).flatMap(([label, sentence]) => wrapWords(`${label}: ${sentence}`, WIDTH)),
     ...(rows.length === 0 ? [] : table(columns, rows, layout(cellsOf(columns, rows)))),
     ...leftOutText(shown),
-    ...commandLines(`replay: ${replay}`),
+    // On one line, however long: it is there to be copied.
+    `replay: ${replay}`,
   ]);
   return pages.find(({ length }) => length <= LINES_MAX) ?? pages[pages.length - 1];
 }
@@ -237,17 +238,6 @@ function wrapWords(sentence: string, width: number): readonly string[] {
 }
 
 const INDENT = '  ';
-
-/** A command that is too long for a line goes on behind a backslash, so that a shell still takes it as one. */
-function commandLines(command: string): readonly string[] {
-  const lines: string[] = [];
-  for (const part of command.split(/ (?=--)/)) {
-    const last = lines.at(-1);
-    if (last !== undefined && `${last} ${part}`.length <= WIDTH - ' \\'.length) lines[lines.length - 1] = `${last} ${part}`;
-    else lines.push(last === undefined ? part : `${INDENT}${part}`);
-  }
-  return lines.map((line, nth) => (nth === lines.length - 1 ? line : `${line} \\`));
-}
 
 /* ---- as Markdown ---- */
 
