@@ -229,7 +229,11 @@ describe('the committed verdicts', () => {
 
   test('are written by --update, and a run that finds the same says nothing of them', async () => {
     expect(await explore('--update --quiet')).toEqual({ exitCode: 0, stdout: '', stderr: '3 verdicts written to results/verdicts.json\n' });
-    expect(await readRecord(committed)).toMatchObject({ complete: true, verdicts: { length: 3 } });
+    const record = await readRecord(committed);
+    expect(record).toMatchObject({ complete: true, verdicts: { length: 3 } });
+    expect(Object.keys(record.verdicts[1])).toEqual(['litmus', 'policy', 'check', 'verdict', 'safety', 'liveness', 'exhaustive', 'states', 'transitions', 'depth', 'counterexample']);
+    const accepts = new Ajv({ allowUnionTypes: true }).compile(verdictsSchema());
+    expect(accepts(record), JSON.stringify(accepts.errors)).toBe(true);
     const { exitCode, stdout } = await explore('--exact');
     expect([exitCode, stdout.includes('differ')]).toEqual([0, false]);
   });

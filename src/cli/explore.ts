@@ -9,7 +9,7 @@ import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
 import { quoted } from '../harness/shell.ts';
 import { hashText, readSources } from '../harness/sources.ts';
 import {
-  compareVerdicts, formatVerdictsRecord, readVerdicts, recordVerdict, verdictKey, verdictsPath, VERDICTS_SCHEMA, type VerdictsRecord,
+  commitVerdict, compareVerdicts, formatVerdictsRecord, readVerdicts, recordVerdict, verdictKey, verdictsPath, VERDICTS_SCHEMA, type CommittedVerdict, type VerdictsRecord,
 } from '../harness/verdicts.ts';
 import { UserError } from '../model/userError.ts';
 import { formatCounterexample, type CounterexampleFormat } from '../report/counterexample.ts';
@@ -126,7 +126,7 @@ function refuseStaleBuild(files: readonly LitmusFile[], packageFolder: string): 
   });
 }
 
-async function readCommitted({ packageFolder }: CliContext, { update: writes }: ExploreFlags): Promise<VerdictsRecord | undefined> {
+async function readCommitted({ packageFolder }: CliContext, { update: writes }: ExploreFlags): Promise<VerdictsRecord<CommittedVerdict> | undefined> {
   try {
     return await readVerdicts(verdictsPath(packageFolder));
   } catch (error) {
@@ -135,7 +135,7 @@ async function readCommitted({ packageFolder }: CliContext, { update: writes }: 
   }
 }
 
-async function exploreAll(cells: readonly ExplorationCell[], committed: VerdictsRecord | undefined, { maxStates, reductions, jobs }: ExploreFlags, context: CliContext) {
+async function exploreAll(cells: readonly ExplorationCell[], committed: VerdictsRecord<CommittedVerdict> | undefined, { maxStates, reductions, jobs }: ExploreFlags, context: CliContext) {
   const abort = new AbortController();
   const stopListening = context.onInterrupt(() => abort.abort());
   const progress = createExplorationLine(context.stderr, context.nowMs);
@@ -180,7 +180,7 @@ interface Changes {
 }
 
 /** How the run differs from the committed record, as far as it went. */
-function changesOf({ verdicts: committed }: VerdictsRecord, { verdicts }: VerdictsRecord, cells: readonly ExplorationCell[], { policy, check }: ExploreFlags): Changes {
+function changesOf({ verdicts: committed }: VerdictsRecord<CommittedVerdict>, { verdicts }: VerdictsRecord, cells: readonly ExplorationCell[], { policy, check }: ExploreFlags): Changes {
   const isWhole = policy === undefined && check === undefined;
   const planned = new Set(cells.map(({ file, ...cell }) => verdictKey({ litmus: file.litmus.name, ...cell })));
   const found = new Set(verdicts.map(verdictKey));
@@ -209,7 +209,7 @@ async function update(record: VerdictsRecord, exitCode: number, { packageFolder,
     stderr.write(`foliobench: results/verdicts.json was not updated: ${reason}\n`);
     return;
   }
-  await writeWhole(path, formatVerdictsRecord(record));
+  await writeWhole(path, formatVerdictsRecord({ ...record, verdicts: record.verdicts.map(commitVerdict) }));
   stderr.write(`${record.verdicts.length} verdicts written to results/verdicts.json\n`);
 }
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Counterexample, Verdict } from '../explore/verdict.ts';
 import { UserError } from '../model/userError.ts';
 import type { Sources } from './sources.ts';
-import { compareVerdicts, formatVerdictsRecord, readVerdicts, recordVerdict, safetyOf, VERDICTS_SCHEMA, verdictKey, type VerdictsRecord } from './verdicts.ts';
+import { commitVerdict, compareVerdicts, formatVerdictsRecord, readVerdicts, recordVerdict, safetyOf, VERDICTS_SCHEMA, verdictKey, type VerdictsRecord } from './verdicts.ts';
 
 const verdict = (parts: Partial<Verdict> = {}): Verdict => ({
   litmus: 'race', policy: 'p', check: 'refcount', verdict: 'proved', safety: 'proved', liveness: 'proved', world: '1 page', exhaustive: true, bound: null,
@@ -36,6 +36,13 @@ describe('a record of verdicts', () => {
     expect(text.split('\n').filter((line) => line.startsWith('    {"litmus":'))).toHaveLength(2);
     await writeFile(path.join(folder, 'v.json'), text);
     expect(await readVerdicts(path.join(folder, 'v.json'))).toEqual(written);
+  });
+
+  test('is committed without its words', () => {
+    expect(commitVerdict(recordVerdict(verdict({ verdict: 'broken', safety: 'broken', because: 'b', counterexample })))).toEqual({
+      litmus: 'race', policy: 'p', check: 'refcount', verdict: 'broken', safety: 'broken', liveness: 'proved', exhaustive: true, states: 10, transitions: 20, depth: 5,
+      counterexample: { rule: 'no-exposure', length: 1 },
+    });
   });
 
   test('that is not there is none', async () => expect(await readVerdicts(path.join(folder, 'v.json'))).toBe(undefined));

@@ -19,6 +19,11 @@ export const VERDICTS_SCHEMA = 'foliobench/verdicts@1';
 export type RecordedVerdict = Omit<Verdict, 'counterexample'> & { readonly counterexample: RecordedCounterexample | null };
 export type RecordedCounterexample = Omit<Counterexample, 'steps' | 'threads'> & { readonly length: number };
 
+/** What is committed of a verdict: what a run is held against, and whether it is safe. Words are left to the run that finds them. */
+export type CommittedVerdict = Pick<Verdict, 'litmus' | 'policy' | 'check' | 'verdict' | 'safety' | 'liveness' | 'exhaustive' | 'states' | 'transitions' | 'depth'> & {
+  readonly counterexample: Pick<RecordedCounterexample, 'rule' | 'length'> | null;
+};
+
 /** A cell that could not be explored. */
 export interface FailedExploration {
   readonly litmus: string;
@@ -27,7 +32,7 @@ export interface FailedExploration {
   readonly error: CellError;
 }
 
-export interface VerdictsRecord {
+export interface VerdictsRecord<Kept extends CommittedVerdict = RecordedVerdict> {
   readonly schema: typeof VERDICTS_SCHEMA;
   readonly tool: { readonly version: string };
   /** False where cells are missing, since the run was interrupted. A failed cell is not missing. */
@@ -36,7 +41,7 @@ export interface VerdictsRecord {
   readonly sources: Readonly<Record<string, string>>;
   /** Of each file by the name of its litmus: the hash of its text. */
   readonly litmus: Readonly<Record<string, string>>;
-  readonly verdicts: readonly RecordedVerdict[];
+  readonly verdicts: readonly Kept[];
   readonly failed: readonly FailedExploration[];
 }
 
@@ -46,8 +51,13 @@ export function recordVerdict({ counterexample, ...verdict }: Verdict): Recorded
   return { ...verdict, counterexample: { ...kept, length: steps.length } };
 }
 
+export function commitVerdict({ litmus, policy, check, verdict, safety, liveness, exhaustive, states, transitions, depth, counterexample }: RecordedVerdict): CommittedVerdict {
+  const kept = counterexample === null ? null : { rule: counterexample.rule, length: counterexample.length };
+  return { litmus, policy, check, verdict, safety, liveness, exhaustive, states, transitions, depth, counterexample: kept };
+}
+
 /** The record as text, one verdict a line: `grep` and `git diff` work on cells. */
-export function formatVerdictsRecord({ verdicts, failed, ...header }: VerdictsRecord | (Omit<VerdictsRecord, 'verdicts'> & { readonly verdicts: readonly Verdict[] })): string {
+export function formatVerdictsRecord({ verdicts, failed, ...header }: Omit<VerdictsRecord, 'verdicts'> & { readonly verdicts: readonly (CommittedVerdict | Verdict)[] }): string {
   const head = JSON.stringify(header, null, 2).replace(/\n\}$/, '');
   const list = (items: readonly unknown[]) => (items.length === 0 ? '[]' : `[\n${items.map((item) => `    ${JSON.stringify(item)}`).join(',\n')}\n  ]`);
   return `${head},\n  "verdicts": ${list(verdicts)},\n  "failed": ${list(failed)}\n}\n`;
@@ -57,7 +67,7 @@ export function formatVerdictsRecord({ verdicts, failed, ...header }: VerdictsRe
 export const verdictsPath = (packageFolder: string): string => path.join(packageFolder, 'results', 'verdicts.json');
 
 /** @returns undefined where there is none @throws UserError where it is damaged */
-export async function readVerdicts(file: string): Promise<VerdictsRecord | undefined> {
+export async function readVerdicts(file: string): Promise<VerdictsRecord<CommittedVerdict> | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -66,7 +76,7 @@ export async function readVerdicts(file: string): Promise<VerdictsRecord | undef
     throw new UserError({ what: `cannot read ${file}`, why: messageOf(error), fix: 'make it readable, or remove it' });
   }
   const record = parse(text);
-  if (record?.schema === VERDICTS_SCHEMA && Array.isArray(record.verdicts) && typeof record.sources === 'object' && record.sources !== null) return record as VerdictsRecord;
+  if (record?.schema === VERDICTS_SCHEMA && Array.isArray(record.verdicts) && typeof record.sources === 'object' && record.sources !== null) return record as VerdictsRecord<CommittedVerdict>;
   throw new UserError({
     what: `${file} is damaged`,
     why: `it is no record of the schema "${VERDICTS_SCHEMA}"`,
@@ -74,7 +84,7 @@ export async function readVerdicts(file: string): Promise<VerdictsRecord | undef
   });
 }
 
-function parse(text: string): Partial<VerdictsRecord> | undefined {
+function parse(text: string): Partial<VerdictsRecord<CommittedVerdict>> | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? value : undefined;
@@ -97,12 +107,12 @@ export interface VerdictChanges {
 }
 
 export interface VerdictChange {
-  readonly recorded: RecordedVerdict;
-  readonly found: RecordedVerdict;
+  readonly recorded: CommittedVerdict;
+  readonly found: CommittedVerdict;
 }
 
 /** How a run differs from a record. `isWhole`: the run has every cell of the library, so that a recorded one it lacks is gone. */
-export function compareVerdicts(recorded: readonly RecordedVerdict[], found: readonly RecordedVerdict[], isWhole: boolean): VerdictChanges {
+export function compareVerdicts(recorded: readonly CommittedVerdict[], found: readonly CommittedVerdict[], isWhole: boolean): VerdictChanges {
   const before = new Map(recorded.map((verdict) => [verdictKey(verdict), verdict]));
   const now = new Set(found.map(verdictKey));
   const pairs = found.flatMap((verdict) => {
@@ -130,7 +140,7 @@ export const nothingChecked: Safety = () => 'not checked';
  * Safety out of committed verdicts: `proved` where every litmus of the library that has this cell was explored in all its states
  * and none is broken; the first broken one by name; `stale` where the sources are not those that the verdicts were found with.
  */
-export function safetyOf(record: VerdictsRecord | undefined, sources: Sources | undefined): Safety {
+export function safetyOf(record: VerdictsRecord<CommittedVerdict> | undefined, sources: Sources | undefined): Safety {
   if (record === undefined) return nothingChecked;
   return (policy, check) => {
     const cells = record.verdicts.filter((verdict) => verdict.policy === policy && verdict.check === check);
@@ -143,7 +153,7 @@ export function safetyOf(record: VerdictsRecord | undefined, sources: Sources | 
 }
 
 /** Whether a verdict says something of all reachable states: a search ends early at its bound, and where nobody can move any more. */
-function sawEverything({ safety, exhaustive, counterexample }: RecordedVerdict): boolean {
+function sawEverything({ safety, exhaustive, counterexample }: CommittedVerdict): boolean {
   return safety === 'proved' || (exhaustive && counterexample?.rule === endReachable.name);
 }
 

@@ -4,6 +4,9 @@ import { CHECKS } from '../policies/policy.ts';
 import { closed, count, list, oneOf, positive, text, type Schema } from './schema.ts';
 import { VERDICTS_SCHEMA } from './verdicts.ts';
 
+/** What `-o` writes and `results/verdicts.json` leaves out. */
+const WORDS = ['world', 'bound', 'outcomes', 'expected', 'because', 'asExpected'];
+
 export function verdictsSchema(): Schema {
   const cell = { litmus: text, policy: text, check: oneOf([...CHECKS, null]) };
   const textOrNull: Schema = { type: ['string', 'null'] };
@@ -35,14 +38,14 @@ export function verdictsSchema(): Schema {
         counterexample: {
           oneOf: [
             { type: 'null' },
-            closed({ ...told, length: count }),
+            closed({ ...told, length: count }, ['sentence', 'what', 'why', 'schedule']),
             closed({ ...told, threads: list(text), steps: list(step) }), // --format json --show
           ],
         },
         expected: oneOf([...VERDICTS, null]),
         because: textOrNull,
         asExpected: { type: ['boolean', 'null'] },
-      })),
+      }, WORDS)),
       failed: list(closed({ ...cell, error: closed({ what: text, why: text, fix: text }) })),
     }),
   };
