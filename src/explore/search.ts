@@ -64,8 +64,9 @@ export interface Search {
   readonly layers: readonly number[];
   /** By outcome: the first state that has it. */
   readonly outcomeRows: ReadonlyMap<string, number>;
-  /** The moves from the start to a state. */
+  /** The moves from the start to a state, and the states that they lead to. */
   pathTo(row: number): readonly number[];
+  rowsTo(row: number): readonly number[];
 }
 
 /** The sentence about moves that the last one broke, by what it counted. */
@@ -122,16 +123,16 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
 
   const checkResult = (row: number, move: number): void => {
     const { endedThread: thread, endedOperation: operation, endedResult: result } = machine;
-    const { kind, expected, text } = litmus.threads[thread].operations[operation];
+    const { kind, expected } = litmus.threads[thread].operations[operation];
     if (expected === undefined) {
       if (kind === Access.ToPrivate && succeeded(result)) succeededOnce = true;
     } else if (differs === undefined && !fits(result, expected)) {
-      differs = { rule: 'expected', what: `"${text}" of ${litmus.threads[thread].name} ends with ${resultText(result)}`, row, move };
+      differs = { rule: 'expected', what: endText(machine), row, move };
     }
     for (const [nth, fact] of litmus.sometimes.entries()) if (fact.thread === thread && fact.operation === operation && fits(result, fact.result)) seen[nth] = true;
     for (const fact of litmus.never) {
       if (differs !== undefined || fact.thread !== thread || fact.operation !== operation || !fits(result, fact.result)) continue;
-      differs = { rule: 'never', what: `"${text}" of ${litmus.threads[thread].name} ends with ${resultText(result)}`, row, move };
+      differs = { rule: 'never', what: endText(machine), row, move };
     }
   };
 
@@ -235,7 +236,18 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
       for (let at = row; at > 0; at = parents.get(at)) path.push(moves.get(at));
       return path.reverse();
     },
+    rowsTo(row) {
+      const path: number[] = [];
+      for (let at = row; at > 0; at = parents.get(at)) path.push(at);
+      return path.reverse();
+    },
   };
+}
+
+/** How the operation ended that the last move ended: `"host read 0" of host ends with SIGBUS`. */
+export function endText({ litmus, endedThread, endedOperation, endedResult }: Machine): string {
+  const { name, operations } = litmus.threads[endedThread];
+  return `"${operations[endedOperation].text}" of ${name} ends with ${resultText(endedResult)}`;
 }
 
 /** In place of a later state: there is none, or the state is an end. */
@@ -265,7 +277,8 @@ function cornersLeadOn(corners: readonly { readonly row: number; readonly target
   return open.length === 0;
 }
 
-function brokenInvariant(machine: Machine, asked: readonly Invariant[]): { readonly rule: string; readonly what: string } | undefined {
+/** The first of these invariants that does not hold in the machine's state. */
+export function brokenInvariant(machine: Machine, asked: readonly Invariant[]): { readonly rule: string; readonly what: string } | undefined {
   const recount = recountWorld(machine.world, machine.host.program);
   for (const { name, broken } of asked) {
     const what = broken(machine.world, recount);
@@ -275,7 +288,7 @@ function brokenInvariant(machine: Machine, asked: readonly Invariant[]): { reado
 }
 
 /** "vcpu waits at lru.wait, host at mmapLock.read". */
-function whoWaits(machine: Machine): string {
+export function whoWaits(machine: Machine): string {
   const waiting: string[] = [];
   for (let task = 0; task < machine.world.shape.tasks; task++) {
     if (machine.hasWork(task)) waiting.push(`${machine.litmus.threads[task]?.name ?? 'a device'} waits at ${machine.host.program.names[machine.positionOf(task)]}`);

@@ -7,6 +7,7 @@
  */
 import { openWays } from '../model/exposure.ts';
 import { isPrivate } from '../model/file.ts';
+import { invariants } from '../model/invariants.ts';
 import { DEPTH_MAX } from '../model/step.ts';
 import { UserError } from '../model/userError.ts';
 import { copyWorld, createWorld } from '../model/world.ts';
@@ -14,7 +15,7 @@ import { describeChanges } from './changes.ts';
 import { Choice, Machine, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './machine.ts';
 import type { MachineOptions } from './machine.ts';
 import { fits, resultText } from './results.ts';
-import { forEachMove, ruleOfCounts, search } from './search.ts';
+import { brokenInvariant, endText, forEachMove, ruleOfCounts, search, whoWaits } from './search.ts';
 import type { Finding, Search } from './search.ts';
 import { noExposure, noRogueAccess, nobodyStuck, sentenceOfThrow, sentences } from './sentences.ts';
 import { NO_REDUCTIONS } from './verdict.ts';
@@ -25,35 +26,43 @@ const STATES_FOR_SHORTEST = 200_000;
 
 export type MachineParts = Omit<MachineOptions, 'reductions'>;
 
-/** The single steps from the start to a finding of a reduced search. */
-function writtenOut(parts: MachineParts, machine: Machine, found: Search, { row, move }: Finding): readonly number[] {
-  const path = [...found.pathTo(row), ...(move < 0 ? [] : [move])];
-  found.states.load(0);
-  machine.recorded = [];
-  for (const one of path) {
-    try {
-      machine.take(one);
-    } catch {
-      // The last step of the trace throws: it is the finding.
-      machine.recorded.push(one);
-    }
-  }
-  const steps = machine.recorded;
+/**
+ * The single steps from the start to a finding of a reduced search. The path's states are known, not its moves: threads that
+ * are interchangeable swap their names between one state and the next, so that each time the move is looked for that leads there.
+ */
+function writtenOut(machine: Machine, { states, rowsTo }: Search, { rule, row, move }: Finding): readonly number[] {
+  const steps: number[] = [];
+  states.load(0);
+  /** Takes the first move that `leads` to where it should. */
+  const goOn = (leads: (threw: string | undefined) => boolean): void => {
+    machine.keep();
+    forEachMove(machine, false, (one) => {
+      machine.recorded = [];
+      const { moved, threw } = attempted(machine, one);
+      // What threw was no step that could be recorded; the choice of a page is made by an operation's first.
+      if (threw !== undefined) machine.recorded.push(machine.recorded.length === 0 || isAcknowledgement(one) ? one : moveOf(taskOf(one), Choice.None));
+      const after = machine.bytes();
+      if (moved && leads(threw)) {
+        steps.push(...machine.recorded);
+        machine.load(after);
+        return true;
+      }
+      machine.restore();
+      return false;
+    });
+  };
+  for (const target of rowsTo(row)) goOn((threw) => threw === undefined && states.find() === target);
+  if (move >= 0) goOn((threw) => (threw === undefined ? breaks(machine, rule) : sentenceOfThrow(threw).name === rule));
   machine.recorded = undefined;
-  return isLegal(parts, steps) ? steps : path;
+  return steps;
 }
 
-/** With threads that swap their names on the way a reduced trace is no run of any threads; its moves are then found by their states. */
-function isLegal(parts: MachineParts, moves: readonly number[]): boolean {
-  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
-  return moves.every((move, nth) => nth === moves.length - 1 || taken(machine, move));
-}
-
-function taken(machine: Machine, move: number): boolean {
+/** Takes a move, which may throw. */
+function attempted(machine: Machine, move: number): { readonly moved: boolean; readonly threw?: string } {
   try {
-    return machine.take(move);
-  } catch {
-    return false;
+    return { moved: machine.take(move) };
+  } catch (error) {
+    return { moved: true, threw: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -63,7 +72,7 @@ const NO_WAY = 0x7fffffff;
 
 /** Among all shortest ways to a finding of the same rule: the moves of one with the fewest switches. */
 function withFewestSwitches(machine: Machine, { states, layers }: Search, { rule, row, move }: Finding): readonly number[] {
-  const { world, litmus } = machine;
+  const { world } = machine;
   const { tasks } = world.shape;
   const last = layers.findLastIndex((first) => first <= row);
   const end = layers[last + 1] ?? states.rows.count;
@@ -124,7 +133,6 @@ function withFewestSwitches(machine: Machine, { states, layers }: Search, { rule
   if (bestKey < 0) return [];
   const moves = bestMove < 0 ? [] : [bestMove];
   for (let key = bestKey; from[key] >= 0; key = from[key]) moves.push(via[key]);
-  void litmus;
   return moves.reverse();
 }
 
@@ -139,12 +147,22 @@ function breaks({ litmus, world, endedThread, endedOperation, endedResult }: Mac
   return rule === 'never' && litmus.never.some(({ thread, operation, result }) => thread === endedThread && operation === endedOperation && fits(endedResult, result));
 }
 
-/** The steps that lead to a finding, each a move of a machine without reductions. */
-export function shortestSteps(parts: MachineParts, reduced: { readonly machine: Machine; readonly found: Search }, finding: Finding, findingOf: (found: Search) => Finding | undefined): readonly number[] {
+export interface Reduced {
+  readonly machine: Machine;
+  readonly found: Search;
+}
+
+/**
+ * The steps that lead to a finding, each a move of a machine without reductions.
+ * @param findingOf the same finding of another search @param statesMax states of the search for a shortest way
+ */
+export function shortestSteps(
+  parts: MachineParts, reduced: Reduced, finding: Finding, findingOf: (found: Search) => Finding | undefined, statesMax = STATES_FOR_SHORTEST,
+): readonly number[] {
   const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
-  const found = search({ machine, reductions: NO_REDUCTIONS, statesMax: STATES_FOR_SHORTEST });
+  const found = search({ machine, reductions: NO_REDUCTIONS, statesMax });
   const same = findingOf(found);
-  if (same === undefined || same.rule !== finding.rule) return writtenOut(parts, reduced.machine, reduced.found, finding);
+  if (same === undefined || same.rule !== finding.rule) return writtenOut(reduced.machine, reduced.found, finding);
   const fewest = withFewestSwitches(machine, found, same);
   return fewest.length > 0 ? fewest : [...found.pathTo(same.row), ...(same.move < 0 ? [] : [same.move])];
 }
@@ -207,7 +225,7 @@ function movesOf(schedule: string, names: readonly string[]): readonly { readonl
 /** What follows a schedule, in words. Where a step throws or breaks a sentence about moves the trace ends there. */
 export function tell(parts: MachineParts, moves: readonly number[], rule: string, what: string): Counterexample {
   const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
-  const { world, host, litmus } = machine;
+  const { world, litmus } = machine;
   const names = actorNames(machine);
   const before = createWorld(world.shape);
   const steps: TraceStep[] = [];
@@ -235,7 +253,6 @@ export function tell(parts: MachineParts, moves: readonly number[], rule: string
     if (thrown !== undefined) found = thrown;
   }
   if (rule === noExposure.name || rule === noRogueAccess.name) found = exposed(machine);
-  void host;
   const { sentence, why } = sentences.find(({ name }) => name === rule) ?? RESULT_RULES[rule] ?? { sentence: '', why: '' };
   return { rule, sentence, what: found, why, threads: names, steps, schedule: scheduleOf(moves, names) };
 }
@@ -270,6 +287,7 @@ export function follow(parts: MachineParts, schedule: string): Counterexample {
   const moves = movesOf(schedule, names);
   const { count } = machine.world.meter;
   let rule = '';
+  let what = '';
   for (const [nth, { move, word }] of moves.entries()) {
     const task = taskOf(move);
     const canMove = isAcknowledgement(move) ? machine.canAcknowledge(task, choiceOf(move)) : machine.hasWork(task) && hasChoice(machine, task, choiceOf(move));
@@ -288,17 +306,27 @@ export function follow(parts: MachineParts, schedule: string): Counterexample {
       });
     }
     rule = ruleOfCounts(count, true, true) ?? rule;
-    const { endedThread, endedOperation, endedResult } = machine;
-    const expected = endedThread < 0 ? undefined : parts.litmus.threads[endedThread].operations[endedOperation].expected;
-    if (rule === '' && expected !== undefined && !fits(endedResult, expected)) rule = 'expected';
+    const unlike = rule === '' ? ['expected', 'never'].find((one) => breaks(machine, one)) : undefined;
+    if (unlike !== undefined) {
+      rule = unlike;
+      what = endText(machine);
+    }
   }
+  if (rule === '') ({ rule, what } = wrongHere(machine));
+  return tell(parts, moves.map(({ move }) => move), rule, what);
+}
+
+/** What is wrong with the state that a schedule ends in, as far as the state itself tells. */
+function wrongHere(machine: Machine): { readonly rule: string; readonly what: string } {
+  const broken = brokenInvariant(machine, invariants.filter(({ name }) => machine.litmus.always.includes(name)));
+  if (broken !== undefined || machine.done) return broken ?? { rule: '', what: '' };
   machine.keep();
-  const isStuck = rule === '' && !machine.done && !forEachMove(machine, false, (one) => {
-    const moved = taken(machine, one);
+  const goesOn = forEachMove(machine, false, (one) => {
+    const { moved } = attempted(machine, one);
     machine.restore();
     return moved;
   });
-  return tell(parts, moves.map(({ move }) => move), isStuck ? nobodyStuck.name : rule, '');
+  return goesOn ? { rule: '', what: '' } : { rule: nobodyStuck.name, what: whoWaits(machine) };
 }
 
 /** Whether the task's next move has this choice. */
