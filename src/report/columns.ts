@@ -148,7 +148,8 @@ function safeText({ safe }: SummaryRow): string {
     if (`${last}${part}`.trimEnd().length <= SAFE_WIDTH) lines[lines.length - 1] = `${last}${part}`;
     else lines.push(part);
   }
-  return lines.map((line) => line.trimEnd()).filter((line) => line !== '').join('\n');
+  // The table puts room for a mark behind the last line; the others stand as far to the left.
+  return lines.map((line) => line.trimEnd()).filter((line) => line !== '').join(' \n');
 }
 const SAFE_WIDTH = 14;
 

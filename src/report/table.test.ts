@@ -88,7 +88,7 @@ describe('the safe column', () => {
     expect(await rowsWith((policy, check) => (check === 'mapcount' ? 'broken: fault-in-flight-against-to-private' : policy === 'refuse-mmap' ? 'stale' : 'proved'))).toEqual([
       ['null', null, 'not checked'],
       ['lower-bound', null, 'not checked'],
-      ['sigbus-on-fault', 'mapcount', 'broken: fault-\nin-flight-\nagainst-to-\nprivate'],
+      ['sigbus-on-fault', 'mapcount', 'broken: fault- \nin-flight- \nagainst-to- \nprivate'],
       ['sigbus-on-fault', 'mapped-or-pinned', 'proved'],
       ['sigbus-on-fault', 'refcount', 'proved'],
       ['refuse-mmap', null, 'stale'],
