@@ -5,7 +5,7 @@
  * page cache holds. Without that one no folio that is in the file ever looks unused, and every conversion is refused.
  * Nothing unsafe comes of it: it is the policy that shows why "no sentence was broken" is not enough.
  * Right:  folio_nr_pages(folio) + 1 (kvm_gmem_is_safe_for_conversion, in-place conversion series of guest_memfd).
- * Caught by litmus/conversion/mapped-page-against-to-private.litmus.yaml.
+ * Caught by litmus/conversion/mapped-page.litmus.yaml.
  */
 import { PageBit } from '../../model/file.ts';
 import { cacheReferences } from '../../model/folios.ts';

@@ -4,7 +4,7 @@
  * What is wrong: a gfn_to_pfn_cache or an ODP device holds neither a reference nor an entry in the host's page tables. No count
  * and no flush knows of it; only the mmu_notifier call that zap_page_range_single makes around the zap does.
  * Right:  mmu_notifier_invalidate_range_start before the first entry is cleared (mm/memory.c).
- * Caught by litmus/conversion/secondary-mmu-against-to-private.litmus.yaml.
+ * Caught by litmus/conversion/secondary-mmu.litmus.yaml.
  */
 import { Flow } from '../../model/step.ts';
 import type { Run } from '../../model/step.ts';

@@ -4,7 +4,7 @@
  * What is wrong: what was mapped when the attribute was stored is within reach of the host until the zap and its flush are
  * over; and where the reference check then refuses, the page is private although the request has failed.
  * Right:  the commit comes last, when nothing of the host reaches the page.
- * Caught by litmus/conversion/mapped-page-against-to-private.litmus.yaml.
+ * Caught by litmus/conversion/mapped-page.litmus.yaml.
  */
 import { storeState } from '../../model/convert.ts';
 import { step } from '../../model/step.ts';

@@ -6,7 +6,7 @@
  * reference until the flush for this very reason (mm/mmu_gather.c), so the reference check would refuse; this policy
  * discounts that reference, "we hold it ourselves", to save a flush under the locks.
  * Right:  flush before the references are read. Dirty entries are flushed under the page-table lock in any case.
- * Caught by litmus/conversion/mapped-page-against-to-private.litmus.yaml.
+ * Caught by litmus/conversion/mapped-page.litmus.yaml.
  */
 import { EntryBit } from '../../model/entries.ts';
 import { PageBit } from '../../model/file.ts';
