@@ -7,6 +7,8 @@ import type { ScriptedAccess } from '../../test/tools/scripted.ts';
 import { Errno } from './errno.ts';
 import { brokenInvariant } from './invariants.ts';
 import { Op } from './operations.ts';
+import { SlotKind } from './slots.ts';
+import { Flow } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 
 const { FastOnly, SlowOnly, ReadOnly } = TaskFlag;
@@ -65,5 +67,30 @@ describe('GUP', () => {
       expect(take(flagged(a.pinLong(0, 0), flags), 'disallow-gup')).toMatchObject({ result: 'EFAULT', held: 0, errors: 1 });
       expect(take(flagged(a.splice(0, 0), flags), 'disallow-gup')).toMatchObject({ result: 'EFAULT', held: 0, errors: 1 });
     }
+  });
+});
+
+describe('an I/O that is refused', () => {
+  test('keeps its device to its end: nobody else gets it in between', () => {
+    const machine = new Machine({
+      policy: policyNamed('sigbus-on-fault'),
+      threads: [{ role: 'vmm', accesses: [a.io(0, 2)] }, { role: 'vmm', accesses: [a.io(0)] }],
+      before: [[0, a.hostWrite(0)], [0, a.toPrivate(1)]],
+      shape: { slotPages: 2 },
+    });
+    const { world, host } = machine;
+    const device = world.shape.slots - 1;
+    const until = (task: number, name: string): void => {
+      while (machine.stepName(task) !== name) machine.step(task, false);
+    };
+    until(0, 'slot.refuse');
+    expect([world.slotKind[device], world.slotCount[device]]).toEqual([SlotKind.Pin, 0]);
+    until(1, 'device.claim');
+    expect(machine.step(1, false)).toBe(Flow.Wait);
+    until(0, 'refused');
+    machine.step(0, false);
+    until(1, 'device.start');
+    expect([world.slotKind[device], world.slotCount[device], machine.hasWork(0)]).toEqual([SlotKind.Pin, 1, false]);
+    expect(brokenInvariant(world, host.program)).toBeUndefined();
   });
 });

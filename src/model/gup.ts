@@ -24,7 +24,7 @@ import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { inMm } from './windows.ts';
 import type { World } from './world.ts';
-import { releasePins, releaseReferences, fillSlot, refuseSlot, bounceSlot, startCopy } from './holding.ts';
+import { releasePins, undoReferences, fillSlot, refuseSlot, bounceSlot, startCopy } from './holding.ts';
 
 const isGet = (world: World, task: number): boolean => (world.flags[task] & TaskFlag.Get) !== 0;
 
@@ -245,7 +245,7 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     free('efault', countRefusal),
     releaseUnless('vmas')('mmapLock.readUnlockRefused', readUnlockMmap),
     freeWhen('pincounts')('undo.pins', releasePins),
-    steady('undo.references', releaseReferences),
+    steady('undo.references', undoReferences),
     freeWhen('slots')('slot.refuse', refuseSlot),
     goTo('refused'),
     free('taken', () => Flow.Next),

@@ -11,6 +11,7 @@ import { Op } from './operations.ts';
 import { SlotKind, clearSlot } from './slots.ts';
 import { Flow } from './step.ts';
 import type { Run } from './step.ts';
+import type { World } from './world.ts';
 
 /** Drops the pin part of all references of the slot; a get has none. */
 export const releasePins: Run = (world, task) => {
@@ -23,7 +24,23 @@ export const releasePins: Run = (world, task) => {
 
 /** Drops the references of the slot, which is empty after it. */
 export const releaseReferences: Run = (world, task) => {
+  dropAll(world, world.slot[task]);
+  clearSlot(world, world.slot[task]);
+  world.meter.release(lockId(Waiting.Slot, 0));
+  return Flow.Next;
+};
+
+/** Drops what a GUP took before it was refused. The slot stays the task's: a device that is free again belongs to whoever comes first. */
+export const undoReferences: Run = (world, task) => {
   const slot = world.slot[task];
+  const kind = world.slotKind[slot];
+  dropAll(world, slot);
+  clearSlot(world, slot);
+  world.slotKind[slot] = kind;
+  return Flow.Next;
+};
+
+function dropAll(world: World, slot: number): void {
   const { folioOrder, slotPages } = world.shape;
   const drop = world.slotKind[slot] !== SlotKind.Get && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
   const base = slot * slotPages;
@@ -34,10 +51,7 @@ export const releaseReferences: Run = (world, task) => {
     dropReference(world, frame & ~mask, drop);
   }
   world.meter.chargeMany(Op['gup.release'], world.slotCount[slot]);
-  clearSlot(world, slot);
-  world.meter.release(lockId(Waiting.Slot, 0));
-  return Flow.Next;
-};
+}
 
 /** The device or kernel user of the slot touches every page of it, through the direct map or by DMA. */
 export const touchSlot: Run = (world, task) => {
