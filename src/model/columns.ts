@@ -5,6 +5,10 @@
  * symmetry. Zero is the initial value of every column, so untouched memory stays uncommitted.
  */
 import type { Shape } from './shape.ts';
+import { UserError } from './userError.ts';
+
+/** Largest value that fits an element. */
+const ELEMENT_MAX: Readonly<Record<ElementType, number>> = { u8: 0xff, u16: 0xffff, u32: 0xffff_ffff, i32: 0x7fff_ffff };
 
 const ARRAYS = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, i32: Int32Array } as const;
 
@@ -40,6 +44,18 @@ export function bytesOf(columns: Columns, shape: Shape): number {
   let bytes = 0;
   for (const { type, length } of Object.values(columns)) bytes += align(length(shape) * ARRAYS[type].BYTES_PER_ELEMENT);
   return bytes;
+}
+
+/** Refuses a shape in which an element could come to hold more than its type can. @throws UserError */
+export function checkMaxima(columns: Columns, shape: Shape): void {
+  for (const [name, { type, length, max }] of Object.entries(columns)) {
+    if (max(shape) <= ELEMENT_MAX[type] || length(shape) === 0) continue;
+    throw new UserError({
+      what: `this world is too large: its column "${name}" could come to ${max(shape)}`,
+      why: `an element holds at most ${ELEMENT_MAX[type]}`,
+      fix: 'use fewer --vmas, --processes or --vcpus, fewer or shorter buffers, or a smaller --folio',
+    });
+  }
 }
 
 /** Lays the columns over the buffer in the order of their declaration. */

@@ -23,20 +23,25 @@ export const GUP_PIN_COUNTING_BIAS = 1024;
 
 const frames = ({ pages, spareFolios, folioOrder }: Shape): number => pages + (spareFolios << folioOrder);
 const largeFolios = (shape: Shape): number => (shape.folioOrder > 0 ? frames(shape) >> shape.folioOrder : 0);
-const references = ({ slots, slotPages, windows, cpus, folioOrder }: Shape): number =>
-  (1 << folioOrder) * (1 + windows) + slots * slotPages * GUP_PIN_COUNTING_BIAS + cpus * (GUP_PIN_COUNTING_BIAS + 2) + 2;
+/** Pages of one folio that all buffers can hold: each a page once. */
+const held = ({ slots, slotPages, folioOrder }: Shape): number => slots * Math.min(slotPages, 1 << folioOrder);
+/** The file and its owner, an entry or a cleared one a page in each window and gather, buffers, lookups of each CPU, an LRU batch. */
+const references = (shape: Shape): number => {
+  const { folioOrder, windows, cpus, ownerRefs } = shape;
+  return (1 << folioOrder) * (1 + windows + cpus) + ownerRefs + held(shape) * (folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1) + 2 * cpus + 1;
+};
 
 export const folioColumns = {
   /** At the head. */
   refcount: column('i32', 'frame', frames, references),
   /** PTE mappings of each page. */
   mapcount: column('u16', 'frame', frames, ({ windows }) => windows),
-  /** Ghost: present entries and unflushed stale ones, pins and gets, in-flight grabs that will succeed. */
-  dataRefs: column('u16', 'frame', frames, ({ windows, slots, slotPages, cpus }) => 2 * windows + slots * slotPages + cpus),
+  /** Ghost: present entries and unflushed stale ones (of one gather a CPU), pins and gets, in-flight grabs that will succeed, a secondary MMU. */
+  dataRefs: column('u16', 'frame', frames, ({ windows, cpus, slots }) => windows + cpus + slots + 1),
   content: column('u8', 'frame', (shape) => (shape.content !== 'none' ? frames(shape) : 0), () => 0xff),
   /** Large folios only: pins of any page, and mappings of any page (_pincount, _large_mapcount). */
-  pincount: column('i32', 'folio', largeFolios, ({ slots, slotPages, cpus }) => slots * slotPages + cpus),
-  largeMapcount: column('i32', 'folio', largeFolios, ({ folioOrder, windows }) => windows << folioOrder),
+  pincount: column('i32', 'folio', largeFolios, held),
+  largeMapcount: column('i32', 'folio', largeFolios, ({ folioOrder, windows }) => windows * (1 << folioOrder)),
 } as const;
 
 /** References of the page cache and the owner on a folio of this world. */

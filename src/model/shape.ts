@@ -73,7 +73,9 @@ export function sizesOf({ pages, folioOrder, regionOrder, spareFolios }: Shape):
 
 /** Most elements that V8 allows in one typed array on Node 20. */
 const COLUMN_LENGTH_MAX = 0x1_0000_0000;
-/** Windows have 16-bit ids, and a page's ways (an entry a window, gathers, pins) a 16-bit count: half of it is for entries. */
+/** Pages beyond the end of the file that an access may name, in a world whose states are packed by the maxima of its columns. */
+export const PAGES_BEYOND_END_MAX = 16;
+/** Windows have 16-bit ids, and a page's ways (an entry a window, gathers, buffers) a 16-bit count: half of it is for entries. */
 export const WINDOWS_MAX = 0x7fff;
 
 /** Refuses what cannot be built. @throws UserError */

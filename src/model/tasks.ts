@@ -8,12 +8,15 @@
  * *cursor* = place in a loop; *gather* = an mmu_gather: entries cleared and not yet flushed and put.
  */
 import { column } from './columns.ts';
+import { PAGES_BEYOND_END_MAX } from './shape.ts';
 import type { Shape } from './shape.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { World } from './world.ts';
 
 const tasks = ({ tasks: count }: Shape): number => count;
 const pages = ({ pages: count }: Shape): number => count;
+/** What the caller names may lie beyond the end of the file. */
+const named = ({ pages: count }: Shape): number => count + PAGES_BEYOND_END_MAX;
 
 export const taskColumns = {
   /** Position in the program at each depth; 0 = idle (at depth 0) or unused. */
@@ -32,12 +35,12 @@ export const taskColumns = {
   /** The window that it accesses memory through. */
   window: column('u16', 'task', tasks, ({ windows }) => Math.max(0, windows - 1), 'window'),
   slot: column('u16', 'task', tasks, ({ slots }) => Math.max(0, slots - 1), 'slot'),
-  rangeStart: column('u32', 'task', tasks, pages, 'page'),
-  rangeEnd: column('u32', 'task', tasks, pages, 'page'),
+  rangeStart: column('u32', 'task', tasks, named, 'page'),
+  rangeEnd: column('u32', 'task', tasks, named, 'page'),
   /** The page that a fault, a lookup or a pin is about. */
-  page: column('u32', 'task', tasks, pages, 'page'),
-  cursor: column('u32', 'task', tasks, pages, 'page'),
-  cursorEnd: column('u32', 'task', tasks, pages, 'page'),
+  page: column('u32', 'task', tasks, named, 'page'),
+  cursor: column('u32', 'task', tasks, named, 'page'),
+  cursorEnd: column('u32', 'task', tasks, named, 'page'),
   walkStart: column('u32', 'task', tasks, pages, 'page'),
   walkEnd: column('u32', 'task', tasks, pages, 'page'),
   walkCursor: column('u32', 'task', tasks, pages, 'page'),

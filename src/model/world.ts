@@ -4,7 +4,7 @@
  * Nothing is allocated after `createWorld`. A world is copied, compared and hashed as one block. No time, no absolute
  * counter and no statistic lives in it; what a step did is told to the `meter`, which is not part of the buffer.
  */
-import { bytesOf, layColumns } from './columns.ts';
+import { bytesOf, checkMaxima, layColumns } from './columns.ts';
 import type { ArraysOf } from './columns.ts';
 import { entryColumns } from './entries.ts';
 import { fileColumns } from './file.ts';
@@ -45,6 +45,7 @@ export interface World extends WorldColumns {
 /** A world of zeros: every page in the file's default state, nothing mapped, every task idle. @throws UserError for an impossible shape */
 export function createWorld(shape: Shape, meter = new Meter()): World {
   checkShape(shape);
+  checkMaxima(worldColumns, shape);
   const buffer = new ArrayBuffer(bytesOf(worldColumns, shape));
   const columns = layColumns(worldColumns, shape, buffer);
   // A literal keeps the object in V8's fast mode; objects that grow by computed keys become hash tables, 3 times slower.
