@@ -16,7 +16,11 @@ import type { ResultsRecord } from '../../src/harness/record.ts';
 import type { Shape } from '../../src/model/shape.ts';
 import { worldColumns } from '../../src/model/world.ts';
 import { formatFigure } from '../../src/report/numbers.ts';
+import type { VerdictsRecord } from '../../src/harness/verdicts.ts';
+import { sentences } from '../../src/explore/sentences.ts';
 import { policies } from '../../src/policies/index.ts';
+import { CHECKS } from '../../src/policies/policy.ts';
+import type { Check } from '../../src/policies/policy.ts';
 import { DEFAULT_COSTS, PRICE_SOURCES, loadCostProfile } from '../../src/simulate/costs.ts';
 import { VCPU, VMM, isVisible, walkStory } from './walk.ts';
 import type { WalkedStep } from './walk.ts';
@@ -24,7 +28,7 @@ import type { WalkedStep } from './walk.ts';
 /** This file is test/tools/documents.ts, or dist/test/tools/documents.js. */
 const HERE = path.dirname(fileURLToPath(import.meta.url)).replaceAll('\\', '/');
 export const ROOT = HERE.replace(/(?:\/dist)?\/test\/tools$/, '');
-export const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'METHODOLOGY.md', 'CONTRIBUTING.md'] as const;
+export const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'METHODOLOGY.md', 'CONTRIBUTING.md', 'litmus/README.md'] as const;
 
 export const readDocument = (name: string): string => readFileSync(path.join(ROOT, name), 'utf8');
 
@@ -38,6 +42,7 @@ export const EXAMPLE = 'foliobench compare --workload file-1g-swiotlb --dma dire
 export const CHECKS_EXAMPLE = 'foliobench compare --policy sigbus-on-fault --check all --workload fixed-buffers';
 export const MAPPINGS_EXAMPLE = 'foliobench compare --policy sigbus-on-fault,folio-mmapped --workload many-mappings --memory 64MiB --accesses 20000';
 const MAPPINGS = [1, 4, 16, 64] as const;
+export const RACE_EXAMPLE = 'foliobench explore planted-race --policy check-before-unmap';
 
 const GENERATORS: Readonly<Record<string, Generator>> = {
   policies: () => policies.map(({ name, summary }) => `- \`${name}\`: ${summary}.`).join('\n'),
@@ -52,6 +57,9 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
   'workload statistics': () => nodeOutput('bench/workloadStatistics.js').trim(),
   prices,
   speed,
+  'planted race': () => fenced(outputOf(RACE_EXAMPLE).trimEnd()),
+  verdicts: verdictsTable,
+  sentences: () => sentences.map(({ name, sentence }) => `- \`${name}\`: ${sentence}.`).join('\n'),
 };
 
 /* ---- runs ---- */
@@ -205,6 +213,23 @@ function speed(): string {
     '| --- | ---: | ---: | --- |',
     ...rows,
   ].join('\n');
+}
+
+/* ---- verdicts ---- */
+
+/** By policy and check: how many litmus files are proved, and which one breaks it first. */
+function verdictsTable(): string {
+  const { verdicts } = JSON.parse(readDocument('results/verdicts.json')) as VerdictsRecord;
+  const shipped = policies.filter(({ reference }) => reference === undefined);
+  const cell = (policy: string, check: Check): string => {
+    const of = verdicts.filter((verdict) => verdict.policy === policy && verdict.check === check);
+    const broken = of.filter(({ safety }) => safety === 'broken');
+    if (broken.length === 0) return `not broken in any of ${of.length}`;
+    const shortest = broken.toSorted((a, b) => (a.counterexample?.length ?? 0) - (b.counterexample?.length ?? 0))[0];
+    return `broken in ${broken.length} of ${of.length}, in ${shortest.counterexample?.length} steps by \`${shortest.litmus}\``;
+  };
+  const rows = shipped.map(({ name }) => `| \`${name}\` | ${CHECKS.map((check) => cell(name, check)).join(' | ')} |`);
+  return [`| policy | ${CHECKS.map((check) => `\`${check}\``).join(' | ')} |`, `| --- |${' --- |'.repeat(CHECKS.length)}`, ...rows].join('\n');
 }
 
 /* ---- documents ---- */
