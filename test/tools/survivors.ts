@@ -1,0 +1,135 @@
+/**
+ * Why each mutant that the library does not kill survives: the two steps commute, or what they change nobody can see.
+ *
+ * A reason is for every policy and list that it names. Each survivor has exactly one, and no reason is without a survivor
+ * (`npm run mutants`, test/mutants.test.ts): one that a new litmus file kills goes from here.
+ */
+import type { ListName, Mutant } from './mutation.ts';
+
+export interface Reason {
+  /** All shipped policies where it names none. */
+  readonly policies?: readonly string[];
+  readonly lists: readonly ListName[];
+  readonly pairs: readonly (readonly [first: string, second: string])[];
+  readonly because: string;
+}
+
+/** Policies of which the kernel unmaps by itself, and those of which it asks for mappings and refuses. */
+const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k'];
+const REFUSING: readonly string[] = ['folio-mmapped', 'refuse-mmap'];
+
+const BOTH = ['toPrivate', 'toShared'] as const;
+
+export const reasons: readonly Reason[] = [
+  {
+    lists: BOTH,
+    pairs: [['state.readRange', 'state.prealloc']],
+    because: 'they commute: state.prealloc only charges. A request that finds nothing to do pays for it, and no litmus has prices',
+  },
+  {
+    lists: ['toPrivate'],
+    pairs: [['state.prealloc', 'walk.folios']],
+    because: 'they commute: state.prealloc only charges, walk.folios only sets locals',
+  },
+  {
+    lists: ['toShared'],
+    pairs: [['state.prealloc', 'mmuLock.write']],
+    because: 'they commute: state.prealloc only charges, and needs no lock for that',
+  },
+  {
+    policies: REFUSING,
+    lists: ['toPrivate'],
+    pairs: [['walk.folios', 'iMmap.readLock'], ['iMmap.readUnlock', 'check.begin']],
+    because: 'they commute: the one only sets locals, from locals, and the other only takes or drops a lock, which here sets none',
+  },
+  {
+    policies: UNMAPPING,
+    lists: ['toPrivate'],
+    pairs: [['dirty.wait', 'rmap.removeDelayed']],
+    because:
+      'nobody can see it: the mapping count of a dirty entry drops before its flush is over, under the same page-table lock. Who decides by mapping counts ' +
+      '(a conversion under a weaker check, a punch) needs invalidate_lock, which the zap holds. A store through a TLB that is not flushed yet ' +
+      'ends one step earlier, and one that comes before that step ends as it would have ended',
+  },
+  {
+    policies: UNMAPPING,
+    lists: ['toPrivate'],
+    pairs: [['ptl.unlock', 'dirty.put']],
+    because:
+      'they commute: references drop under the page-table lock in place of behind it, and who decides by a refcount (a conversion, a punch) needs invalidate_lock, ' +
+      'which the zap holds. ptl.unlock finds the gather empty and goes on at zap.table by itself, where the step behind dirty.put leads',
+  },
+  {
+    policies: UNMAPPING,
+    lists: ['toPrivate'],
+    pairs: [['gather.put', 'gather.done']],
+    because: 'they commute: gather.done does nothing. Who comes to it from tlb.send now puts a gather that is empty, which does nothing either',
+  },
+  {
+    lists: BOTH,
+    pairs: [['mmuLock.write', 'seq.begin']],
+    because:
+      'nobody can see it: a vCPU that is past its look at the sequence holds mmu_lock, installs its leaf, and the zap that waits for the lock clears it; any other vCPU is only ' +
+      'told earlier to start again. (In the kernel the lock also keeps two from counting at once; here a step is one, and invalidate_lock keeps others out)',
+  },
+  {
+    lists: ['toShared'],
+    pairs: [['seq.begin', 'spte.clear']],
+    because:
+      'nobody can see it: both are under mmu_lock, which a fault needs to look at the sequence. spte.clear finds its cursor, which seq.begin would have set, at page 0, and clears ' +
+      'leaves below the range as well: the guest faults them in again, and no litmus has prices',
+  },
+  {
+    lists: BOTH,
+    pairs: [['spte.clear', 'kick.send']],
+    because:
+      'nobody can see it: kick.send asks whether the zap has cleared anything, which it has not yet, so that no vCPU is ever kicked. A kick empties the guest TLB, and the model has none: ' +
+      'its guest looks at the leaf at every access',
+  },
+  {
+    lists: BOTH,
+    pairs: [['kick.wait', 'mmuLock.unlock']],
+    because:
+      'nobody can see it: who gets mmu_lock before all vCPUs have left the guest finds the invalidation open, and starts again. The store comes after both',
+  },
+  {
+    lists: BOTH,
+    pairs: [['mmuLock.unlock', 'state.store']],
+    because:
+      'they commute: nobody looks at the attribute under mmu_lock alone before the invalidation has ended, and all others need invalidate_lock, which is held over both',
+  },
+  {
+    lists: BOTH,
+    pairs: [['state.store', 'seq.end']],
+    because:
+      'nobody can see it: a guest fault takes its snapshot of the sequence before invalidate_lock. One that took it before seq.begin was told there to start again; one that took it later ' +
+      'waits for the lock, which is held over both',
+  },
+  {
+    policies: ['folio-mmapped'],
+    lists: ['vmm.beforeToPrivate'],
+    pairs: [['window.unmapped', 'window.next']],
+    because:
+      'nobody can see it: the result of munmap is not asked for any more. Its only failure is ENOMEM, at 65530 VMAs, and a litmus has at most one VMA a page',
+  },
+];
+
+/** The reasons that fit a mutant. */
+export const reasonsFor = ({ policy, list, first, second }: Mutant): readonly Reason[] =>
+  reasons.filter(({ policies, lists, pairs }) =>
+    (policies?.includes(policy) ?? true) && lists.includes(list) && pairs.some((pair) => pair[0] === first && pair[1] === second));
+
+/** What is wrong with the reasons for these survivors: one that has none or several, a pair of a reason that fits none of them. */
+export function complaintsAbout(survivors: readonly Mutant[]): readonly string[] {
+  const unlike = survivors.flatMap((mutant) => {
+    const count = reasonsFor(mutant).length;
+    const name = `${mutant.policy} ${mutant.list}: ${mutant.first}, ${mutant.second}`;
+    return count === 1 ? [] : [count === 0 ? `${name} survives, and test/tools/survivors.ts has no reason` : `${name} has ${count} reasons in test/tools/survivors.ts`];
+  });
+  const unused = reasons.flatMap(({ policies = [undefined], lists, pairs }) =>
+    policies.flatMap((policy) => lists.flatMap((list) => pairs.flatMap(([first, second]) =>
+      survivors.some((one) => (policy === undefined || one.policy === policy) && one.list === list && one.first === first && one.second === second)
+        ? []
+        : [`the reason for ${policy ?? 'any policy'} ${list}: ${first}, ${second} fits no survivor`]))));
+  return [...unlike, ...unused];
+}
