@@ -222,7 +222,10 @@ function format(explored: readonly ExploredCell[], record: VerdictsRecord, words
   const shown = explored.flatMap((cell) => (cell.result?.status === 'ok' && isShown(cell.result.verdict, words, show) ? [{ cell, verdict: cell.result.verdict }] : []));
   const tell = (how: CounterexampleFormat) => shown.map(({ cell, verdict }) => formatCounterexample(verdict, { format: how, replay: replayCommand(cell, verdict.counterexample) }));
   if (wanted === 'mermaid') return onlyDiagram(tell('mermaid'));
-  const sections = [formatVerdicts(verdicts, { format: wanted }), ...tell(wanted === 'md' ? 'md' : 'text'), ...failedText(record, explored.length), ...interruptedText(explored)];
+  // A counterexample says of its cell what a line of the list would.
+  const told = new Set(words.length > 0 ? shown.map(({ verdict }) => verdict) : []);
+  const listed = verdicts.filter((verdict) => !told.has(verdict));
+  const sections = [...(listed.length === 0 && told.size > 0 ? [] : [formatVerdicts(listed, { format: wanted })]), ...tell(wanted === 'md' ? 'md' : 'text'), ...failedText(record, explored.length), ...interruptedText(explored)];
   return sections.join('\n');
 }
 
@@ -273,7 +276,7 @@ function replay(cells: readonly ExplorationCell[], schedule: string, { format: w
   const parts = { litmus: cell.file.litmus, policy, check: cell.check ?? undefined };
   const counterexample = replaySchedule({ ...parts, schedule });
   // A search of one state gives what is true of the cell without any: its world and its expectation.
-  const verdict: Verdict = { ...checkLitmus({ ...parts, statesMax: 1, reductions: ALL_REDUCTIONS }), verdict: verdictOfRule(counterexample.rule), counterexample };
+  const verdict: Verdict = { ...checkLitmus({ ...parts, statesMax: 1, reductions: ALL_REDUCTIONS }), verdict: verdictOfRule(counterexample.rule), counterexample, states: 0 };
   return formatCounterexample(verdict, { format: wanted === 'table' ? 'text' : wanted, replay: replayCommand(cell, counterexample) });
 }
 

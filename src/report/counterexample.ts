@@ -6,7 +6,7 @@ import type { Counterexample, Verdict } from '../explore/verdict.ts';
 import { sequenceDiagram } from './mermaid.ts';
 import { traceRows } from './traceRows.ts';
 import type { TracePart, TraceRow } from './traceRows.ts';
-import { formatVerdict } from './verdictMatrix.ts';
+import { extent, formatVerdict } from './verdictMatrix.ts';
 import { wrap } from './wrap.ts';
 
 export const COUNTEREXAMPLE_FORMATS = ['text', 'md', 'json', 'mermaid'] as const;
@@ -117,9 +117,16 @@ function title({ litmus, policy, check, verdict }: Verdict, { rule, steps }: Cou
   return `${cell}: ${verdict}${steps.length === 0 ? '' : ` after ${length}`}`;
 }
 
-function findings({ world }: Verdict, { rule, sentence, what, why }: Counterexample): readonly (readonly [label: string, text: string])[] {
-  const told = [['violated', `${rule}: ${sentence}`], ['found', what], ['why it matters', why]] as const;
-  return [['world', world], ...(rule === '' ? [] : told.filter(([, text]) => text !== ''))];
+function findings(verdict: Verdict, { rule, sentence, what, why }: Counterexample): readonly (readonly [label: string, text: string])[] {
+  const { world, states, asExpected, expected } = verdict;
+  // A replay searches nothing: it has no states to tell of, and no expectation to meet.
+  if (rule === '' || states === 0) return [['world', world], ...(rule === '' ? [] : told({ rule, sentence, what, why }))];
+  const surprise = asExpected === false ? [['NOT AS EXPECTED', `${expected} was expected`] as const] : [];
+  return [...surprise, ['world', `${world}; ${extent(verdict)}: ${states} states${asExpected === true ? '; as expected' : ''}`], ...told({ rule, sentence, what, why })];
+}
+
+function told({ rule, sentence, what, why }: Pick<Counterexample, 'rule' | 'sentence' | 'what' | 'why'>): readonly (readonly [label: string, text: string])[] {
+  return ([['violated', `${rule}: ${sentence}`], ['found', what], ['why it matters', why]] as const).filter(([, text]) => text !== '');
 }
 
 function leftOutText({ rowsLeftOut, changesLeftOut }: Shown): readonly string[] {

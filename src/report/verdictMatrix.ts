@@ -48,7 +48,7 @@ const cellName = ({ litmus, policy, check }: CellId): string => `${litmus} under
 type CellId = Pick<Verdict, 'litmus' | 'policy' | 'check'>;
 
 /** A search ends where a sentence breaks: breadth first, so every shorter way was gone. */
-function extent({ exhaustive, bound, states, verdict }: Verdict): string {
+export function extent({ exhaustive, bound, states, verdict }: Verdict): string {
   if (!exhaustive) return `bounded to ${bound ?? states} states`;
   return verdict === 'broken' ? 'exhaustive up to the finding' : 'exhaustive';
 }
