@@ -16,10 +16,31 @@ export interface PolicyOptions {
   readonly check: Check;
 }
 
+/** Somebody in the debate, and what they hold for or against a policy. */
+export interface Voice {
+  readonly who: string;
+  readonly says: string;
+  /** Date of the mail, as in "27 Feb 2024". */
+  readonly mail?: string;
+}
+
+/** Why a policy was proposed, and what was said about it. */
+export interface Argument {
+  readonly idea: string;
+  readonly for: readonly Voice[];
+  readonly against: readonly Voice[];
+  /** What has to be paid for it. */
+  readonly price: string;
+  /** Mails and series, where they can be read again. */
+  readonly sources: readonly string[];
+}
+
 export interface ConversionPolicy {
   readonly name: string;
   /** One line: the rule. */
   readonly summary: string;
+  /** What `foliobench explain` tells of the debate. */
+  readonly argument?: Argument;
   readonly family: 'conversion';
   /** The checks that it can run under; none where it has no reference test: one row, never repeated per check. */
   readonly checks: readonly Check[];

@@ -1,13 +1,6 @@
 /**
  * folio-mmapped (P2): no VMA may even cover a private page; user space learns it from an error and not from a signal.
  *
- * Idea:  look in i_mmap for any VMA that overlaps the folio and refuse while there is one (EPERM, as Gunyah's driver did);
- *        refuse new mmaps over private pages. Nothing is unmapped by the kernel: the VMM unmaps first and maps again later.
- * For:   Elliot Berman (an early error), Quentin Perret (deterministic, whatever the guest's faults do; 28 Feb 2024).
- * Against: David Hildenbrand: more complicated, an rmap walk each conversion, munmap and mmap dances to reach a page.
- * Price: the lookup stops at the first hit and is cheap; the dance is not: munmap and mmap in every process, VMAs that
- *        split to one a page.
- *
  * The mmap race (the file's hook runs before the VMA is linked) is closed by the SIGBUS of the fault.
  */
 import { outcomeOk } from '../../model/access.ts';
@@ -22,6 +15,7 @@ import { walkWholeFolios } from '../../model/zap.ts';
 import type { World } from '../../model/world.ts';
 import { CHECKS } from '../policy.ts';
 import type { ConversionPolicy } from '../policy.ts';
+import { FOLIO_MMAPPED_MAIL, LAZY_DONATION_MAIL } from '../sources.ts';
 import { COVERED_ERRNO, askProcess, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
 
 /** folio_mmapped(): a search in i_mmap that stops at the first VMA which overlaps the folios. */
@@ -117,6 +111,18 @@ const mapSharedPages: readonly Step[] = [
 export const folioMmapped: ConversionPolicy = {
   name: 'folio-mmapped',
   summary: 'refuse to convert while any VMA covers the folio, refuse new mmaps over private pages; the VMM unmaps and maps again',
+  argument: {
+    idea:
+      'look in i_mmap for any VMA that overlaps the folio and refuse while there is one (EPERM, as Gunyah\'s driver did); refuse new mmaps over private pages. ' +
+      'The kernel unmaps nothing: the VMM unmaps first and maps again later',
+    for: [
+      { who: 'Elliot Berman', says: 'an early error in place of a signal that crashes user space', mail: '27 Feb 2024' },
+      { who: 'Quentin Perret', says: 'deterministic, whatever the guest\'s faults do', mail: '28 Feb 2024' },
+    ],
+    against: [{ who: 'David Hildenbrand', says: 'more complicated, and an rmap walk on every conversion', mail: '27 Feb 2024' }],
+    price: 'the lookup stops at the first hit and is cheap; the dance is not: munmap and mmap in every process, VMAs that split to one a page',
+    sources: [FOLIO_MMAPPED_MAIL, LAZY_DONATION_MAIL],
+  },
   family: 'conversion',
   checks: CHECKS,
   rules: ({ check }) => ({

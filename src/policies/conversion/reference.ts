@@ -2,9 +2,7 @@
  * The two measures that stand beside the policies: `null`, the harness itself, and `lower-bound`, what no policy that
  * keeps the safety property can beat.
  *
- * `lower-bound` takes the same requests and does the bare change: the exit, the store, one flush for each mm that has a
- * present entry, the zap of a present stage-2 leaf. It takes no lock, waits for nobody and refuses nothing, and its one
- * step is no step of a real kernel.
+ * Neither is in the debate: nobody argues for them or against them. The one step of `lower-bound` is no step of a real kernel.
  */
 import { storeState } from '../../model/convert.ts';
 import { EntryBit } from '../../model/entries.ts';
@@ -25,6 +23,7 @@ export const nullPolicy: ConversionPolicy = {
   family: 'conversion',
   checks: [],
   reference: 'null',
+  argument: { idea: 'every request is ignored and every page is shared, so that what is left is the workload and the harness', for: [], against: [], price: 'none', sources: [] },
   rules: () => ({ toPrivate: [end], toShared: [end], ignoresRequests: true }),
 };
 
@@ -89,6 +88,15 @@ export const lowerBound: ConversionPolicy = {
   family: 'conversion',
   checks: [],
   reference: 'lower-bound',
+  argument: {
+    idea:
+      'the same requests and the bare change: the exit, the store, one flush for each mm that has a present entry, the zap of a present stage-2 leaf; ' +
+      'it takes no lock, waits for nobody and refuses nothing',
+    for: [],
+    against: [],
+    price: 'what no policy that keeps the safety property can go below; it keeps none itself',
+    sources: [],
+  },
   rules: () => ({
     toPrivate: [step('convert', convertAtOnce(true))],
     toShared: [step('convert', convertAtOnce(false))],

@@ -1,12 +1,5 @@
 /**
  * refuse-mmap (P3): no mmap of the file while any page is private, no page private while the file is mapped.
- *
- * Idea:  one count of private pages a file; mmap fails with EBUSY while it is not zero, and the first to-private needs an
- *        empty i_mmap.
- * For:   trivially deterministic.
- * Against: David Hildenbrand (27 Feb 2024): "likely not what you want"; sharing one page back (virtio) needs all of the
- *        guest's memory to be shared.
- * Price: none per conversion. What it costs shows in the work that does not get done.
  */
 import { toSharedSteps } from '../../model/convert.ts';
 import { privatePages } from '../../model/file.ts';
@@ -16,6 +9,7 @@ import { WindowFlag } from '../../model/windows.ts';
 import type { World } from '../../model/world.ts';
 import { CHECKS } from '../policy.ts';
 import type { ConversionPolicy } from '../policy.ts';
+import { FOLIO_MMAPPED_MAIL } from '../sources.ts';
 import { FILE_BUSY_ERRNO, askProcess, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
 
 /** mapping_mapped(): i_mmap is not empty. */
@@ -57,6 +51,13 @@ const unmapAll: readonly Step[] = [
 export const refuseMmap: ConversionPolicy = {
   name: 'refuse-mmap',
   summary: 'no mmap of the file while any page is private, no page private while the file is mapped',
+  argument: {
+    idea: 'one count of private pages a file; mmap fails while it is not zero, and the first to-private needs an empty i_mmap: trivially deterministic',
+    for: [],
+    against: [{ who: 'David Hildenbrand', says: 'likely not what you want: sharing one page back (virtio) needs all of the guest\'s memory to be shared', mail: '27 Feb 2024' }],
+    price: 'none per conversion; what it costs shows in the work that does not get done',
+    sources: [FOLIO_MMAPPED_MAIL],
+  },
   family: 'conversion',
   checks: CHECKS,
   rules: ({ check }) => ({

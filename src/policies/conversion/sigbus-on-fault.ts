@@ -1,11 +1,5 @@
 /**
  * sigbus-on-fault (P1): map anything; a host fault on a private page is SIGBUS.
- *
- * Idea:  the kernel unmaps the range itself, then converts only where nobody but the page cache holds a folio.
- * For:   David Hildenbrand (27 and 28 Feb 2024): simple, hard to mess up; "if you don't play by the rules, you get a signal".
- * Against: Elliot Berman: a crash where an early error could have been; Quentin Perret: with lazy donation user space
- *        cannot know which page is private; some want SIGSEGV.
- * Price: one zap and one flush a VMA, a refault a page after to-shared; a pin makes the VMM retry.
  */
 import { preallocateState, readRangeState, storeState, toSharedSteps, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
 import { endInvalidation, stage2ZapSteps } from '../../model/invalidation.ts';
@@ -15,6 +9,7 @@ import type { Step } from '../../model/step.ts';
 import { unmapEverywhereSteps, walkWholeFolios } from '../../model/zap.ts';
 import { CHECKS } from '../policy.ts';
 import type { Check, ConversionPolicy } from '../policy.ts';
+import { FOLIO_MMAPPED_MAIL, LAZY_DONATION_MAIL } from '../sources.ts';
 
 /**
  * The kernel's to-private of every policy that unmaps by itself: unmap first, then ask who else holds the folios, then
@@ -39,6 +34,19 @@ export function unmapThenCheckSteps({ check }: { readonly check: Check }): reado
 export const sigbusOnFault: ConversionPolicy = {
   name: 'sigbus-on-fault',
   summary: 'map anything; a host fault on a private page is SIGBUS; convert only when no unexpected reference remains',
+  argument: {
+    idea: 'the kernel unmaps the range itself, then converts only where nobody but the page cache holds a folio; a private page cannot be faulted',
+    for: [
+      { who: 'David Hildenbrand', says: 'simple, easier and harder to mess up; other faults end in SIGBUS already', mail: '27 Feb 2024' },
+      { who: 'David Hildenbrand', says: 'user space should not access that memory; if it does, it gets a slap on the hand', mail: '28 Feb 2024' },
+    ],
+    against: [
+      { who: 'Elliot Berman', says: 'a crash where an early error could have been', mail: '27 Feb 2024' },
+      { who: 'Quentin Perret', says: 'with lazy donation user space cannot know which page is private; a permission problem should be SIGSEGV', mail: '28 Feb 2024' },
+    ],
+    price: 'one zap and one flush a VMA, a refault a page after to-shared; a pin makes the VMM retry',
+    sources: [FOLIO_MMAPPED_MAIL, LAZY_DONATION_MAIL],
+  },
   family: 'conversion',
   checks: CHECKS,
   rules: ({ check }) => ({ toPrivate: unmapThenCheckSteps({ check }), toShared: toSharedSteps() }),

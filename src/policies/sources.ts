@@ -1,0 +1,9 @@
+/** The mails that several policies come from. */
+
+/** David Hildenbrand lists three ways: SIGBUS in the fault, `folio_mmapped()`, no mmap while any page is private. */
+export const FOLIO_MMAPPED_MAIL = 'linux-mm, "Re: folio_mmapped", 27 Feb 2024: http://mail.spinics.net/lists/linux-mm/msg375254.html';
+/** Quentin Perret and David Hildenbrand on fixed buffers, lazy donation, and which signal. */
+export const LAZY_DONATION_MAIL = 'linux-mm, "Re: folio_mmapped", 28 Feb 2024';
+/** David Hildenbrand, Sean Christopherson and Jason Gunthorpe on GUP, and on 4K folios over a gigantic page. */
+export const EXCLUSIVE_PIN_MAIL =
+  'linux-mm, "Re: [PATCH RFC 0/5] mm/gup: Introduce exclusive GUP pinning", 20 Jun 2024: https://lore.kernel.org/linux-mm/53d1e7c5-3e77-467b-be33-a618c3bb6cb3@redhat.com/';
