@@ -55,6 +55,8 @@ export interface SearchParameters {
   readonly onProgress?: ((progress: SearchProgress) => void) | undefined;
   /** Takes every move twice and compares, looks whether a move that must wait changed anything, and loads what it saves. For tests, without reductions. */
   readonly suspicious?: boolean;
+  /** Asks every state for its way to an end, where the corners would do. For tests. */
+  readonly slowLiveness?: boolean;
 }
 
 export interface Search {
@@ -78,7 +80,7 @@ export function ruleOfCounts(count: Float64Array, asksExposure: boolean, asksRog
 /** States between two calls of `onProgress`. */
 const PROGRESS_STRIDE = 8192;
 
-export function search({ machine, reductions, statesMax, onProgress, suspicious = false }: SearchParameters): Search {
+export function search({ machine, reductions, statesMax, onProgress, suspicious = false, slowLiveness = false }: SearchParameters): Search {
   const { litmus, world } = machine;
   const { count } = world.meter;
   const states = createStates(machine, reductions);
@@ -94,7 +96,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
   const outcomeRows = new Map<string, number>();
   const layers = [0];
   const latestOf = new RowColumn();
-  const corners: { readonly row: number; readonly targets: readonly number[] }[] = [];
+  const corners: Corner[] = [];
   let succeededOnce = !litmus.threads.some(({ operations }) => operations.some(({ kind, expected }) => kind === Access.ToPrivate && expected === undefined));
   let transitions = 0;
   let depth = 0;
@@ -209,7 +211,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     if (broken !== undefined || stuck !== undefined) break;
     if (onProgress !== undefined && row % PROGRESS_STRIDE === 0) onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
   }
-  if (broken === undefined && stuck === undefined && exhaustive && !cornersLeadOn(corners, latestOf)) {
+  if (broken === undefined && stuck === undefined && exhaustive && (slowLiveness || !cornersLeadOn(corners, latestOf))) {
     const lost = firstWithoutEnd(machine, states, take, firstPageOnly);
     if (lost >= 0) stuck = { rule: endReachable.name, what: 'from here on no end can be reached', row: lost, move: -1 };
   }
@@ -251,11 +253,17 @@ export function endText({ litmus, endedThread, endedOperation, endedResult }: Ma
 }
 
 /** In place of a later state: there is none, or the state is an end. */
-const NO_LATER = 0xffffffff;
-const AT_END = 0xfffffffe;
+export const NO_LATER = 0xffffffff;
+export const AT_END = 0xfffffffe;
+
+/** A state whose moves all lead to earlier ones (or to itself), and these. */
+export interface Corner {
+  readonly row: number;
+  readonly targets: readonly number[];
+}
 
 /** Whether every corner leads on to an end, as far as the latest moves tell; false says nothing. */
-function cornersLeadOn(corners: readonly { readonly row: number; readonly targets: readonly number[] }[], latestOf: RowColumn): boolean {
+export function cornersLeadOn(corners: readonly Corner[], latestOf: Pick<RowColumn, 'get'>): boolean {
   /** The end (-1) or the corner that the latest moves lead to. */
   const follow = (from: number): number => {
     let row = from;
