@@ -13,12 +13,18 @@ import { Flow } from './step.ts';
 import type { Run } from './step.ts';
 import type { World } from './world.ts';
 
-/** Drops the pin part of all references of the slot; a get has none. */
+/** Whether the pins of the slot are counted apart from its references. */
+const hasPinCounts = (world: World, slot: number): boolean => world.slotKind[slot] !== SlotKind.Get && world.shape.folioOrder > 0;
+
+/** Drops the pin part of all references of the slot; a get has none. Who unpins has done with the data: a way never outlives its pin. */
 export const releasePins: Run = (world, task) => {
   const slot = world.slot[task];
-  if (world.slotKind[slot] === SlotKind.Get || world.shape.folioOrder === 0) return Flow.Next;
+  if (!hasPinCounts(world, slot)) return Flow.Next;
   const base = slot * world.shape.slotPages;
-  for (let place = base; place < base + world.slotCount[slot]; place++) addPinPart(world, world.slotFrame[place] - 1, -1);
+  for (let place = base; place < base + world.slotCount[slot]; place++) {
+    closeWay(world, world.slotFrame[place] - 1);
+    addPinPart(world, world.slotFrame[place] - 1, -1);
+  }
   return Flow.Next;
 };
 
@@ -45,9 +51,10 @@ function dropAll(world: World, slot: number): void {
   const drop = world.slotKind[slot] !== SlotKind.Get && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
   const base = slot * slotPages;
   const mask = world.sizes.folioPages - 1;
+  const wasClosed = hasPinCounts(world, slot);
   for (let place = base; place < base + world.slotCount[slot]; place++) {
     const frame = world.slotFrame[place] - 1;
-    closeWay(world, frame);
+    if (!wasClosed) closeWay(world, frame);
     dropReference(world, frame & ~mask, drop);
   }
   world.meter.chargeMany(Op['gup.release'], world.slotCount[slot]);

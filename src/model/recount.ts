@@ -138,8 +138,11 @@ function countUnremoved(world: World, { mapcount }: Recount, task: number): void
 }
 
 /** The pin part of a large folio's pins goes a step before the references. */
-function uncountPins(world: World, { pincount }: Recount, slot: number): void {
+function uncountPins(world: World, { pincount, dataRefs }: Recount, slot: number): void {
   const { folioOrder, slotPages } = world.shape;
   if (folioOrder === 0 || world.slotKind[slot] === SlotKind.Get) return;
-  for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) pincount[(world.slotFrame[place] - 1) >> folioOrder]--;
+  for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) {
+    pincount[(world.slotFrame[place] - 1) >> folioOrder]--;
+    dataRefs[world.slotFrame[place] - 1]--;
+  }
 }
