@@ -22,8 +22,9 @@ import { policies } from '../../src/policies/index.ts';
 import { CHECKS } from '../../src/policies/policy.ts';
 import type { Check } from '../../src/policies/policy.ts';
 import { DEFAULT_COSTS, PRICE_SOURCES, loadCostProfile } from '../../src/simulate/costs.ts';
-import { VCPU, VMM, isVisible, walkStory } from './walk.ts';
-import type { WalkedStep } from './walk.ts';
+import { chargesOf, isVisible } from '../../src/simulate/walk.ts';
+import type { WalkedStep } from '../../src/simulate/walk.ts';
+import { VCPU, VMM, walkStory } from './walk.ts';
 
 /** This file is test/tools/documents.ts, or dist/test/tools/documents.js. */
 const HERE = path.dirname(fileURLToPath(import.meta.url)).replaceAll('\\', '/');
@@ -129,7 +130,7 @@ function walkOf(steps: readonly WalkedStep[]): string {
     const indent = '  '.repeat(one.depth);
     if (one.routine !== routine) lines.push(`${indent}${one.routine}:`);
     routine = one.routine;
-    lines.push(`${indent}  ${one.name.padEnd(26 - indent.length)}${one.charged.join(', ')}`.trimEnd());
+    lines.push(`${indent}  ${one.name.padEnd(26 - indent.length)}${chargesOf(one).join(', ')}`.trimEnd());
   }
   return fenced(lines.join('\n'));
 }

@@ -94,7 +94,7 @@ export const lowerBound: ConversionPolicy = {
       'it takes no lock, waits for nobody and refuses nothing',
     for: [],
     against: [],
-    price: 'what no policy that keeps the safety property can go below; it keeps none itself',
+    price: 'what no policy that keeps the safety property can go below; it does not keep it',
     sources: [],
   },
   rules: () => ({
