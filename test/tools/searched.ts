@@ -2,7 +2,7 @@
 import type { Litmus } from '../../src/explore/litmus.ts';
 import { Machine } from '../../src/explore/machine.ts';
 import { search } from '../../src/explore/search.ts';
-import type { Search } from '../../src/explore/search.ts';
+import type { Search, SearchResult } from '../../src/explore/search.ts';
 import { NO_REDUCTIONS } from '../../src/explore/verdict.ts';
 import type { Reductions } from '../../src/explore/verdict.ts';
 import type { Check, ConversionPolicy } from '../../src/policies/policy.ts';
@@ -36,7 +36,11 @@ export function searchCell(cell: Cell, { reductions = NO_REDUCTIONS, keepResults
 
 /** undefined where there are more states than `statesMax`. */
 export function searched(cell: Cell, options: SearchedWith): Searched | undefined {
-  const { result } = searchCell(cell, options).found;
+  return saidBy(searchCell(cell, options).found.result);
+}
+
+/** What came of a search; undefined where it was bounded. */
+export function saidBy(result: SearchResult): Searched | undefined {
   const { broken, stuck, differs, exhaustive, converts, seen, outcomes } = result;
   if (broken !== undefined) return { safety: broken.rule, liveness: 'unknown' };
   if (stuck !== undefined) return { safety: 'unknown', liveness: stuck.rule };

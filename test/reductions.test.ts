@@ -1,0 +1,99 @@
+/**
+ * Reductions change what a search costs and nothing of what it says: the same sentences hold or break, the same waits, the same
+ * outcomes, with all reductions, with each alone and with none.
+ *
+ * Asked of the whole library (which cells are too large stands below), and of litmuses that nobody thought of.
+ */
+import { assert, constantFrom, nat, pre, property } from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { threadClasses, pagesAreAlike } from '../src/explore/symmetry.ts';
+import { UserError } from '../src/model/userError.ts';
+import { allPolicies, cellName, cellsOf, libraryFiles } from './tools/library.ts';
+import { randomLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
+import { REDUCTION_SETS, saidBy, searchCell, searched } from './tools/searched.ts';
+import type { Cell, Searched } from './tools/searched.ts';
+
+/** States of a search without reductions; cells that have more are left out, and named. */
+const STATES_MAX = 60_000;
+/** Up to so many, each reduction is asked alone too; with one thread there is nothing that could go wrong between two. */
+const STATES_ALONE_MAX = 1_000;
+
+const isSymmetric = ({ litmus, policy, check }: Cell): boolean =>
+  threadClasses(litmus).length > 0 || pagesAreAlike(litmus, policy.rules({ check: check ?? 'refcount' }).vmm !== undefined);
+
+/** With results in the states threads are not interchangeable: then outcomes are left out of the comparison. */
+const withoutOutcomes = (said: Searched | undefined): Searched | undefined => (said?.outcomes === undefined ? said : { ...said, outcomes: [] });
+
+/** Every set of reductions that says something else than the search without any. */
+function deviations(cell: Cell, said: Searched, sets: readonly string[]): readonly string[] {
+  return sets.flatMap((name) => {
+    const reductions = REDUCTION_SETS[name];
+    const forms = reductions.symmetry && isSymmetric(cell) ? [true, false] : [true];
+    return forms.flatMap((keepResults) => {
+      const other = searched(cell, { reductions, keepResults });
+      const [expected, found] = keepResults ? [said, other] : [withoutOutcomes(said), withoutOutcomes(other)];
+      return JSON.stringify(found) === JSON.stringify(expected) ? [] : [`${cellName(cell)}, ${name}: ${JSON.stringify(found)} in place of ${JSON.stringify(expected)}`];
+    });
+  });
+}
+
+const ALONE = Object.keys(REDUCTION_SETS).filter((name) => name !== 'all');
+const asked = (cell: Cell): readonly string[] => ALONE.filter((name) => name !== 'symmetry' || isSymmetric(cell));
+
+describe('reductions say what a search without them says', () => {
+  const tooLarge: string[] = [];
+  const files = libraryFiles();
+
+  test.each(files.map((litmus) => ({ name: litmus.name, litmus })))('of $name', ({ litmus }) => {
+    for (const cell of cellsOf(litmus)) {
+      const { result } = searchCell(cell, { keepResults: true, statesMax: STATES_MAX }).found;
+      const said = saidBy(result);
+      if (said === undefined) {
+        tooLarge.push(cellName(cell));
+        continue;
+      }
+      const alone = litmus.threads.length > 1 && result.states <= STATES_ALONE_MAX;
+      expect(deviations(cell, said, alone ? ['all', ...asked(cell)] : ['all'])).toEqual([]);
+    }
+  });
+
+  test('but for a few cells that are too large without them', () => {
+    expect(tooLarge).toEqual([
+      'converter-fault-and-pin under refuse-mmap/refcount', 'munmap-dirty under refuse-mmap/refcount', 'reference-protocol under sigbus-on-fault/refcount',
+      'two-processes under refuse-mmap/refcount',
+    ]);
+    // Threads that are interchangeable are for src/explore/symmetry.test.ts: of these files only the reference protocol has any.
+    expect(files.filter((litmus) => threadClasses(litmus).length > 0).map(({ name }) => name)).toEqual(['reference-protocol']);
+  });
+});
+
+describe('of litmuses that are drawn at random', () => {
+  test('too', () => {
+    const found = new Map<string, number>();
+    assert(
+      property(randomLitmus, nat(allPolicies.length - 1), constantFrom('refcount', 'refcount', 'mapped-or-pinned', 'mapcount'), (random, policy, check) => {
+        const text = textOf(random);
+        const litmus = readRandom(text);
+        pre(litmus !== undefined);
+        const cell: Cell = { litmus, policy: allPolicies[policy], check };
+        const said = saidOf(cell);
+        pre(said !== undefined);
+        const verdict = said.safety === 'proved' ? said.liveness : said.safety;
+        found.set(verdict, (found.get(verdict) ?? 0) + 1);
+        expect(deviations(cell, said, ['all', ...asked(cell)]), `under ${cell.policy.name}/${check}:\n${text}`).toEqual([]);
+      }),
+      { seed: 1, numRuns: 50 },
+    );
+    expect([...found.keys()].sort()).toEqual(expect.arrayContaining(['no-exposure', 'proved']));
+  });
+
+  /** undefined where it is too large, or the policy does not do what comes before. */
+  function saidOf(cell: Cell): Searched | undefined {
+    try {
+      return searched(cell, { keepResults: true, statesMax: 4_000 });
+    } catch (error) {
+      if (error instanceof UserError) return undefined;
+      throw error;
+    }
+  }
+});
