@@ -38,6 +38,13 @@ describe('the committed list of mutants', () => {
     expect(formatMutants({ leftOut, mutants })).toBe(text);
   });
 
+  test('is what METHODOLOGY counts', () => {
+    const methodology = readFileSync('METHODOLOGY.md', 'utf8').replaceAll(/\s+/g, ' ');
+    const killed = mutants.length - survivors.length;
+    expect(methodology).toContain(`each of these ${mutants.length} mutants under \`${DEFAULT_CHECK}\``);
+    expect(methodology).toContain(`${killed} are noticed. The ${survivors.length} others`);
+  });
+
   test('names files that there are, and no search of a survivor came to its bound', () => {
     const names = new Set(library.map(({ name }) => name));
     expect(mutants.flatMap(({ killedBy }) => (killedBy === null || killedBy.file === null || names.has(killedBy.file) ? [] : [killedBy.file]))).toEqual([]);
