@@ -78,14 +78,15 @@ export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
         free('ready', ioReady),
         steady('device.start', startDevice(deviceEntry)),
         free('done', complete),
-        free('refused', (world: World, task: number) => {
+        // Both leave a device to others, who look for a free one.
+        steady('refused', (world: World, task: number) => {
           clearSlot(world, world.slot[task]);
           world.meter.release(lockId(Waiting.Slot, 0));
           return fail(world, task);
         }),
       ],
     },
-    device: { steps: [freeWhen('data')('device.access', touchSlot), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), free('device.done', () => Flow.Done)] },
+    device: { steps: [freeWhen('data')('device.access', touchSlot), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), steady('device.done', () => Flow.Done)] },
     unpin: {
       steps: [freeWhen('data')('device.access', touchSlot), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), free('done', complete)],
     },
