@@ -13,6 +13,8 @@ export interface PolicyFacts {
   readonly summary: string;
   readonly checks: readonly Check[];
   readonly reference?: 'null' | 'lower-bound';
+  /** Compared only where it is named, or all are. */
+  readonly onRequest?: true;
 }
 
 export interface Catalogue {

@@ -35,6 +35,14 @@ describe('the default run', () => {
     expect(command).toBe('foliobench compare');
   });
 
+  test('leaves out a policy that is compared on request only; its name brings it, and so does `all`', async () => {
+    const late = { name: 'late', summary: 'came later', checks: [], onRequest: true } as const;
+    const namesOf = async (request: Request) => (await createExperiment(request, { ...fakeCatalogue, policies: [...fakeCatalogue.policies, late] })).rows.map(({ policy }) => policy);
+    expect(await namesOf({})).toEqual(['null', 'lower-bound', 'sigbus-on-fault', 'refuse-mmap']);
+    expect(await namesOf({ policies: ['late', 'null'] })).toEqual(['null', 'late']);
+    expect(await namesOf({ policies: ['all'] })).toEqual(['null', 'lower-bound', 'sigbus-on-fault', 'refuse-mmap', 'late']);
+  });
+
   test('gives a trace its own size and no length', async () => {
     const { runs } = await create({ memoryBytes: 16 * 1024 * 1024 });
     expect(runs.find(({ workload }) => workload === 'zipf')?.params).toMatchObject({ memoryBytes: 16_777_216, accesses: 100_000 });

@@ -2,7 +2,7 @@
  * From what a user asks for to an experiment: names are resolved, defaults filled in, and every mistake is told before any
  * work begins.
  *
- * The default run: all policies with `null` and `lower-bound` beside them, on all synthetic workloads as guests run today, on
+ * The default run: the founding policies with `null` and `lower-bound` beside them, on all synthetic workloads as guests run today, on
  * two recorded guests under every label, and on two synthetic guests lazily, so that `lazy donation`
  * does not stand on recorded guests alone.
  */
@@ -82,7 +82,7 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
 }
 
 function rowsOf({ policies: wanted, checks: wantedChecks }: Request, { policies }: Catalogue): readonly Row[] {
-  const names = resolveNames('policy', 'policies', wanted, policies.map(({ name }) => name));
+  const names = resolveNames('policy', 'policies', wanted ?? policies.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), policies.map(({ name }) => name));
   const checks = resolveNames('check', 'checks', wantedChecks ?? [DEFAULT_CHECK], CHECKS) as readonly Check[];
   return policies
     .filter(({ name }) => names.includes(name))

@@ -46,6 +46,8 @@ export interface ConversionPolicy {
   readonly checks: readonly Check[];
   /** Not a proposal but a measure: `null` (the harness itself) and `lower-bound` (what no safe policy can beat). */
   readonly reference?: 'null' | 'lower-bound';
+  /** Compared only where it is named, or all are: the default table stays that of the five that the project was founded on. */
+  readonly onRequest?: true;
   /** Order of the folios that core-mm sees where the run asks for folios of this order; default: the same. */
   readonly coreOrder?: (folioOrder: number) => number;
   /** References that the file's owner holds on each folio beside the page cache's. */
