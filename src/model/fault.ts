@@ -155,12 +155,16 @@ const readEntryNone: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
-/** Otherwise the host has no business there: beyond the end of the file, or private. */
-const readStateShared: Run = (world, task) => {
+/** What the kernel answers to a host access of a private page. */
+export type PrivateSignal = 'SIGBUS' | 'SIGSEGV';
+
+/** Otherwise the host has no business there: beyond the end of the file, which is SIGBUS, or private. */
+const readStateShared = (privateSignal: PrivateSignal): Run => (world, task) => {
   const page = world.page[task];
+  const inFile = page < world.shape.pages;
   world.meter.charge(Op['state.read']);
-  if (page < world.shape.pages && !isPrivate(world, page)) return Flow.Next;
-  world.outcome[task] = Errno.SIGBUS;
+  if (inFile && !isPrivate(world, page)) return Flow.Next;
+  world.outcome[task] = inFile ? Errno[privateSignal] : Errno.SIGBUS;
   return Flow.Otherwise;
 };
 
@@ -199,11 +203,11 @@ const setEntry: Run = (world, task) => {
 };
 
 /** Routine: a host fault on (window, page) under mmap_lock. `outcome`: OK, SIGBUS or SIGSEGV. */
-export function faultCoreSteps(): readonly Step[] {
+export function faultCoreSteps(privateSignal: PrivateSignal): readonly Step[] {
   return [
     steady('pte.readNone', readEntryNone, 'end'),
     acquire('invalidate.readLock', readLockInvalidate),
-    guarded('state.read', readStateShared, 'invalidate.readUnlockRefused'),
+    guarded('state.read', readStateShared(privateSignal), 'invalidate.readUnlockRefused'),
     ...getFolioSteps(),
     release('invalidate.readUnlock', readUnlockInvalidate),
     clearFolioStep,

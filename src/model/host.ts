@@ -8,6 +8,7 @@ import { complete, copyRangeSteps, copySteps, guestAccessSteps, hostAccessSteps 
 import { allocateSteps } from './allocate.ts';
 import { convertRequestSteps } from './request.ts';
 import { faultCoreSteps } from './fault.ts';
+import type { PrivateSignal } from './fault.ts';
 import { forkSteps } from './fork.ts';
 import { gupRoutines } from './io.ts';
 import { mappingRoutines } from './mapping.ts';
@@ -24,6 +25,8 @@ export interface HostRules {
   /** The file's mmap hook; a refusal sets `outcome` and goes on at `mmap.refused`. */
   readonly mmapHook?: readonly Step[];
   readonly gup?: { readonly allowed: boolean; readonly longTermAllowed: boolean };
+  /** What a CPU's access to a private page through a mapping ends in; default: SIGBUS. GUP's answer is EFAULT either way. */
+  readonly privateSignal?: PrivateSignal;
   readonly vmm?: {
     /** What is mapped when the run starts, where everything is private and where everything is shared. */
     readonly mapsAtStart?: { readonly private: StartMapping; readonly shared: StartMapping };
@@ -67,7 +70,7 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
     guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests }) },
     hostRead: { steps: hostAccessSteps({ write: false, remap }) },
     hostWrite: { steps: hostAccessSteps({ write: true, remap }) },
-    faultCore: { steps: faultCoreSteps() },
+    faultCore: { steps: faultCoreSteps(rules.privateSignal ?? 'SIGBUS') },
     copyRange: { steps: copyRangeSteps({ remap }), vmm: true },
     copy: { steps: copySteps() },
     ...gupRoutines({ ...gup, bounces: rules.vmm?.bounces ?? false, remap }, () => deviceEntry),
