@@ -12,7 +12,7 @@ import type { Shape } from '../model/shape.ts';
 import type { Check } from '../policies/policy.ts';
 import { Access } from '../workloads/workload.ts';
 import type { Litmus } from './litmus.ts';
-import { buffersOf } from './litmusShape.ts';
+import { buffersOf, operationsOf } from './litmusShape.ts';
 import { noExposure } from './sentences.ts';
 
 export interface QuietOptions {
@@ -25,7 +25,6 @@ export interface QuietOptions {
 
 const USES_STAGE2: ReadonlySet<number> = new Set([Access.GuestRead, Access.GuestWrite, Access.ToShared, Access.ToPrivate, Access.Punch, Access.Close, Access.Map]);
 const CHANGES_VMAS: ReadonlySet<number> = new Set([Access.Map, Access.Unmap, Access.Fork, Access.Close]);
-const MAPS_SECONDARIES: ReadonlySet<number> = new Set([Access.SecondaryMap]);
 const REMOVES_FOLIOS: ReadonlySet<number> = new Set([Access.Punch, Access.Close]);
 
 /** What is quiet in a litmus under a policy. */
@@ -46,7 +45,8 @@ export function quietIn({ litmus, shape, rules, check, program }: QuietOptions):
     slots: !removes && litmus.buffers.every((_, buffer) => threads.filter(({ operations }) => buffersOf(operations).includes(buffer)).length <= 1) && shape.tasks === shape.cpus,
     lru: shape.lruBatch === 0,
     contents: shape.content === 'none',
-    secondaries: users(MAPS_SECONDARIES) === 0,
+    // An entry that was there before the threads begin is one too.
+    secondaries: !operationsOf(litmus).some(({ kind }) => kind === Access.SecondaryMap),
     data: shape.content === 'none' && litmus.always.includes(noExposure.name),
   };
   return new Set((Object.keys(quiet) as Quietable[]).filter((what) => quiet[what]));
