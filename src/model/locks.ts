@@ -42,7 +42,9 @@ export function noteHeld(world: World, task: number, lockClass: number): void {
   world.held[task] |= 1 << lockClass;
 }
 
+/** @throws Error where the task does not hold a lock of this class */
 export function noteReleased(world: World, task: number, lockClass: number, index: number): void {
+  if ((world.held[task] & (1 << lockClass)) === 0) throw new Error(`lock order: task ${task} releases class ${lockClass}, which it does not hold`);
   world.held[task] &= ~(1 << lockClass);
   world.meter.release(lockId(lockClass, index));
 }

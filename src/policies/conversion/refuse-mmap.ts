@@ -3,7 +3,7 @@
  */
 import { toSharedSteps } from '../../model/convert.ts';
 import { privatePages } from '../../model/file.ts';
-import { Flow, callRoutine, end, goTo, step } from '../../model/step.ts';
+import { Flow, callRoutine, end, free, goTo, steady } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
 import { WindowFlag } from '../../model/windows.ts';
 import type { World } from '../../model/world.ts';
@@ -41,8 +41,8 @@ const nextMapped: Run = (world, task) => {
 };
 
 const unmapAll: readonly Step[] = [
-  step('dance', startDance),
-  step('window', nextMapped, 'end'),
+  free('dance', startDance),
+  steady('window', nextMapped, 'end'),
   callRoutine('munmap', 'munmapRange'),
   goTo('window'),
   end,
