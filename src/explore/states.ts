@@ -37,7 +37,7 @@ export interface States {
 }
 
 /** Bits that no step's behaviour depends on: ghosts, and in runs that are not lazy the guest's wishes. */
-function ghostsOf(name: string, { lazy }: { readonly lazy: boolean }): number {
+export function ghostsOf(name: string, { lazy }: { readonly lazy: boolean }): number {
   if (name !== 'pageState') return 0;
   return PageBit.Exposed | PageBit.NeighbourZapped | (lazy ? 0 : PageBit.Asked | PageBit.Degraded);
 }

@@ -51,6 +51,9 @@ const hostOperation = fc.oneof(
   { weight: 3, arbitrary: line('munmap', range, window) },
   { weight: 1, arbitrary: line('fork', fc.constantFrom('', 'reads 1')) },
   { weight: 2, arbitrary: line('to-private', range) },
+  { weight: 2, arbitrary: line('secondary map', page) },
+  { weight: 2, arbitrary: line('secondary access', page) },
+  { weight: 1, arbitrary: line('close') },
 );
 const vcpuOperation = fc.oneof(
   { weight: 6, arbitrary: line('to-private', range) },
@@ -83,7 +86,7 @@ const world = fc.record({
 export const randomLitmus: fc.Arbitrary<RandomLitmus> = fc
   .record({
     world,
-    before: fc.constantFrom([], ['host read 0'], ['host write 0 0xA', 'host write 1'], ['host read 1']),
+    before: fc.constantFrom([], ['host read 0'], ['host write 0 0xA', 'host write 1'], ['host read 1'], ['secondary map 0']),
     threads: fc.tuple(vcpu, host, fc.option(fc.oneof(vcpu, host), { nil: undefined })).map(([first, second, third]) => (third === undefined ? [first, second] : [first, second, { ...third, copies: 1 }])),
   })
   .map(({ threads, ...rest }) => ({ ...rest, threads: [...threads].sort((a, b) => (a.role === b.role ? 0 : a.role === 'vcpu' ? -1 : 1)) }));

@@ -1,0 +1,232 @@
+/**
+ * Every mark of every step is true: each search that joins steps rests on that.
+ *
+ * Asked in two ways over the states of the library's races and of random litmuses, searched without reductions. What a step
+ * touches: proxies in place of the columns tell which elements it reads and which bits it changes, and each is held to the
+ * sentence of its mark. How it moves: what may be joined is taken before and after everything that others can do just then,
+ * and both orders must lead to one state; so the marks that hold only where a litmus leaves something quiet are asked too.
+ */
+import { assert, constantFrom, nat, pre, property } from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { mayTouchMapping } from '../src/explore/litmusShape.ts';
+import { choiceOf, isAcknowledgement, taskOf } from '../src/explore/machine.ts';
+import type { Machine } from '../src/explore/machine.ts';
+import { marksWhere, quietIn } from '../src/explore/quiet.ts';
+import { forEachMove } from '../src/explore/search.ts';
+import type { Search } from '../src/explore/search.ts';
+import { TableBit } from '../src/model/entries.ts';
+import { PageBit } from '../src/model/file.ts';
+import { Flow, Mark } from '../src/model/step.ts';
+import type { MarkKind, Run } from '../src/model/step.ts';
+import { Gather, TaskFlag } from '../src/model/tasks.ts';
+import { UserError } from '../src/model/userError.ts';
+import type { World } from '../src/model/world.ts';
+import { sigbusOnFault } from '../src/policies/conversion/sigbus-on-fault.ts';
+import type { ConversionPolicy } from '../src/policies/policy.ts';
+import { axisOf, createRecorder } from './tools/footprint.ts';
+import type { Touch } from './tools/footprint.ts';
+import { cellsOf, libraryFiles, shippedPolicies } from './tools/library.ts';
+import { immobilities } from './tools/movers.ts';
+import { randomLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
+import { searchCell } from './tools/searched.ts';
+import type { Cell } from './tools/searched.ts';
+
+/* ---- what a step touches ---- */
+
+/** Bits of a task's flags that others read or set. */
+const SHARED_FLAGS = TaskFlag.IrqOff | TaskFlag.InGuestFault | TaskFlag.SawInvalidation;
+/** Columns of a task that others read or write while it goes on: its mm, its calls, its gather and its notifier. */
+const SHARED_COLUMNS: ReadonlySet<string> = new Set(['mm', 'callPending', 'callKind', 'callCount', 'gather', 'gatherStart', 'gatherEnd', 'notifying', 'pc', 'depth']);
+/** Where its gather or its notifier is. Others look there while the task has one. */
+const WALK_COLUMNS: ReadonlySet<string> = new Set(['walkWindow', 'walkStart', 'walkEnd']);
+const LOCK_WORDS: ReadonlySet<string> = new Set(['mmapLock', 'invalidateLock', 'iMmapLock', 'mmuLock']);
+/** Locks that are a bit of a word. */
+const LOCK_BITS: Readonly<Record<string, number>> = { table: TableBit.Locked, pageState: PageBit.Locked };
+
+/** What a step may read beside what its mark says, and why nobody can tell. */
+const ALSO_READS: readonly { readonly step: RegExp; readonly columns: readonly string[]; readonly because: string }[] = [
+  { step: /^(munmapRange|mmapRange|mmapWindow)\.(mmapLock|walk)|^beforeToPrivate\.window$/, columns: ['windowMm'], because: 'the process of a window is the same for ever; a forked child has windows of its own' },
+  { step: /\.iMmap\.readLock$/, columns: ['windowFlags', 'windowVmas'], because: 'they say what the search in i_mmap costs, and nothing else' },
+];
+
+const isOwn = (world: World, { column, index }: Touch, task: number): boolean => {
+  const { length } = world[column as 'pc'];
+  return axisOf(column) === 'task' && Math.floor(index / (length / world.shape.tasks)) === task;
+};
+
+/** What a step did, as far as its mark is about it. */
+interface Taken {
+  readonly name: string;
+  readonly task: number;
+  /** Whether others look where the task walks. */
+  readonly walks: boolean;
+}
+
+function isLocalRead(world: World, touch: Touch, { task }: Taken): boolean {
+  return isOwn(world, touch, task) && !['callPending', 'callKind', 'callCount'].includes(touch.column);
+}
+
+function isLocalWrite(world: World, touch: Touch, { task, walks }: Taken): boolean {
+  const { column, changed } = touch;
+  if (!isOwn(world, touch, task) || SHARED_COLUMNS.has(column) || (walks && WALK_COLUMNS.has(column))) return false;
+  return column !== 'flags' || (changed & SHARED_FLAGS) === 0;
+}
+
+const isLockWrite = (world: World, touch: Touch, { task }: Taken): boolean =>
+  LOCK_WORDS.has(touch.column) || (touch.changed & ~(LOCK_BITS[touch.column] ?? 0)) === 0 ||
+  // Interrupts that are off are a lock against acknowledgements.
+  (touch.column === 'flags' && isOwn(world, touch, task) && (touch.changed & SHARED_FLAGS & ~TaskFlag.IrqOff) === 0);
+const isLockRead = ({ column }: Touch): boolean => LOCK_WORDS.has(column) || column in LOCK_BITS;
+
+/** What in a footprint the mark forbids. */
+function forbidden(world: World, mark: MarkKind, taken: Taken, reads: readonly Touch[], writes: readonly Touch[]): readonly string[] {
+  const allowed = new Set(ALSO_READS.filter(({ step }) => step.test(taken.name)).flatMap(({ columns }) => columns));
+  const isLock = mark === Mark.Acquire || mark === Mark.Release;
+  const badReads = mark === Mark.Guarded ? [] : reads.filter((touch) => !isLocalRead(world, touch, taken) && !(isLock && isLockRead(touch)) && !allowed.has(touch.column));
+  const badWrites = writes.filter((touch) => !isLocalWrite(world, touch, taken) && !(isLock && isLockWrite(world, touch, taken)));
+  return [...badReads.map(({ column }) => `reads ${column}`), ...badWrites.map(({ column, changed }) => `writes ${column} (${changed.toString(16)})`)];
+}
+
+const MARK_NAMES = Object.keys(Mark);
+
+/** Steps that touch what their marks forbid, in the state that the machine has kept. */
+function trespasses(machine: Machine, recorder: ReturnType<typeof createRecorder>, seen: Set<number>): readonly string[] {
+  const { world } = machine;
+  const { program } = machine.host;
+  const runs = program.run as Run[];
+  const found: string[] = [];
+  forEachMove(machine, false, (move) => {
+    if (isAcknowledgement(move) || choiceOf(move) !== 0) return false;
+    const task = taskOf(move);
+    const at = machine.positionOf(task);
+    const mark = program.marks[at] as MarkKind;
+    const run = runs[at];
+    const name = `${program.routineNames[at]}.${program.names[at]}`;
+    const complain = (what: string): void => void found.push(`${name} is marked ${MARK_NAMES[mark]}: ${what}`);
+    runs[at] = (_, by) => {
+      const walks = world.gather[by] !== Gather.None || world.notifying[by] !== 0;
+      const { flow, footprint: { reads, writes } } = recorder.watch(run, by);
+      const stillWalks = walks || world.gather[by] !== Gather.None || world.notifying[by] !== 0;
+      if (flow === Flow.Wait && mark !== Mark.Waits && mark !== Mark.Acquire && mark !== Mark.None) complain('waits');
+      if (mark >= Mark.Free) for (const what of forbidden(world, mark, { name, task: by, walks: stillWalks }, reads, writes)) complain(what);
+      return flow;
+    };
+    try {
+      machine.take(move);
+      seen.add(at);
+    } finally {
+      runs[at] = run;
+      machine.restore();
+    }
+    return false;
+  });
+  return found;
+}
+
+/* ---- over many states ---- */
+
+interface Asked {
+  readonly machine: Machine;
+  readonly complaints: ReadonlySet<string>;
+  /** Steps that were taken under a recorder, as "routine.step". */
+  readonly names: ReadonlySet<string>;
+}
+
+/** Asks both questions of about so many states of a search, evenly chosen. */
+function ask({ litmus, policy, check }: Cell, { machine, found }: { readonly machine: Machine; readonly found: Search }, samples: number): Asked {
+  const { rules, world, host: { program } } = machine;
+  const marks = marksWhere(quietIn({ litmus, shape: world.shape, rules, check, program }), program);
+  const acknowledgesUnseen = (cpu: number): boolean => !mayTouchMapping(litmus, cpu, rules.vmm?.bounces ?? false);
+  const recorder = createRecorder(world);
+  const seen = new Set<number>();
+  const complaints = new Set<string>();
+  const { count } = found.states.rows;
+  const stride = Math.max(1, Math.floor(count / samples));
+  for (let row = 0; row < count; row += stride) {
+    found.states.load(row);
+    if (machine.done) continue;
+    machine.keep();
+    for (const what of immobilities(machine, { marks, acknowledgesUnseen })) complaints.add(`${what} (${policy.name})`);
+    for (const what of trespasses(machine, recorder, seen)) complaints.add(`${what} (${policy.name})`);
+  }
+  return { machine, complaints, names: new Set([...seen].map((at) => `${program.routineNames[at]}.${program.names[at]}`)) };
+}
+
+const STATES_MAX = 12_000;
+const races = libraryFiles().filter(({ threads }) => threads.length > 1);
+
+describe('marks', () => {
+  const names = new Set<string>();
+
+  test.each(races.map((litmus) => ({ name: litmus.name, litmus })))('are true in $name', ({ litmus }) => {
+    // Split folios are those of another policy, step by step.
+    const cells = cellsOf(litmus).filter(({ policy, check }) => policy.name !== 'split-4k' && check !== 'mapped-or-pinned');
+    for (const cell of cells) {
+      const asked = ask(cell, searchCell(cell, { statesMax: STATES_MAX }), 60);
+      expect([...asked.complaints]).toEqual([]);
+      for (const name of asked.names) names.add(name);
+    }
+  });
+
+  test('are true in litmuses that are drawn at random', () => {
+    assert(
+      property(randomLitmus, nat(shippedPolicies.length - 1), constantFrom('refcount', 'mapped-or-pinned', 'mapcount'), (random, policy, check) => {
+        const text = textOf(random);
+        const litmus = readRandom(text);
+        pre(litmus !== undefined);
+        const cell: Cell = { litmus, policy: shippedPolicies[policy], check };
+        const searched = searchOf(cell);
+        pre(searched !== undefined);
+        const asked = ask(cell, searched, 60);
+        expect([...asked.complaints], `under ${cell.policy.name}/${check}:\n${text}`).toEqual([]);
+        for (const name of asked.names) names.add(name);
+      }),
+      { seed: 1, numRuns: 150 },
+    );
+  });
+
+  test('were looked at for most steps of a host', () => {
+    expect(names.size).toBeGreaterThan(300);
+  });
+
+  /** undefined where the policy does not do what comes before. */
+  function searchOf(cell: Cell): ReturnType<typeof searchCell> | undefined {
+    try {
+      return searchCell(cell, { statesMax: 3_000 });
+    } catch (error) {
+      if (error instanceof UserError) return undefined;
+      throw error;
+    }
+  }
+});
+
+describe('a mark that lies', () => {
+  /** `sigbus-on-fault` with another mark at one step to private. */
+  const lying = (name: string, mark: MarkKind): ConversionPolicy => ({
+    ...sigbusOnFault,
+    rules: (options) => {
+      const rules = sigbusOnFault.rules(options);
+      return { ...rules, toPrivate: rules.toPrivate.map((one) => (one.name === name ? { name: one.name, run: one.run, mark, ...(one.otherwise === undefined ? {} : { otherwise: one.otherwise }) } : one)) };
+    },
+  });
+  const complaintsOf = (file: string, policy: ConversionPolicy): readonly string[] => {
+    const litmus = races.find(({ name }) => name === file);
+    if (litmus === undefined) throw new Error(`no race ${file}`);
+    const cell: Cell = { litmus, policy, check: 'refcount' };
+    return [...ask(cell, searchCell(cell, { statesMax: STATES_MAX }), 2_000).complaints].map((what) => what.replace(' (sigbus-on-fault)', ''));
+  };
+
+  test('is found by what it touches: a step that reads the reference count is not free', () => {
+    expect(complaintsOf('host-fault-in-flight', lying('folio.readRef', Mark.Free))).toEqual(expect.arrayContaining(['toPrivate.folio.readRef is marked Free: reads refcount']));
+  });
+
+  test('and by how it moves: where broadcast flushes leave GUP-fast alone, the count is another after its grab', () => {
+    const complaints = complaintsOf('gup-fast-pin-broadcast', lying('folio.readRef', Mark.Free));
+    expect(complaints).toEqual(expect.arrayContaining(['toPrivate.folio.readRef and folio.tryGet: the two orders lead to two states']));
+  });
+
+  test('is found where a lock is no lock, a drop drops too much, and a step waits', () => {
+    expect(complaintsOf('host-fault-in-flight', lying('folio.lookupGet', Mark.Acquire))).toContain('toPrivate.folio.lookupGet is marked Acquire: writes refcount (3)');
+    expect(complaintsOf('host-fault-in-flight', lying('state.store', Mark.Release))).toContain('toPrivate.state.store is marked Release: writes pageState (2)');
+  });
+});
