@@ -4,6 +4,7 @@ import { nearestNames, UserError } from '../model/userError.ts';
 import { addCompareCommand } from './compare.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
+import { addExplainCommand } from './explain.ts';
 import { addExploreCommand } from './explore.ts';
 import { addListCommand } from './list.ts';
 import { addMergeCommand } from './merge.ts';
@@ -34,6 +35,7 @@ function createProgram(context: CliContext): Command {
   // Verbs inherit the settings above only if they are made after them.
   addCompareCommand(program, context);
   addExploreCommand(program, context);
+  addExplainCommand(program, context);
   addListCommand(program, context);
   addMergeCommand(program, context);
   return program;

@@ -18,7 +18,7 @@ export function sequenceDiagram({ threads, sentence, what, rule }: Counterexampl
 const idOf = (thread: number): string => `T${thread}`;
 
 /** Characters that end a statement, begin a comment or part a message from its sender; and what would be a tag. */
-const escape = (text: string): string => text.replace(/[#;:<>]/g, (character) => `#${character.charCodeAt(0)};`);
+export const escape = (text: string): string => text.replace(/[#;:<>]/g, (character) => `#${character.charCodeAt(0)};`);
 
 interface Cast {
   readonly threads: readonly string[];

@@ -1,0 +1,59 @@
+/** `foliobench explain`: one policy, step by step, with the argument about it and what it costs. */
+import type { Command } from 'commander';
+import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
+import { explainPolicy } from '../harness/explanation.ts';
+import { explorablePolicies } from '../harness/litmusFiles.ts';
+import { resolveNames } from '../harness/names.ts';
+import { readSources } from '../harness/sources.ts';
+import { readVerdicts, safetyOf, verdictsPath } from '../harness/verdicts.ts';
+import { UserError } from '../model/userError.ts';
+import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
+import { EXPLAIN_FORMATS, formatExplanation, type ExplainFormat } from '../report/explain.ts';
+import type { CliContext } from './context.ts';
+import { parseChoice, parsePositive } from './parse.ts';
+
+interface ExplainFlags {
+  readonly check?: Check;
+  readonly format: ExplainFormat;
+  readonly costs?: string;
+  readonly folio: FolioSize;
+  readonly vmas: number;
+}
+
+export function addExplainCommand(program: Command, context: CliContext): void {
+  program
+    .command('explain')
+    .description('one policy: the argument, its steps on both sides with locks and prices, what it refuses, its verdicts')
+    .argument('<policy>', 'one of `foliobench list policies`')
+    .option('--check <name>', `its reference check (default: ${DEFAULT_CHECK})`, parseChoice(CHECKS))
+    .option('--format <format>', 'text, md, json, or mermaid for one to-private', parseChoice(EXPLAIN_FORMATS), 'text')
+    .option('--costs <profile>', 'cost profile: a name or the path of a file', String)
+    .option('--folio <size>', 'folio size of the scene: 4K or 2M', parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]), '4K')
+    .option('--vmas <count>', 'mappings of the page in the scene', parsePositive, 1)
+    .action((name: string, flags: ExplainFlags) => runExplain(name, flags, context));
+}
+
+async function runExplain(name: string, { check, format, costs, folio, vmas }: ExplainFlags, { catalogue, packageFolder, stdout }: CliContext): Promise<void> {
+  const policy = policyOf(name);
+  if (check !== undefined && !policy.checks.includes(check)) {
+    throw new UserError({
+      what: `${name} does not take the check ${check}`,
+      why: policy.checks.length === 0 ? 'it has no reference check' : `it takes ${policy.checks.join(', ')}`,
+      fix: 'leave --check away',
+    });
+  }
+  const profile = await catalogue.loadCostProfile(costs ?? catalogue.defaultCosts);
+  // A record that cannot be read has checked nothing; `explore` says what is wrong with it.
+  const verdicts = await readVerdicts(verdictsPath(packageFolder)).catch(() => undefined);
+  const safety = safetyOf(verdicts, readSources(packageFolder));
+  const explanation = await explainPolicy({ policy, costs: profile, folio, vmas, safety, verdicts, ...(check === undefined ? {} : { check }) });
+  stdout.write(formatExplanation(explanation, format));
+}
+
+/** @throws UserError with the nearest names */
+function policyOf(name: string) {
+  const [found, ...more] = resolveNames('policy', 'policies', [name], explorablePolicies.map((policy) => policy.name));
+  const policy = explorablePolicies.find((one) => one.name === found);
+  if (policy !== undefined && more.length === 0) return policy;
+  throw new UserError({ what: `explain takes one policy, and "${name}" is several`, why: 'each has a page of its own', fix: 'name one of `foliobench list policies`' });
+}

@@ -1,0 +1,282 @@
+/**
+ * An explanation: everything that `foliobench explain` tells of a policy, as data. What can be run is run: the steps are those
+ * that the simulator takes in a stated scene, the answers those that scripted scenes got.
+ */
+import { PageBit, headOf, isPrivate } from '../model/file.ts';
+import { EntryBit } from '../model/entries.ts';
+import { buildHost } from '../model/host.ts';
+import type { Host, HostRules } from '../model/host.ts';
+import { ERRNOS } from '../model/errno.ts';
+import { OPERATIONS, Op, PHASES } from '../model/operations.ts';
+import type { OperationName, Phase } from '../model/operations.ts';
+import { isFlushed } from '../model/inFlight.ts';
+import { stage2Maps } from '../model/stage2.ts';
+import { Mark } from '../model/step.ts';
+import type { World } from '../model/world.ts';
+import { DEFAULT_CHECK } from '../policies/policy.ts';
+import type { Argument, Check, ConversionPolicy } from '../policies/policy.ts';
+import { wrongPolicies } from '../policies/wrong/index.ts';
+import type { CostProfile } from '../simulate/costs.ts';
+import { isVisible, othersCounts } from '../simulate/walk.ts';
+import type { HeldLock, WalkedStep } from '../simulate/walk.ts';
+import { a } from '../workloads/scripted.ts';
+import { answersOf, type Answer } from './answers.ts';
+import { FOLIO_ORDERS, type FolioSize } from './experiment.ts';
+import { FILE_PAGES, walkScene, type Script, type Stage } from './scenes.ts';
+import type { CommittedVerdict, Safety, VerdictsRecord } from './verdicts.ts';
+
+export const EXPLANATION_SCHEMA = 'foliobench/explanation@1';
+
+/** Who can reach the page after a step. */
+export interface View {
+  /** Present entries of the host's page tables, and entries that were cleared and may still be in a TLB. */
+  readonly hostEntries: number;
+  readonly staleEntries: number;
+  /** Stage-2 maps it: the guest reaches it without a fault. */
+  readonly guest: boolean;
+  readonly state: 'private' | 'shared';
+  /** Of the page's folio, as core-mm counts. */
+  readonly refcount: number;
+}
+
+export type Counts = Readonly<Partial<Record<OperationName, number>>>;
+
+export interface ExplainedStep {
+  readonly routine: string;
+  readonly name: string;
+  readonly depth: number;
+  /** May wait there for a lock or for other CPUs. */
+  readonly waits: boolean;
+  /** Step to go on at where it does not go on with the next. */
+  readonly otherwise: string | null;
+  readonly calls: string | null;
+  /** Held after it, outermost first. */
+  readonly locks: readonly HeldLock[];
+  readonly operations: Counts;
+  /** Time of the one who takes the step, answers of other CPUs included. */
+  readonly ns: number;
+  /** What other CPUs do for it, and what that costs them. */
+  readonly others: Counts;
+  readonly othersNs: number;
+  readonly view: View;
+}
+
+/** One access from its first step to its last. */
+export interface ExplainedPart {
+  readonly name: 'to-private' | 'to-shared' | 'mmap';
+  readonly asked: string;
+  readonly result: 'done' | 'failed';
+  /** Who can reach the page before the first step. */
+  readonly before: View;
+  readonly steps: readonly ExplainedStep[];
+  /** Steps of the same routines that this scene has no use for, with where they lead otherwise. */
+  readonly notTaken: readonly { readonly routine: string; readonly steps: readonly string[] }[];
+  /** Phases that took any time. */
+  readonly phasesNs: Readonly<Partial<Record<Phase, number>>>;
+  readonly ns: number;
+  readonly othersNs: number;
+}
+
+export interface ExplainedVerdict {
+  readonly check: Check | null;
+  readonly safe: string;
+  /** Committed verdicts of the cell: litmus files that it was explored under. */
+  readonly litmusFiles: number;
+}
+
+export interface Explanation {
+  readonly schema: typeof EXPLANATION_SCHEMA;
+  readonly policy: string;
+  readonly summary: string;
+  readonly check: Check | null;
+  readonly argument: Argument | null;
+  /** What the policy asks of both sides beside its steps. */
+  readonly contract: readonly string[];
+  readonly scene: string;
+  readonly costs: { readonly name: string; readonly hash: string };
+  readonly parts: readonly ExplainedPart[];
+  readonly answers: readonly Answer[];
+  readonly verdicts: readonly ExplainedVerdict[];
+}
+
+export interface ExplainOptions {
+  readonly policy: ConversionPolicy;
+  /** The default where the policy takes one; ignored where it takes none. */
+  readonly check?: Check;
+  readonly costs: CostProfile;
+  readonly folio: FolioSize;
+  readonly vmas: number;
+  readonly safety: Safety;
+  readonly verdicts: VerdictsRecord<CommittedVerdict> | undefined;
+}
+
+/** @throws UserError where so many mappings cannot be built */
+export async function explainPolicy({ policy, check: wanted = DEFAULT_CHECK, costs, folio, vmas, safety, verdicts }: ExplainOptions): Promise<Explanation> {
+  const { name, summary, checks } = policy;
+  // A mistake made on purpose is a copy of the policy that it is a mistake in, and nobody argues for it.
+  const argument = wrongPolicies.includes(policy) ? null : (policy.argument ?? null);
+  const stage: Stage = { policy, check: wanted, costs, folioOrder: FOLIO_ORDERS[folio], vmas };
+  const rules = policy.rules({ check: wanted });
+  return {
+    schema: EXPLANATION_SCHEMA,
+    policy: name,
+    summary,
+    check: checks.length === 0 ? null : wanted,
+    argument,
+    contract: contractOf(policy, rules),
+    scene: sceneOf(folio, vmas),
+    costs: { name: costs.name, hash: costs.hash },
+    parts: await partsOf(stage),
+    answers: await answersOf(stage),
+    verdicts: (checks.length === 0 ? [null] : checks).map((check) => ({
+      check,
+      safe: safety(name, check),
+      litmusFiles: verdicts?.verdicts.filter((verdict) => verdict.policy === name && verdict.check === check).length ?? 0,
+    })),
+  };
+}
+
+/* ---- both sides of the contract, in words ---- */
+
+function contractOf({ coreOrder, ownerRefs = 0 }: ConversionPolicy, { mmapHook, gup, vmm = {}, bareRequests, ignoresRequests }: HostRules): readonly string[] {
+  const { mapsAtStart, beforeToPrivate, afterRequest, remapsOnAccess, retriesOn, bounces } = vmm;
+  const errnos = retriesOn?.map((errno) => ERRNOS[errno]).join(' and ') ?? 'EAGAIN';
+  const lines: readonly (readonly [boolean, string])[] = [
+    [ignoresRequests === true, 'kernel: ignores every request'],
+    [coreOrder !== undefined, 'kernel: core-mm sees folios of 4 KiB, whatever the memory behind them'],
+    [ownerRefs > 0, `kernel: the file's owner holds ${ownerRefs} reference more on each folio`],
+    [true, mmapHook === undefined ? 'kernel: mmap is never refused for privacy' : 'kernel: the file\'s mmap hook looks at privacy'],
+    [true, gup === undefined || (gup.allowed && gup.longTermAllowed) ? 'kernel: GUP of shared pages is allowed' : gup.allowed ? 'kernel: long-term GUP is refused' : 'kernel: all GUP is refused'],
+    [bareRequests === true, 'VMM: is not asked, the request goes straight to the kernel\'s side'],
+    [mapsAtStart?.private === 'none', 'VMM: maps nothing while all of the file is private'],
+    [beforeToPrivate !== undefined, 'VMM: has a routine of its own before each to-private'],
+    [afterRequest !== undefined, 'VMM: has a routine of its own after each request'],
+    [remapsOnAccess === true, 'VMM: maps its window again where an access finds it unmapped'],
+    [bounces === true, 'VMM: copies its short I/O through a bounce buffer'],
+    [bareRequests !== true && ignoresRequests !== true, `VMM: asks again, with back-off, after ${errnos}`],
+  ];
+  return lines.flatMap(([holds, line]) => (holds ? [line] : []));
+}
+
+/* ---- the steps ---- */
+
+const PAGE = 5;
+/** So many pages are touched that the folio of `PAGE` has left its LRU batch (31 folios, drained when the next one comes). */
+const TOUCHED = 32;
+
+const sceneOf = (folio: FolioSize, vmas: number): string =>
+  `a file of ${FILE_PAGES} pages in folios of ${folio}, all of it shared but for what is converted; page ${PAGE} is mapped and dirty in ${vmas === 1 ? '1 mapping' : `${vmas} mappings`} ` +
+  'of the VMM\'s process and mapped in stage-2, and no LRU batch holds it; 2 vCPUs, the other one idle, and a thread of the VMM; nobody else is at work';
+
+/** The parts of one scene: to-private of a page in use, to-shared of the same page, and mmap of it. */
+async function partsOf(stage: Stage): Promise<readonly ExplainedPart[]> {
+  const { vmas } = stage;
+  const before: Script = [
+    ...Array.from({ length: TOUCHED }, (_, page) => ({ by: 'vcpu', access: a.guestWrite(page) }) as const),
+    { by: 'vcpu', access: a.toShared(0, FILE_PAGES) },
+    { by: 'vcpu', access: a.guestWrite(PAGE) },
+    ...Array.from({ length: vmas }, (_, window) => ({ by: 'vmm', access: a.hostWrite(PAGE, window) }) as const),
+  ];
+  const script: Script = [
+    ...before,
+    { by: 'vcpu', access: a.toPrivate(PAGE) },
+    { by: 'vcpu', access: a.guestWrite(PAGE) },
+    { by: 'vcpu', access: a.toShared(PAGE) },
+    { by: 'vmm', access: a.unmap(PAGE) },
+    { by: 'vmm', access: a.map(PAGE) },
+  ];
+  const first = before.length;
+  const [dirtied, toPrivate, touched, toShared, unmapped, mapped] = await walkScene(stage, script, [first - 1, first, first + 1, first + 2, first + 3, first + 4], look);
+  const host = buildHost(stage.policy.rules({ check: stage.check }), { lazy: false });
+  const part = (name: ExplainedPart['name'], asked: string, earlier: readonly SeenStep[], steps: readonly SeenStep[]) => partOf({ name, asked, earlier, steps, host, costs: stage.costs });
+  return [
+    part('to-private', `a vCPU asks to have page ${PAGE} private`, dirtied, toPrivate),
+    part('to-shared', `the same vCPU, which has written to it since, asks to share page ${PAGE}`, touched, toShared),
+    part('mmap', `a thread of the VMM maps page ${PAGE} again, which it has unmapped before`, unmapped, mapped),
+  ];
+}
+
+type SeenStep = WalkedStep & { readonly view: View };
+
+function look(step: WalkedStep, world: World): SeenStep {
+  const { entry, shape, refcount } = world;
+  const entriesOf = (bit: number): readonly number[] => Array.from({ length: shape.windows }, (_, window) => window).filter((window) => entry[window * shape.pages + PAGE] & bit);
+  const stale = [EntryBit.StaleMunmap, EntryBit.StaleZap].flatMap((bit) => entriesOf(bit).filter((window) => !isFlushed(world, bit, window, PAGE)));
+  return {
+    ...step,
+    view: {
+      hostEntries: entriesOf(EntryBit.Present).length,
+      staleEntries: stale.length,
+      guest: stage2Maps(world, PAGE),
+      state: isPrivate(world, PAGE) ? 'private' : 'shared',
+      refcount: world.pageState[headOf(world, PAGE)] & PageBit.Present ? refcount[headOf(world, PAGE)] : 0,
+    },
+  };
+}
+
+interface PartOptions {
+  readonly name: ExplainedPart['name'];
+  readonly asked: string;
+  /** Another access before, whose last step shows how things stood. */
+  readonly earlier: readonly SeenStep[];
+  readonly steps: readonly SeenStep[];
+  readonly host: Host;
+  readonly costs: CostProfile;
+}
+
+function partOf({ name, asked, earlier, steps, host, costs }: PartOptions): ExplainedPart {
+  const explained = steps.filter(isVisible).map((step) => explainStep(step, host, costs));
+  const phases = PHASES.map((phase, index) => [phase, steps.reduce((sum, { phasesNs }) => sum + phasesNs[index], 0)] as const);
+  const isDone = steps.at(-1)?.counts.some(([operation]) => operation === Op['access.done'] || operation === Op['work.done']) === true;
+  return {
+    name,
+    asked,
+    result: isDone || host.program.routineNames[steps[0].at] === 'ignored' ? 'done' : 'failed',
+    before: earlier[earlier.length - 1].view,
+    steps: explained,
+    notTaken: notTakenOf(steps, host),
+    phasesNs: Object.fromEntries(phases.filter(([, ns]) => ns > 0)),
+    ns: phases.reduce((sum, [, ns]) => sum + ns, 0),
+    othersNs: explained.reduce((sum, { othersNs }) => sum + othersNs, 0),
+  };
+}
+
+const WAITING: ReadonlySet<number> = new Set([Mark.Waits, Mark.Acquire]);
+
+function explainStep({ routine, name, at, depth, counts, phasesNs, locks, view }: SeenStep, { program }: Host, { priceNs }: CostProfile): ExplainedStep {
+  const others = othersCounts(counts);
+  const own = counts.map(([operation, times]) => [operation, times - (others.get(operation) ?? 0)] as const).filter(([, times]) => times > 0);
+  return {
+    routine,
+    name,
+    depth,
+    waits: WAITING.has(program.marks[at]),
+    otherwise: branchOf(program, at),
+    calls: program.callee[at] === 0 ? null : program.routineNames[program.callee[at]],
+    locks,
+    operations: countsOf(own),
+    ns: phasesNs.reduce((sum, ns) => sum + ns, 0),
+    others: countsOf([...others]),
+    othersNs: [...others].reduce((sum, [operation, times]) => sum + times * priceNs[operation], 0),
+    view,
+  };
+}
+
+const branchOf = ({ otherwise, names }: Host['program'], at: number): string | null => (otherwise[at] === 0 ? null : names[otherwise[at]]);
+
+/** Of what has a price. */
+const countsOf = (counts: readonly (readonly [number, number])[]): Counts =>
+  Object.fromEntries(counts.filter(([operation]) => OPERATIONS[operation].kind === 'work').map(([operation, times]) => [OPERATIONS[operation].name, times]));
+
+/** Of every routine that was seen, in the order in which they were: what was not. */
+function notTakenOf(steps: readonly SeenStep[], { program }: Host): ExplainedPart['notTaken'] {
+  const taken = new Set(steps.map(({ at }) => at));
+  return [...new Set(steps.map(({ routine }) => routine))].flatMap((routine) => {
+    const missing = program.names.flatMap((name, at) => {
+      if (program.routineNames[at] !== routine || taken.has(at) || !isVisible({ name, counts: [] })) return [];
+      const branch = branchOf(program, at);
+      return [branch === null ? name : `${name} (or ${branch})`];
+    });
+    return missing.length === 0 ? [] : [{ routine, steps: missing }];
+  });
+}
