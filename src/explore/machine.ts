@@ -77,6 +77,8 @@ export class Machine {
   endedOperation = 0;
   endedResult = 0;
   rested = false;
+  /** Whether the last move came to where a time-out may happen: to a rest, or to a wait with a limit. */
+  mayTimeOut = false;
   /** Whether the last move began an operation. */
   began = false;
   /** Where set: every single step that moves consist of, as moves of a machine without reductions. */
@@ -202,6 +204,7 @@ export class Machine {
     const base = task * DEPTH_MAX;
     this.endedThread = -1;
     this.rested = false;
+    this.mayTimeOut = false;
     this.began = pc[base] === 0;
     if (this.began) this.begin(task, this.litmus.threads[task].operations[this.next[task]++], choice);
     // Free steps, then one that others can see or a lock and what it is taken for, then releases and free steps.
@@ -227,7 +230,12 @@ export class Machine {
       if (flow === Flow.Wait) {
         // Where it waits in the middle of a move the move was no move: better loud than a state that is none.
         if (NEVER_WAITS.has(mark)) throw new Error(`${program.routineNames[at]}.${program.names[at]} waits, and its mark says that it never does`);
-        return false;
+        this.mayTimeOut = program.onTimeout[at] !== 0;
+        if (!this.mayTimeOut || choice !== Choice.TimeOut) return false;
+        this.taken[at] = 1;
+        this.recorded?.push(moveOf(task, choice));
+        pc[base + depth[task]] = program.onTimeout[at];
+        continue;
       }
       this.taken[at] = 1;
       // A choice belongs to the step that began an operation, or that rests.
@@ -235,6 +243,7 @@ export class Machine {
       this.listen(task);
       if (flow === Flow.Sleep) {
         this.rested = true;
+        this.mayTimeOut = true;
         if (choice !== Choice.TimeOut && !this.hasPatience(task)) return false;
         this.follow(task, at, choice === Choice.TimeOut ? Flow.Otherwise : Flow.Next);
       } else {
@@ -285,7 +294,7 @@ export class Machine {
     return this.world.attempts[task] < this.litmus.world.patience;
   }
 
-  /** Whether a rest may end in a time-out. */
+  /** Whether a rest, or a wait with a limit, may end in a time-out. */
   get timesOut(): boolean {
     return this.litmus.world.patience !== Infinity;
   }
@@ -361,7 +370,8 @@ export class Machine {
   }
 
   /**
-   * Runs one operation to its end while everybody else rests, devices that it starts included. Rests time out at once.
+   * Runs one operation to its end while everybody else rests, devices that it starts included. Rests time out at once, and waits with
+   * a limit when nothing else can go on.
    * @throws UserError where it does not end as it should
    */
   private runAlone(thread: number, operation: LitmusOperation): void {
@@ -370,8 +380,10 @@ export class Machine {
     this.endedThread = -1;
     let steps = 0;
     const { tasks, cpus } = world.shape;
+    const { onTimeout } = this.host.program;
     for (let moved = true; moved && steps < STEPS_ALONE_MAX; ) {
       moved = false;
+      let limited = -1;
       for (let task = 0; task < tasks; task++) {
         const at = world.pc[task * DEPTH_MAX + world.depth[task]];
         if (at === 0) continue;
@@ -382,8 +394,15 @@ export class Machine {
           this.follow(task, at, flow === Flow.Sleep ? Flow.Otherwise : flow);
           moved = true;
           steps++;
+        } else if (onTimeout[at] !== 0) {
+          limited = task;
         }
         for (let cpu = 0; cpu < cpus; cpu++) if (canAcknowledge(world, task, cpu)) acknowledge(world, task, cpu);
+      }
+      if (!moved && limited >= 0) {
+        const level = limited * DEPTH_MAX + world.depth[limited];
+        world.pc[level] = onTimeout[world.pc[level]];
+        moved = true;
       }
     }
     const place = `${this.litmus.path}:${operation.line}`;

@@ -344,7 +344,7 @@ export function forEachMove(machine: Machine, firstPageOnly: boolean, visit: (mo
       continue;
     }
     if (visit(moveOf(task, Choice.None))) return true;
-    if (machine.rested && machine.timesOut && visit(moveOf(task, Choice.TimeOut))) return true;
+    if (machine.mayTimeOut && machine.timesOut && visit(moveOf(task, Choice.TimeOut))) return true;
   }
   for (let caller = 0; caller < tasks; caller++) {
     if (world.callCount[caller] === 0) continue;

@@ -64,6 +64,12 @@ export interface Step {
   readonly otherwise?: string;
   /** Name of the routine to call. */
   readonly callee?: string;
+  /**
+   * A wait with a limit: where the step has answered `Flow.Wait` for so long, in virtual nanoseconds, it goes on at the step of this
+   * name. Engines without clocks take it at any moment of the wait.
+   */
+  readonly onTimeout?: string;
+  readonly waitNsMax?: number;
 }
 
 /** @param otherwise label of the step to go on at when `run` answers `Flow.Otherwise` */
@@ -83,6 +89,11 @@ export const free = marked(Mark.Free);
 export const guarded = marked(Mark.Guarded);
 export const acquire = marked(Mark.Acquire);
 export const release = marked(Mark.Release);
+
+/** A step that waits, and goes on at `onTimeout` after `waitNsMax`. @param waitNsMax Infinity: it waits for ever */
+export function waitsUpTo(name: string, run: Run, waitNsMax: number, onTimeout: string): Step {
+  return waitNsMax === Infinity ? waits(name, run) : { ...waits(name, run), waitNsMax, onTimeout };
+}
 
 /** Steps that are free where something is quiet, and else steady, wait, or are locks. */
 export const freeWhen = (what: Quietable): StepMaker => markedWhen(what, Mark.Free, Mark.Steady);
@@ -123,6 +134,9 @@ export interface Program {
   readonly run: readonly Run[];
   readonly otherwise: Uint16Array;
   readonly callee: Uint16Array;
+  /** Where a wait with a limit goes on after it, and the limit in virtual nanoseconds; 0 where a step has none. */
+  readonly onTimeout: Uint16Array;
+  readonly waitNsMax: Float64Array;
   /** 1 where the step belongs to the VMM's own dance. */
   readonly vmm: Uint8Array;
   /** `Mark` of each step. */
@@ -138,7 +152,7 @@ export interface Program {
 /** How deep routines nest: a guest's fault, the conversion in it, the VMM's dance around that, the munmap in that. */
 export const DEPTH_MAX = 4;
 
-/** Flattens routines. @throws Error for a label or a callee that does not exist, a name used twice, calls that nest too deep */
+/** Flattens routines. @throws Error for a label or a callee that does not exist, a name used twice, a wait whose limit is none, calls that nest too deep */
 export function buildProgram(routines: Routines): Program {
   for (const routine of Object.keys(routines)) checkDepth(routines, [routine]);
   const starts = new Map<string, number>();
@@ -157,6 +171,8 @@ export function buildProgram(routines: Routines): Program {
   };
   const otherwise = new Uint16Array(all.length);
   const callee = new Uint16Array(all.length);
+  const onTimeout = new Uint16Array(all.length);
+  const waitNsMax = new Float64Array(all.length);
   for (const [routine, { steps }] of Object.entries(routines)) {
     const start = entry(routine);
     const places = new Map<string, number>();
@@ -165,11 +181,17 @@ export function buildProgram(routines: Routines): Program {
       if (places.has(name) && one.run !== done && one.run !== jump) throw new Error(`routine "${routine}" has two steps "${name}"`);
       places.set(name, start + index);
     }
+    const placeOf = (one: Step, label: string): number => {
+      const place = places.get(label);
+      if (place === undefined) throw new Error(`routine "${routine}", step "${one.name}": no step "${label}"`);
+      return place;
+    };
     for (const [index, one] of steps.entries()) {
-      if (one.otherwise !== undefined) {
-        const place = places.get(one.otherwise);
-        if (place === undefined) throw new Error(`routine "${routine}", step "${one.name}": no step "${one.otherwise}"`);
-        otherwise[start + index] = place;
+      if (one.otherwise !== undefined) otherwise[start + index] = placeOf(one, one.otherwise);
+      if (one.onTimeout !== undefined) {
+        if (!(one.waitNsMax !== undefined && one.waitNsMax > 0)) throw new Error(`routine "${routine}", step "${one.name}": a wait with a limit needs one above zero, got ${one.waitNsMax}`);
+        onTimeout[start + index] = placeOf(one, one.onTimeout);
+        waitNsMax[start + index] = one.waitNsMax;
       }
       if (one.callee !== undefined) callee[start + index] = entry(one.callee);
     }
@@ -178,6 +200,8 @@ export function buildProgram(routines: Routines): Program {
     run: all.map(({ step: { run } }) => run),
     otherwise,
     callee,
+    onTimeout,
+    waitNsMax,
     vmm: Uint8Array.from(all, ({ vmm }) => (vmm ? 1 : 0)),
     whenQuiet: all.map(({ step: { whenQuiet } }) => whenQuiet),
     marks: Uint8Array.from(all, ({ step: { run, callee: called, mark = Mark.None } }) => (called !== undefined || run === jump || run === done ? Mark.Free : mark)),

@@ -71,6 +71,8 @@ export class Engine {
   private readonly holdNs: Float64Array;
   /** How often the access that a task is at has spun; only a punch does. */
   private readonly spins: Uint32Array;
+  /** How long a task has been in a wait with a limit; 0 where it is in none. */
+  private readonly polledNs: Float64Array;
   /** When a task that rests goes on by itself: its next access is due, or its back-off over. */
   private readonly restUntilNs: Float64Array;
   private readonly batches: readonly Batch[];
@@ -78,6 +80,8 @@ export class Engine {
   private readonly batchEnd: Int32Array;
   /** Tasks that were woken and have not yet got what they waited for. */
   private woken = 0;
+  /** Tasks in a wait with a limit. */
+  private polling = 0;
   private progressAt = PROGRESS_STRIDE;
   private watchful = false;
   private filling: Promise<number> | undefined;
@@ -95,6 +99,7 @@ export class Engine {
     this.waitStartNs = new Float64Array(tasks);
     this.holdNs = new Float64Array(tasks);
     this.spins = new Uint32Array(tasks);
+    this.polledNs = new Float64Array(tasks);
     this.restUntilNs = new Float64Array(tasks);
     this.interrupts = new Interrupts({ world, queue: this.queue, restUntilNs: this.restUntilNs, wake: (waitOn, nowNs) => this.wake(waitOn, nowNs) });
     this.batches = actors.map(() => createBatch());
@@ -125,7 +130,7 @@ export class Engine {
   private turn(firstTask: number): number {
     const { world, meter, queue, waiters, batches, batchAt, batchEnd } = this;
     const { program, entries } = this.options.host;
-    const { run, otherwise, callee, vmm } = program;
+    const { run, otherwise, callee, onTimeout, waitNsMax, vmm } = program;
     const { pc, depth } = world;
     const { cpus } = world.shape;
     const { runAhead, onStep } = this.options;
@@ -199,15 +204,23 @@ export class Engine {
         at = this.patienceEnded ? otherwise[at] : at + 1;
       } else {
         pc[task * DEPTH_MAX + level] = at;
-        if (!this.canSpin(task)) {
+        if (onTimeout[at] !== 0) {
+          const restNs = this.poll(task, waitNsMax[at]);
+          if (restNs === 0) at = onTimeout[at];
+          now += restNs;
+        } else if (this.canSpin(task)) {
+          now += SPIN_NS;
+        } else {
           this.wait(task, now);
           return -1;
         }
-        now += SPIN_NS;
       }
 
       if (meter.attention || this.watchful) {
-        if (flow !== Flow.Wait && waiters.wasWaiting(task)) this.served(task, now);
+        if (flow !== Flow.Wait) {
+          if (waiters.wasWaiting(task)) this.served(task, now);
+          if (this.polledNs[task] > 0) this.endPoll(task);
+        }
         now = this.answerSignals(task, before, now);
         meter.attribute(task, vmm[at] !== 0);
         limitNs = queue.firstNs;
@@ -339,7 +352,7 @@ export class Engine {
   /** Tasks that wait must hear of releases; tasks that were woken, and calls put off, must be looked after. */
   private watch(): void {
     this.meter.watching = this.waiters.classes;
-    this.watchful = this.woken > 0 || this.interrupts.deferred > 0;
+    this.watchful = this.woken > 0 || this.polling > 0 || this.interrupts.deferred > 0;
   }
 
   /** Whether the task waits for something that has no queue; it looks again after a moment, but not for ever. */
@@ -348,6 +361,26 @@ export class Engine {
     this.meter.addPhase(task, PHASE_LOCK_WAIT, SPIN_NS);
     this.lockBlockedNs[LockClass.Folio] += SPIN_NS;
     return true;
+  }
+
+  /** A task in a wait with a limit looks again after a moment. @returns how long it rests, 0 where the limit has passed */
+  private poll(task: number, limitNs: number): number {
+    const restNs = Math.min(SPIN_NS, limitNs - this.polledNs[task]);
+    if (restNs <= 0) {
+      this.endPoll(task);
+      return 0;
+    }
+    if (this.polledNs[task] === 0) this.polling++;
+    this.polledNs[task] += restNs;
+    this.noteWaited(task, this.meter.waitOn, restNs);
+    this.watch();
+    return restNs;
+  }
+
+  private endPoll(task: number): void {
+    this.polledNs[task] = 0;
+    this.polling--;
+    this.watch();
   }
 
   private wait(task: number, now: number): void {
@@ -435,7 +468,11 @@ export class Engine {
     if (task < 0) return;
     this.woken++;
     const untilNs = Math.max(now, this.queue.timeNs[task]);
-    const waitedNs = untilNs - this.waitStartNs[task];
+    this.noteWaited(task, waitOn, untilNs - this.waitStartNs[task]);
+    this.queue.push(task, untilNs);
+  }
+
+  private noteWaited(task: number, waitOn: number, waitedNs: number): void {
     const lockClass = lockClassOf(waitOn);
     if (lockClass < LOCKS.length) {
       this.lockBlockedNs[lockClass] += waitedNs;
@@ -445,7 +482,6 @@ export class Engine {
     } else {
       this.meter.addPhase(task, PHASE_REFERENCE_WAIT, waitedNs);
     }
-    this.queue.push(task, untilNs);
   }
 
   /** Tasks that still wait when nobody can take a step will wait for ever: their requests are counted as timed out. */
