@@ -18,7 +18,7 @@ import type { Machine } from './machine.ts';
 function programOf({ role, process, operations }: LitmusThread): string {
   const buffers = buffersOf(operations);
   const words = operations.map(({ kind, page, count, slot, window, value, flags, expected }) =>
-    [kind, page, count, buffers.indexOf(slot), window, value, flags, expected?.errno, expected?.at, expected?.value].join(' '));
+    [kind, page, count, WITH_BUFFER.has(kind) ? buffers.indexOf(slot) : -1, window, value, flags, expected?.errno, expected?.at, expected?.value].join(' '));
   return [role, process, ...words].join('; ');
 }
 
