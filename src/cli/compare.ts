@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { compare } from '../harness/compare.ts';
 import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
+import { readPolicyFiles, STEP_SECONDS } from '../harness/policyFiles.ts';
 import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.ts';
 import { createExperiment, DEFAULTS, type Request } from '../harness/request.ts';
 import { formatSize, parseSize } from '../harness/sizes.ts';
@@ -31,6 +32,7 @@ interface CompareFlags {
   readonly seed?: number;
   readonly seeds?: readonly number[];
   readonly costs?: string;
+  readonly stepSeconds?: number;
   readonly jobs?: number;
   readonly isolate?: boolean;
   readonly format: 'table' | 'json';
@@ -45,7 +47,7 @@ export function addCompareCommand(program: Command, context: CliContext): void {
   program
     .command('compare')
     .description('run policies on workloads and compare what they cost')
-    .option('--policy <names>', 'policies: a,b or all', parseList)
+    .option('--policy <names>', 'policies: a,b, all, or the path of a module of your own', parseList)
     .option('--workload <names>', 'workloads: a,b, all, or the path of a trace', parseList)
     .option('--check <names>', 'reference checks of the policies that take one: a,b or all', parseList)
     .option('--memory <size>', `guest memory; a trace brings its own (default: ${formatSize(DEFAULTS.memoryBytes)})`, parseSize)
@@ -62,6 +64,7 @@ export function addCompareCommand(program: Command, context: CliContext): void {
     .option('--seeds <list>', 'several: 1,2,9 or 1-5', parseSeeds)
     .option('--costs <profile>', 'cost profile: a name or the path of a file', String)
     .option('--jobs <count>', 'cells at a time (default: as many as there are CPUs)', parsePositive)
+    .option('--step-seconds <count>', `what one step of a policy of your own may take before its cell is ended (default: ${STEP_SECONDS})`, parsePositive)
     .option('--isolate', 'run each cell in a process of its own, and record its resident memory')
     .option('--format <format>', 'what stdout shows: table or json', parseChoice(['table', 'json']), 'table')
     .option('--by <what>', 'a table for each label or for each workload', parseChoice(['label', 'workload']), 'label')
@@ -84,7 +87,8 @@ async function runCompare(flags: CompareFlags, context: CliContext): Promise<voi
   const { catalogue, version, environment, stdout, stderr, nowMs } = context;
   const { output, resume, shard, isolate = false, jobs = availableParallelism() } = flags;
   refuseTwoKindsOfSeeds(flags);
-  const experiment = await createExperiment(requestOf(flags), catalogue);
+  const policyFiles = await readPolicyFiles(flags.policy, flags.stepSeconds);
+  const experiment = await createExperiment({ ...requestOf(flags), ...(policyFiles.length === 0 ? {} : { policyFiles }) }, catalogue);
   const abort = new AbortController();
   const stopListening = context.onInterrupt(() => abort.abort());
   const progress = createProgressLine(stderr, nowMs);
@@ -98,6 +102,7 @@ async function runCompare(flags: CompareFlags, context: CliContext): Promise<voi
       createRunner: (count) => context.createRunner({ jobs: count, isolate }),
       signal: abort.signal,
       onProgress: progress.show,
+      ...(flags.stepSeconds === undefined ? {} : { stepSeconds: flags.stepSeconds }),
       ...(output === undefined ? {} : { output }),
       ...(resume === undefined ? {} : { resume }),
       ...(shard === undefined ? {} : { shard }),

@@ -6,6 +6,7 @@ import { ALL_REDUCTIONS, NO_REDUCTIONS, type Counterexample, type Reductions, ty
 import { explorablePolicies, readLibrary, readLitmusFiles, type LitmusFile } from '../harness/litmusFiles.ts';
 import { explore, planExploration, verdictsOf, type ExplorationCell, type ExploredCell } from '../harness/exploration.ts';
 import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
+import { factsOf, loadOwnPolicy, originOf, readPolicyFiles, STEP_SECONDS, wordOf, type PolicyFile } from '../harness/policyFiles.ts';
 import { quoted } from '../harness/shell.ts';
 import { hashText, readSources } from '../harness/sources.ts';
 import {
@@ -28,6 +29,7 @@ interface ExploreFlags {
   readonly maxStates?: number;
   readonly reductions?: Reductions;
   readonly replay?: string;
+  readonly stepSeconds?: number;
   readonly jobs?: number;
   readonly output?: string;
   readonly exact?: boolean;
@@ -40,13 +42,14 @@ export function addExploreCommand(program: Command, context: CliContext): void {
     .command('explore')
     .description('run litmus files through every interleaving, and say what holds in all of them')
     .argument('[litmus...]', 'litmus files, folders of them, or names of the library; default: the whole library, held against its committed verdicts')
-    .option('--policy <names>', 'instead of those that a file lists: a,b or all', parseList)
+    .option('--policy <names>', 'instead of those that a file lists: a,b, all, or the path of a module of your own', parseList)
     .option('--check <names>', 'instead of those that a file lists: a,b or all', parseList)
     .option('--format <format>', 'what stdout shows: table, md, json, or mermaid for one counterexample', parseChoice(['table', 'md', 'json', 'mermaid']), 'table')
     .option('--show', 'show every counterexample; default: those of files that were named, where they are broken or not as expected')
     .option('--max-states <count>', 'end a search after this many states: its verdict is bounded', parsePositive)
     .option('--reductions <names>', 'merge,symmetry,movers, or none; default: all of them', parseReductions)
     .option('--replay <schedule>', 'show the trace of a schedule, of one file under one policy and one check')
+    .option('--step-seconds <count>', `what one step of a policy of your own may take before its cell is ended (default: ${STEP_SECONDS})`, parsePositive)
     .option('--jobs <count>', 'cells at a time (default: as many as there are CPUs)', parsePositive)
     .option('-o, --output <file>', 'write the record of verdicts there')
     .option('--exact', 'of the whole library: fail where a number of states differs from the committed one too')
@@ -74,11 +77,12 @@ async function runExplore(words: readonly string[], flags: ExploreFlags, context
   const { output, maxStates, reductions, policy, check, quiet = false } = flags;
   refuseContradictions(words, flags);
   if (output !== undefined) await refuseUnlessFile(output);
-  const files = words.length === 0 ? await readLibrary(packageFolder) : await readLitmusFiles(words, packageFolder);
-  const cells = planExploration({ files, ...(policy === undefined ? {} : { policies: policy }), ...(check === undefined ? {} : { checks: check }) });
+  const policyFiles = await readPolicyFiles(policy, flags.stepSeconds);
+  const files = words.length === 0 ? await readLibrary(packageFolder) : await readLitmusFiles(words, packageFolder, factsOf(policyFiles).map(({ name }) => name));
+  const cells = planExploration({ files, policyFiles, ...(policy === undefined ? {} : { policies: policy }), ...(check === undefined ? {} : { checks: check }) });
   if (cells.length === 0) throw new UserError({ what: 'there is nothing to explore', why: 'the library has no litmus file', fix: 'name a litmus file' });
   if (flags.replay !== undefined) {
-    const shown = replay(cells, flags.replay, flags);
+    const shown = await replay(cells, flags.replay, flags, policyFiles);
     if (!quiet) stdout.write(shown);
     return;
   }
@@ -86,13 +90,13 @@ async function runExplore(words: readonly string[], flags: ExploreFlags, context
   // Another bound or another reduction gives other numbers; a user's own files have no committed ones.
   const isHeldAgainstRecord = words.length === 0 && maxStates === undefined && reductions === undefined;
   const committed = await readCommitted(context, flags);
-  const { explored, interrupted } = await exploreAll(cells, committed, flags, context);
+  const { explored, interrupted } = await exploreAll(cells, policyFiles, committed, flags, context);
 
-  const record = recordOf(explored, files, context);
+  const record = recordOf(explored, files, policyFiles, context);
   if (output !== undefined) await writeWhole(output, formatVerdictsRecord(record));
-  const changes = isHeldAgainstRecord && committed !== undefined ? changesOf(committed, record, cells, flags) : undefined;
+  const changes = isHeldAgainstRecord && committed !== undefined ? changesOf(committed, shippedOnly(record, policyFiles), cells, flags) : undefined;
   if (!quiet) {
-    stdout.write(format(explored, record, words, flags));
+    stdout.write(format(explored, record, words, policyFiles, flags));
     if (flags.format === 'table' || flags.format === 'md') stdout.write(changes?.text ?? '');
   }
   const exitCode = interrupted ? ExitCode.Interrupted : exitCodeOf(explored, flags.update === true ? undefined : changes, flags);
@@ -135,7 +139,13 @@ async function readCommitted({ packageFolder }: CliContext, { update: writes }: 
   }
 }
 
-async function exploreAll(cells: readonly ExplorationCell[], committed: VerdictsRecord<CommittedVerdict> | undefined, { maxStates, reductions, jobs }: ExploreFlags, context: CliContext) {
+async function exploreAll(
+  cells: readonly ExplorationCell[],
+  policyFiles: readonly PolicyFile[],
+  committed: VerdictsRecord<CommittedVerdict> | undefined,
+  { maxStates, reductions, jobs, stepSeconds }: ExploreFlags,
+  context: CliContext,
+) {
   const abort = new AbortController();
   const stopListening = context.onInterrupt(() => abort.abort());
   const progress = createExplorationLine(context.stderr, context.nowMs);
@@ -143,6 +153,8 @@ async function exploreAll(cells: readonly ExplorationCell[], committed: Verdicts
   try {
     const explored = await explore({
       cells,
+      policyFiles,
+      ...(stepSeconds === undefined ? {} : { stepSeconds }),
       jobs: jobs ?? availableParallelism(),
       createRunner: context.createExplorationRunner,
       signal: abort.signal,
@@ -160,17 +172,24 @@ async function exploreAll(cells: readonly ExplorationCell[], committed: Verdicts
 
 /* ---- what came of it ---- */
 
-function recordOf(explored: readonly ExploredCell[], files: readonly LitmusFile[], { version, packageFolder }: CliContext): VerdictsRecord {
+function recordOf(explored: readonly ExploredCell[], files: readonly LitmusFile[], policyFiles: readonly PolicyFile[], { version, packageFolder }: CliContext): VerdictsRecord {
   const policyNames = new Set(explored.map(({ policy }) => policy));
+  const own = policyFiles.flatMap(({ hash, policies }) => policies.map(({ name }) => [name, hash] as const));
   return {
     schema: VERDICTS_SCHEMA,
     tool: { version },
     complete: explored.every(({ result }) => result !== undefined),
-    sources: Object.fromEntries(Object.entries(readSources(packageFolder)?.policies ?? {}).filter(([name]) => policyNames.has(name))),
+    sources: Object.fromEntries([...Object.entries(readSources(packageFolder)?.policies ?? {}), ...own].filter(([name]) => policyNames.has(name))),
     litmus: Object.fromEntries(files.map(({ litmus, text }) => [litmus.name, hashText(text)])),
     verdicts: verdictsOf(explored).map(recordVerdict),
     failed: explored.flatMap(({ file, policy, check, result }) => (result?.status === 'failed' ? [{ litmus: file.litmus.name, policy, check, error: result.error }] : [])),
   };
+}
+
+/** A policy of the user's own has no committed verdicts. */
+function shippedOnly(record: VerdictsRecord, policyFiles: readonly PolicyFile[]): VerdictsRecord {
+  const own = new Set(factsOf(policyFiles).map(({ name }) => name));
+  return { ...record, verdicts: record.verdicts.filter(({ policy }) => !own.has(policy)) };
 }
 
 interface Changes {
@@ -215,12 +234,12 @@ async function update(record: VerdictsRecord, exitCode: number, { packageFolder,
 
 /* ---- on stdout ---- */
 
-function format(explored: readonly ExploredCell[], record: VerdictsRecord, words: readonly string[], flags: ExploreFlags): string {
+function format(explored: readonly ExploredCell[], record: VerdictsRecord, words: readonly string[], policyFiles: readonly PolicyFile[], flags: ExploreFlags): string {
   const { format: wanted, show = false } = flags;
   const verdicts = verdictsOf(explored);
   if (wanted === 'json') return formatVerdictsRecord(show ? { ...record, verdicts } : record);
   const shown = explored.flatMap((cell) => (cell.result?.status === 'ok' && isShown(cell.result.verdict, words, show) ? [{ cell, verdict: cell.result.verdict }] : []));
-  const tell = (how: CounterexampleFormat) => shown.map(({ cell, verdict }) => formatCounterexample(verdict, { format: how, replay: replayCommand(cell, verdict.counterexample) }));
+  const tell = (how: CounterexampleFormat) => shown.map(({ cell, verdict }) => formatCounterexample(verdict, { format: how, replay: replayCommand(cell, verdict.counterexample, policyFiles) }));
   if (wanted === 'mermaid') return onlyDiagram(tell('mermaid'));
   // A counterexample says of its cell what a line of the list would.
   const told = new Set(words.length > 0 ? shown.map(({ verdict }) => verdict) : []);
@@ -255,14 +274,14 @@ function interruptedText(explored: readonly ExploredCell[]): readonly string[] {
 }
 
 /** The command that shows a counterexample again. */
-function replayCommand({ file, policy, check }: ExplorationCell, counterexample: Counterexample | null): string {
-  const words = ['foliobench', 'explore', quoted(file.word), '--policy', policy, ...(check === null ? [] : ['--check', check])];
+function replayCommand({ file, policy, check }: ExplorationCell, counterexample: Counterexample | null, policyFiles: readonly PolicyFile[]): string {
+  const words = ['foliobench', 'explore', quoted(file.word), '--policy', quoted(wordOf(policy, policyFiles)), ...(check === null ? [] : ['--check', check])];
   return [...words, '--replay', quoted(counterexample?.schedule ?? '')].join(' ');
 }
 
 /* ---- a schedule again ---- */
 
-function replay(cells: readonly ExplorationCell[], schedule: string, { format: wanted }: ExploreFlags): string {
+async function replay(cells: readonly ExplorationCell[], schedule: string, { format: wanted }: ExploreFlags, policyFiles: readonly PolicyFile[]): Promise<string> {
   const [cell] = cells;
   if (cells.length > 1) {
     throw new UserError({
@@ -271,13 +290,14 @@ function replay(cells: readonly ExplorationCell[], schedule: string, { format: w
       fix: 'name one file, one --policy and one --check',
     });
   }
-  const policy = explorablePolicies.find(({ name }) => name === cell.policy);
+  const origin = originOf(cell.policy, policyFiles);
+  const policy = origin === undefined ? explorablePolicies.find(({ name }) => name === cell.policy) : await loadOwnPolicy(origin, cell.policy, { bounded: false });
   if (policy === undefined) throw new Error(`no policy ${cell.policy}`);
   const parts = { litmus: cell.file.litmus, policy, check: cell.check ?? undefined };
   const counterexample = replaySchedule({ ...parts, schedule });
   // A search of one state gives what is true of the cell without any: its world and its expectation.
   const verdict: Verdict = { ...checkLitmus({ ...parts, statesMax: 1, reductions: ALL_REDUCTIONS }), verdict: verdictOfRule(counterexample.rule), counterexample, states: 0 };
-  return formatCounterexample(verdict, { format: wanted === 'table' ? 'text' : wanted, replay: replayCommand(cell, counterexample) });
+  return formatCounterexample(verdict, { format: wanted === 'table' ? 'text' : wanted, replay: replayCommand(cell, counterexample, policyFiles) });
 }
 
 function verdictOfRule(rule: string): Verdict['verdict'] {

@@ -4,9 +4,12 @@ import { catalogue } from '../harness/builtIn.ts';
 import { harnessFile } from '../harness/distFile.ts';
 import { readEnvironment, toolVersion } from '../harness/environment.ts';
 import type { CellProgress } from '../harness/explorationWorker.ts';
+import type { ExplorationResult, ExplorationTask } from '../harness/exploreCell.ts';
 import { createIsolated } from '../harness/isolate.ts';
 import { packageFolder } from '../harness/packageFolder.ts';
 import { createPool } from '../harness/pool.ts';
+import { failedCell } from '../harness/schedule.ts';
+import { watched } from '../harness/watch.ts';
 import { runCommandLine } from './program.ts';
 
 // A reader that has seen enough (`| head`) is no error.
@@ -20,15 +23,18 @@ await runCommandLine(process.argv.slice(2), {
   version: toolVersion(),
   environment: readEnvironment(),
   createRunner: ({ jobs, isolate }) =>
-    isolate ? createIsolated({ childFile: harnessFile('child') }) : createPool({ jobs, workerFile: harnessFile('worker') }),
+    isolate ? createIsolated({ childFile: harnessFile('child') }) : watched(createPool({ jobs, workerFile: harnessFile('worker') }), failedCell),
   createExplorationRunner: ({ jobs, memoryBytes, onProgress }) =>
-    createPool({
-      jobs,
-      workerFile: harnessFile('explorationWorker'),
-      // States are in typed arrays, beside the heap: exploreCell.ts keeps those small enough.
-      resourceLimits: { maxOldGenerationSizeMb: Math.max(256, Math.floor(memoryBytes / 2 ** 20)) },
-      onMessage: (message) => onProgress(message as CellProgress),
-    }),
+    watched(
+      createPool<ExplorationTask, ExplorationResult>({
+        jobs,
+        workerFile: harnessFile('explorationWorker'),
+        // States are in typed arrays, beside the heap: exploreCell.ts keeps those small enough.
+        resourceLimits: { maxOldGenerationSizeMb: Math.max(256, Math.floor(memoryBytes / 2 ** 20)) },
+        onMessage: (message) => onProgress(message as CellProgress),
+      }),
+      (_task, error) => ({ status: 'failed', error }),
+    ),
   packageFolder: packageFolder(),
   stdout: process.stdout,
   stderr: process.stderr,

@@ -8,6 +8,7 @@ import { addExplainCommand } from './explain.ts';
 import { addExploreCommand } from './explore.ts';
 import { addListCommand } from './list.ts';
 import { addMergeCommand } from './merge.ts';
+import { addNewCommand } from './newPolicy.ts';
 
 /** Runs one command line (without the program's own name). Never throws: what goes wrong is one message and an exit code. */
 export async function runCommandLine(words: readonly string[], context: CliContext): Promise<void> {
@@ -38,6 +39,7 @@ function createProgram(context: CliContext): Command {
   addExplainCommand(program, context);
   addListCommand(program, context);
   addMergeCommand(program, context);
+  addNewCommand(program, context);
   return program;
 }
 

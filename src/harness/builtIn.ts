@@ -4,6 +4,7 @@ import { DEFAULT_COSTS, listCostProfiles, loadCostProfile } from '../simulate/co
 import { run } from '../simulate/run.ts';
 import { checkTrace, openTrace, traceNames, workloads } from '../workloads/index.ts';
 import type { Catalogue } from './catalogue.ts';
+import { loadOwnPolicy } from './policyFiles.ts';
 
 export const catalogue: Catalogue = {
   policies,
@@ -14,8 +15,8 @@ export const catalogue: Catalogue = {
   costProfiles: listCostProfiles,
   loadCostProfile,
   defaultCosts: DEFAULT_COSTS,
-  run({ policy: wanted, ...options }) {
-    const policy = policies.find(({ name }) => name === wanted);
+  async run({ policy: wanted, origin, ...options }) {
+    const policy = origin === undefined ? policies.find(({ name }) => name === wanted) : await loadOwnPolicy(origin, wanted, { bounded: true });
     if (policy === undefined) throw new Error(`no policy ${wanted}`);
     return run({ ...options, policy });
   },

@@ -6,6 +6,7 @@ import type { Check } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import type { RunOutcome } from '../simulate/run.ts';
 import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
+import type { PolicyOrigin } from './policyFiles.ts';
 
 /** What the harness knows about a policy; the engine finds the rest by its name. */
 export interface PolicyFacts {
@@ -37,6 +38,8 @@ export interface Catalogue {
 
 export interface EngineOptions {
   readonly policy: string;
+  /** Where it comes from, if it is one of the user's own. */
+  readonly origin?: PolicyOrigin;
   readonly workload: Workload;
   readonly check: Check;
   readonly costs: CostProfile;

@@ -6,6 +6,7 @@ import { experimentHash, planCells, type Experiment, type PlannedCell } from './
 import { hashOf } from './json.ts';
 import { openJournal, type Journal } from './journal.ts';
 import { refuseUnlessFile, writeWhole } from './output.ts';
+import { STEP_SECONDS, type PolicyOrigin } from './policyFiles.ts';
 import { formatRecord, RESULTS_SCHEMA, type CellResult, type Environment, type ResultsRecord, type Shard } from './record.ts';
 import { runCells, type CellRunner } from './schedule.ts';
 
@@ -13,6 +14,8 @@ export interface CompareOptions {
   readonly experiment: Experiment;
   /** Name or path that the cost profile is loaded from; the experiment has its hash. */
   readonly costsFrom: string;
+  /** What a step of a policy of the user's own may take before its cell is ended. */
+  readonly stepSeconds?: number;
   readonly version: string;
   readonly environment: Environment;
   /** Where the record goes; no file and no journal without. */
@@ -65,15 +68,19 @@ export async function compare(options: CompareOptions): Promise<ResultsRecord> {
 }
 
 async function runMissing(
-  { createRunner, costsFrom, experiment, jobs: jobsMax }: CompareOptions,
+  { createRunner, costsFrom, experiment, jobs: jobsMax, stepSeconds = STEP_SECONDS }: CompareOptions,
   cells: readonly PlannedCell[],
   signal: AbortSignal,
   onResult: (planned: PlannedCell, result: CellResult) => Promise<void>,
 ): Promise<void> {
   const jobs = Math.min(jobsMax, cells.length);
   const runner = createRunner(jobs);
+  const originOf = (policy: string): PolicyOrigin | undefined => {
+    const source = experiment.policyFiles?.find(({ policies }) => policies.includes(policy));
+    return source === undefined ? undefined : { path: source.path, hash: source.hash, stepSeconds };
+  };
   try {
-    await runCells({ cells, costs: { from: costsFrom, hash: experiment.costs.hash }, runner, jobs, signal, onResult });
+    await runCells({ cells, costs: { from: costsFrom, hash: experiment.costs.hash }, originOf, runner, jobs, signal, onResult });
   } finally {
     await runner.close();
   }

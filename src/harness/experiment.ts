@@ -51,6 +51,17 @@ export interface Experiment {
   readonly seeds: readonly number[];
   readonly rows: readonly Row[];
   readonly runs: readonly Run[];
+  /** Modules of policies that do not ship. */
+  readonly policyFiles?: readonly PolicySource[];
+}
+
+/** A module of the user's, and which rows it has. Another hash is another experiment: figures do not mix. */
+export interface PolicySource {
+  /** As it was named on the command line. */
+  readonly path: string;
+  /** Over its source, with what it imports by relative paths. */
+  readonly hash: string;
+  readonly policies: readonly string[];
 }
 
 /** One simulated run, by its inputs. */

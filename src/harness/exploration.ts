@@ -6,11 +6,13 @@ import { totalmem } from 'node:os';
 import { ALL_REDUCTIONS, type Reductions, type Verdict } from '../explore/verdict.ts';
 import { UserError } from '../model/userError.ts';
 import { policies } from '../policies/index.ts';
-import { CHECKS, type Check, type ConversionPolicy } from '../policies/policy.ts';
+import { CHECKS, type Check } from '../policies/policy.ts';
+import type { PolicyFacts } from './catalogue.ts';
 import { moreThanMemory, type ExplorationResult, type ExplorationTask } from './exploreCell.ts';
 import type { CellProgress } from './explorationWorker.ts';
 import { explorablePolicies, type LitmusFile } from './litmusFiles.ts';
 import { resolveNames } from './names.ts';
+import { factsOf, namesOfWords, originOf, type PolicyFile } from './policyFiles.ts';
 import type { Runner } from './pool.ts';
 import { runQueue } from './queue.ts';
 import { messageOf, type CellError } from './record.ts';
@@ -28,18 +30,22 @@ export interface ExplorationPlan {
   readonly files: readonly LitmusFile[];
   /** Instead of those that each file lists. `all`: every policy that ships and is no measure. */
   readonly policies?: readonly string[];
+  /** The modules that some of `policies` are paths of. */
+  readonly policyFiles?: readonly PolicyFile[];
   readonly checks?: readonly string[];
 }
 
 /** File by file; policies in the order of the documents, checks from the weakest. @throws UserError */
-export function planExploration({ files, policies: wantedPolicies, checks: wantedChecks }: ExplorationPlan): readonly ExplorationCell[] {
-  const policyNames = wantedPolicies === undefined ? undefined : namedPolicies(wantedPolicies);
+export function planExploration({ files, policies: wantedPolicies, policyFiles = [], checks: wantedChecks }: ExplorationPlan): readonly ExplorationCell[] {
+  const own = factsOf(policyFiles);
+  const known: readonly PolicyFacts[] = [...explorablePolicies, ...own];
+  const policyNames = wantedPolicies === undefined ? undefined : namedPolicies(namesOfWords(wantedPolicies, policyFiles), own);
   const checkNames = wantedChecks === undefined ? undefined : resolveNames('check', 'checks', wantedChecks, CHECKS);
   return files
     .flatMap((file) => {
       const names = policyNames ?? file.litmus.policies ?? PROPOSALS;
       const checks = checkNames ?? file.litmus.checks ?? CHECKS;
-      return explorablePolicies.filter(({ name }) => names.includes(name)).flatMap((policy) => checksOf(policy, checks).map((check) => ({ file, policy: policy.name, check })));
+      return known.filter(({ name }) => names.includes(name)).flatMap((policy) => checksOf(policy, checks).map((check) => ({ file, policy: policy.name, check })));
     })
     .map((cell, index) => ({ index, ...cell }));
 }
@@ -47,13 +53,14 @@ export function planExploration({ files, policies: wantedPolicies, checks: wante
 /** What ships and is no measure. */
 const PROPOSALS: readonly string[] = policies.filter(({ reference }) => reference === undefined).map(({ name }) => name);
 
-function namedPolicies(wanted: readonly string[]): readonly string[] {
-  if (wanted.includes('all')) return PROPOSALS;
-  return resolveNames('policy', 'policies', wanted, explorablePolicies.map(({ name }) => name));
+function namedPolicies(wanted: readonly string[], own: readonly PolicyFacts[]): readonly string[] {
+  const ownNames = own.map(({ name }) => name);
+  if (wanted.includes('all')) return [...PROPOSALS, ...ownNames];
+  return resolveNames('policy', 'policies', wanted, [...explorablePolicies.map(({ name }) => name), ...ownNames]);
 }
 
 /** A policy without checks is explored once, under none. */
-function checksOf({ name, checks: taken }: ConversionPolicy, wanted: readonly string[]): readonly (Check | null)[] {
+function checksOf({ name, checks: taken }: PolicyFacts, wanted: readonly string[]): readonly (Check | null)[] {
   if (taken.length === 0) return [null];
   const possible = taken.filter((check) => wanted.includes(check));
   if (possible.length > 0) return possible;
@@ -79,6 +86,10 @@ export type ExplorationRunner = Runner<ExplorationTask, ExplorationResult>;
 
 export interface ExploreOptions {
   readonly cells: readonly ExplorationCell[];
+  /** Where the policies come from that do not ship. */
+  readonly policyFiles?: readonly PolicyFile[];
+  /** What a step of such a policy may take before its cell is ended. */
+  readonly stepSeconds?: number;
   readonly reductions?: Reductions;
   readonly statesMax?: number;
   readonly jobs: number;
@@ -105,6 +116,7 @@ export async function explore(options: ExploreOptions): Promise<readonly Explore
   const results = new Map<number, ExplorationResult>();
   const underWay = new Map<number, CellProgress>();
   const report = () => options.onProgress?.(progressOf(cells, results, underWay));
+  const ownTask = ownTasks(options);
   const jobs = Math.min(jobsMax, cells.length);
   const memoryBytes = Math.floor(memoryOfMachine() / jobs);
   const work = new Map(cells.map((cell) => [cell, statesBefore(cell) ?? guessStates(cell)]));
@@ -126,7 +138,7 @@ export async function explore(options: ExploreOptions): Promise<readonly Explore
       jobs,
       signal,
       run: ({ index, file: { path, text }, policy, check }) =>
-        attempt(runner, { cell: index, path, text, policy, check, reductions, memoryBytes, ...(statesMax === undefined ? {} : { statesMax }) }),
+        attempt(runner, { cell: index, path, text, policy, check, reductions, memoryBytes, ...(statesMax === undefined ? {} : { statesMax }), ...ownTask(policy) }),
       onResult({ index }, result) {
         results.set(index, result);
         underWay.delete(index);
@@ -137,6 +149,16 @@ export async function explore(options: ExploreOptions): Promise<readonly Explore
     await runner.close();
   }
   return cells.map((cell) => ({ ...cell, result: results.get(cell.index) }));
+}
+
+/** What a task has more where there are policies of the user's own: a litmus may mention them under any policy. */
+function ownTasks({ policyFiles = [], stepSeconds }: ExploreOptions): (policy: string) => Pick<ExplorationTask, 'origin' | 'ownNames'> {
+  if (policyFiles.length === 0) return () => ({});
+  const ownNames = factsOf(policyFiles).map(({ name }) => name);
+  return (policy) => {
+    const origin = originOf(policy, policyFiles, stepSeconds);
+    return origin === undefined ? { ownNames } : { ownNames, origin };
+  };
 }
 
 /** A cell that takes its worker with it would do so again: it is not tried a second time. */

@@ -2,10 +2,11 @@
 import { checkLitmus } from '../explore/checkLitmus.ts';
 import type { Reductions, SearchProgress, Verdict } from '../explore/verdict.ts';
 import { UserError } from '../model/userError.ts';
-import type { Check } from '../policies/policy.ts';
+import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import { explorablePolicies, readKnown } from './litmusFiles.ts';
+import { loadOwnPolicy, type PolicyOrigin } from './policyFiles.ts';
 import type { CellError } from './record.ts';
-import { cellErrorOf } from './runCell.ts';
+import { cellErrorOf, ownErrorOf } from './runCell.ts';
 
 /** What a worker is asked: plain data. A litmus has functions in it, so that the file's text is what crosses threads. */
 export interface ExplorationTask {
@@ -21,6 +22,10 @@ export interface ExplorationTask {
   readonly statesMax?: number;
   /** What the states of this cell may take. */
   readonly memoryBytes: number;
+  /** Where the policy comes from, if it is one of the user's own. */
+  readonly origin?: PolicyOrigin;
+  /** Names of all policies of the user's own that a litmus may mention. */
+  readonly ownNames?: readonly string[];
 }
 
 export type ExplorationResult = { readonly status: 'ok'; readonly verdict: Verdict } | { readonly status: 'failed'; readonly error: CellError };
@@ -28,15 +33,28 @@ export type ExplorationResult = { readonly status: 'ok'; readonly verdict: Verdi
 /** Bytes that this thread has in typed arrays, where states are; an argument, so that tests need not fill the machine. */
 export type MemoryInUse = () => number;
 
+/** Explores a cell, also of a policy of the user's own. Never throws. */
+export async function exploreAnyCell(task: ExplorationTask, onProgress: (progress: SearchProgress) => void): Promise<ExplorationResult> {
+  const { origin, policy } = task;
+  try {
+    return exploreCell(task, onProgress, memoryOfThread, origin === undefined ? undefined : await loadOwnPolicy(origin, policy, { bounded: false }));
+  } catch (error) {
+    return { status: 'failed', error: cellErrorOf(error) };
+  }
+}
+
+const memoryOfThread: MemoryInUse = () => process.memoryUsage().arrayBuffers;
+
 /** Explores the cell. Never throws: what goes wrong is the cell's result, and the other cells go on. */
 export function exploreCell(
-  { path, text, policy: wanted, check, reductions, statesMax, memoryBytes }: ExplorationTask,
+  { path, text, policy: wanted, check, reductions, statesMax, memoryBytes, origin, ownNames = [] }: ExplorationTask,
   onProgress: (progress: SearchProgress) => void,
-  memoryInUse: MemoryInUse = () => process.memoryUsage().arrayBuffers,
+  memoryInUse: MemoryInUse = memoryOfThread,
+  own?: ConversionPolicy,
 ): ExplorationResult {
   try {
-    const litmus = readKnown(text, path);
-    const policy = explorablePolicies.find(({ name }) => name === wanted);
+    const litmus = readKnown(text, path, ownNames);
+    const policy = own ?? explorablePolicies.find(({ name }) => name === wanted);
     if (policy === undefined) throw new Error(`no policy ${wanted}`);
     const verdict = checkLitmus({
       litmus,
@@ -52,7 +70,8 @@ export function exploreCell(
     return { status: 'ok', verdict };
   } catch (error) {
     const full = error instanceof RangeError && /array buffer|array length|map maximum size/i.test(error.message);
-    return { status: 'failed', error: cellErrorOf(full ? moreThanMemory({ path, text }, error.message) : error) };
+    if (full) return { status: 'failed', error: cellErrorOf(moreThanMemory({ path, text }, error.message)) };
+    return { status: 'failed', error: origin === undefined ? cellErrorOf(error) : ownErrorOf(error, origin) };
   }
 }
 

@@ -38,15 +38,18 @@ export const explorablePolicies: readonly ConversionPolicy[] = [...policies, ...
 
 /** All files of the library, by name. @throws UserError */
 export function readLibrary(packageFolder: string): Promise<readonly LitmusFile[]> {
-  return readAll(libraryPlaces(packageFolder));
+  return readAll(libraryPlaces(packageFolder), []);
 }
 
-/** Files out of a user's words: names of the library, files, and folders for all litmus files in them; each once. @throws UserError */
-export async function readLitmusFiles(words: readonly string[], packageFolder: string): Promise<readonly LitmusFile[]> {
+/**
+ * Files out of a user's words: names of the library, files, and folders for all litmus files in them; each once.
+ * @param ownNames policies of the user's own, which the files may mention @throws UserError
+ */
+export async function readLitmusFiles(words: readonly string[], packageFolder: string, ownNames: readonly string[] = []): Promise<readonly LitmusFile[]> {
   const library = libraryPlaces(packageFolder);
   const places = words.flatMap((word) => placesOf(word, library));
   const once = new Map(places.map((place) => [realpathSync(place.file), place]));
-  return readAll([...once.values()]);
+  return readAll([...once.values()], ownNames);
 }
 
 function libraryPlaces(packageFolder: string): readonly Place[] {
@@ -96,8 +99,8 @@ function missing(word: string, library: readonly Place[]): UserError {
   });
 }
 
-async function readAll(places: readonly Place[]): Promise<readonly LitmusFile[]> {
-  const files = await Promise.all(places.map(readPlace));
+async function readAll(places: readonly Place[], ownNames: readonly string[]): Promise<readonly LitmusFile[]> {
+  const files = await Promise.all(places.map((place) => readPlace(place, ownNames)));
   for (const [index, { litmus, path: second }] of files.entries()) {
     const first = files.slice(0, index).find((other) => other.litmus.name === litmus.name);
     if (first === undefined) continue;
@@ -106,26 +109,26 @@ async function readAll(places: readonly Place[]): Promise<readonly LitmusFile[]>
   return files;
 }
 
-async function readPlace({ file, path: shown, ...rest }: Place): Promise<LitmusFile> {
+async function readPlace({ file, path: shown, ...rest }: Place, ownNames: readonly string[]): Promise<LitmusFile> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new UserError({ what: `cannot read ${shown}`, why: messageOf(error), fix: 'name a litmus file that you may read' });
   });
-  return { ...rest, path: shown, text, litmus: readKnown(text, shown) };
+  return { ...rest, path: shown, text, litmus: readKnown(text, shown, ownNames) };
 }
 
 /** A litmus in which every name is known. @throws UserError with file and line */
-export function readKnown(text: string, shown: string): Litmus {
+export function readKnown(text: string, shown: string, ownNames: readonly string[] = []): Litmus {
   if (text.trim() === '') throw new UserError({ what: `${shown}:1: the file is empty`, why: 'a litmus has a name, a question, threads and expectations', fix: 'see litmus/README.md for the language' });
   const { litmus, mentions } = readLitmus(text, shown);
-  for (const mention of mentions) refuseUnknown(mention, shown);
+  for (const mention of mentions) refuseUnknown(mention, shown, ownNames);
   return litmus;
 }
 
 const POLICY_NAMES = explorablePolicies.map(({ name }) => name);
 const SENTENCE_NAMES = sentences.map(({ name }) => name);
 
-function refuseUnknown({ policy, check, sentence, line }: Mention, shown: string): void {
-  refuse('policy', policy, POLICY_NAMES, 'pick one of `foliobench list policies`');
+function refuseUnknown({ policy, check, sentence, line }: Mention, shown: string, ownNames: readonly string[]): void {
+  refuse('policy', policy, [...POLICY_NAMES, ...ownNames], 'pick one of `foliobench list policies`, or bring your own: --policy FILE.mjs');
   refuse('check', check, CHECKS, 'pick one of them');
   refuse('sentence', sentence, SENTENCE_NAMES, 'pick one of the sentences in litmus/README.md, or leave `always` out for all of them');
 

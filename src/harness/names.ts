@@ -10,7 +10,7 @@ export function resolveNames(kind: string, plural: string, wanted: readonly stri
     throw new UserError({
       what: `unknown ${kind} "${name}"`,
       why: near.length > 0 ? `the nearest known are ${near.join(', ')}` : `known are ${known.join(', ')}`,
-      fix: kind === 'check' ? 'pick one of them' : `pick one of \`foliobench list ${plural}\`, or all${kind === 'workload' ? ', or the path of a trace' : ''}`,
+      fix: kind === 'check' ? 'pick one of them' : `pick one of \`foliobench list ${plural}\`, or all${kind === 'workload' ? ', or the path of a trace' : ', or the path of a module'}`,
     });
   }
   return known.filter((name) => wanted.includes(name));

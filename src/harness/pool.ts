@@ -7,8 +7,8 @@ import { Piscina } from 'piscina';
 
 /** Something that runs one task somewhere else. */
 export interface Runner<Task, Result> {
-  /** Rejects when the worker was lost. */
-  run(task: Task): Promise<Result>;
+  /** Rejects when the worker was lost. @param signal ends the worker of a task that is under way */
+  run(task: Task, signal?: AbortSignal): Promise<Result>;
   /** Ends all workers, the busy ones too. */
   close(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export function createPool<Task, Result>({ jobs, workerFile, resourceLimits = {}
   if (onMessage !== undefined) pool.on('message', onMessage);
   return {
     // The module is named here and not above: a thread that cannot load it at its start would leave later tasks waiting for ever.
-    run: (task: Task) => pool.run(task, { filename: workerFile }) as Promise<Result>,
+    run: (task: Task, signal?: AbortSignal) => pool.run(task, { filename: workerFile, ...(signal === undefined ? {} : { signal }) }) as Promise<Result>,
     close: () => pool.destroy(),
   };
 }

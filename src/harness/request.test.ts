@@ -99,7 +99,7 @@ describe('a mistake is told before any work', () => {
     expect(await failure({ policies: ['sigbus-on-falt'] })).toEqual({
       what: 'unknown policy "sigbus-on-falt"',
       why: 'the nearest known are sigbus-on-fault',
-      fix: 'pick one of `foliobench list policies`, or all',
+      fix: 'pick one of `foliobench list policies`, or all, or the path of a module',
     });
     expect(await failure({ workloads: ['zip'] })).toMatchObject({ what: 'unknown workload "zip"', why: 'the nearest known are zipf' });
     expect(await failure({ checks: ['recount'] })).toMatchObject({ what: 'unknown check "recount"', fix: 'pick one of them' });

@@ -11,15 +11,18 @@ import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
 import type { Workload } from '../workloads/workload.ts';
 import { checkOpened, checkParams, PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
-import type { CellParams, Experiment, FolioSize, Row, Run } from './experiment.ts';
+import type { CellParams, Experiment, FolioSize, PolicySource, Row, Run } from './experiment.ts';
 import { resolveNames } from './names.ts';
+import { factsOf, namesOfWords, type PolicyFile } from './policyFiles.ts';
 import { workloadOptionsOf } from './runCell.ts';
 import { quoted } from './shell.ts';
 import { formatSize } from './sizes.ts';
 
 /** What a user may ask for; whatever is missing has a default. */
 export interface Request {
+  /** Names, and paths of modules that `policyFiles` has. */
   readonly policies?: readonly string[];
+  readonly policyFiles?: readonly PolicyFile[];
   readonly workloads?: readonly string[];
   readonly checks?: readonly string[];
   readonly seeds?: readonly number[];
@@ -78,10 +81,29 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
     }
   }
   checkMemoryIsUsed(request, runs);
-  return { family: 'conversion', command: commandOf(request), costs: { name: costs.name, hash: costs.hash }, seeds, rows, runs };
+  const policyFiles = policySourcesOf(request);
+  return {
+    family: 'conversion',
+    command: commandOf(request),
+    costs: { name: costs.name, hash: costs.hash },
+    seeds,
+    rows,
+    runs,
+    ...(policyFiles.length === 0 ? {} : { policyFiles }),
+  };
 }
 
-function rowsOf({ policies: wanted, checks: wantedChecks }: Request, { policies }: Catalogue): readonly Row[] {
+/** By path: two words may name two policies of one module. */
+function policySourcesOf({ policyFiles = [] }: Request): readonly PolicySource[] {
+  return [...new Set(policyFiles.map(({ path }) => path))].map((path) => {
+    const same = policyFiles.filter((file) => file.path === path);
+    return { path, hash: same[0].hash, policies: factsOf(same).map(({ name }) => name) };
+  });
+}
+
+function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks }: Request, { policies: shipped }: Catalogue): readonly Row[] {
+  const policies = [...shipped, ...factsOf(policyFiles)];
+  const wanted = words === undefined ? undefined : namesOfWords(words, policyFiles);
   const names = resolveNames('policy', 'policies', wanted ?? policies.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), policies.map(({ name }) => name));
   const checks = resolveNames('check', 'checks', wantedChecks ?? [DEFAULT_CHECK], CHECKS) as readonly Check[];
   return policies

@@ -1,10 +1,12 @@
 /** One cell in, one result out: the part that runs in a worker. */
 import { UserError } from '../model/userError.ts';
+import { StepError } from '../policies/guard.ts';
 import { DEFAULT_CHECK } from '../policies/policy.ts';
 import { PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
 import { FOLIO_ORDERS, type Cell } from './experiment.ts';
 import { readDeterministic } from './metrics.ts';
+import type { PolicyOrigin } from './policyFiles.ts';
 import type { CellError, CellResult } from './record.ts';
 import type { WorkloadOptions } from '../workloads/workload.ts';
 
@@ -13,6 +15,8 @@ export interface CellTask {
   readonly cell: Cell;
   /** Name or path of the cost profile, and the hash that the experiment was planned with. */
   readonly costs: { readonly from: string; readonly hash: string };
+  /** Where the policy comes from, if it is one of the user's own. */
+  readonly origin?: PolicyOrigin;
 }
 
 /** Wall-clock nanoseconds of a monotonic clock; an argument, so that tests assert exact figures. */
@@ -23,11 +27,11 @@ export async function runCell(task: CellTask, catalogue: Catalogue, clock: Clock
   try {
     return await simulate(task, catalogue, clock);
   } catch (error) {
-    return { ...task.cell, status: 'failed', error: cellErrorOf(error) };
+    return { ...task.cell, status: 'failed', error: task.origin === undefined ? cellErrorOf(error) : ownErrorOf(error, task.origin) };
   }
 }
 
-async function simulate({ cell, costs: { from, hash } }: CellTask, catalogue: Catalogue, clock: Clock): Promise<CellResult> {
+async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catalogue: Catalogue, clock: Clock): Promise<CellResult> {
   const costs = await catalogue.loadCostProfile(from);
   if (costs.hash !== hash) {
     throw new UserError({
@@ -40,6 +44,7 @@ async function simulate({ cell, costs: { from, hash } }: CellTask, catalogue: Ca
   const start = clock();
   const { tally, notes } = await catalogue.run({
     policy: cell.policy,
+    ...(origin === undefined ? {} : { origin }),
     workload,
     check: cell.check ?? DEFAULT_CHECK,
     costs,
@@ -67,10 +72,21 @@ export function workloadOptionsOf({ seed, params }: Pick<Cell, 'seed' | 'params'
  * words; anything else is a defect, and says where in our sources it happened.
  */
 export function cellErrorOf(error: unknown): CellError {
-  if (error instanceof UserError) return { what: error.what, why: error.why, fix: error.fix };
-  const message = error instanceof Error ? `${error.name}: ${error.message}${placeOf(error)}` : String(error);
-  return { what: 'the cell ended with an unexpected error', why: message, fix: 'this is a defect: report it with the command that the record names' };
+  if (error instanceof UserError || error instanceof StepError) return { what: error.what, why: error.why, fix: error.fix };
+  return { what: 'the cell ended with an unexpected error', why: textOf(error), fix: 'this is a defect: report it with the command that the record names' };
 }
+
+/** Under a policy of the user's own the model may find what cannot be, without any defect of ours. */
+export function ownErrorOf(error: unknown, { path }: Pick<PolicyOrigin, 'path'>): CellError {
+  if (error instanceof UserError || error instanceof StepError) return cellErrorOf(error);
+  return {
+    what: `the policy of ${path} left the model in a state that cannot be`,
+    why: textOf(error),
+    fix: `\`foliobench explore --policy ${path}\` shows which step breaks what: a reference dropped twice, a lock left held, a page stored without its checks`,
+  };
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}${placeOf(error)}` : String(error));
 
 const FRAMES_SHOWN = 3;
 

@@ -5,10 +5,11 @@
  * a machine may be short of memory for a moment, but a cell that kills every worker must not go on for ever.
  */
 import { PAGE_BYTES } from './bounds.ts';
-import type { PlannedCell } from './experiment.ts';
+import type { Cell, PlannedCell } from './experiment.ts';
+import type { PolicyOrigin } from './policyFiles.ts';
 import type { Runner } from './pool.ts';
 import { runQueue } from './queue.ts';
-import { messageOf, type CellResult } from './record.ts';
+import { messageOf, type CellError, type CellResult } from './record.ts';
 import type { CellTask } from './runCell.ts';
 
 /** Something that runs one cell somewhere else: a pool of threads, or a process for each cell. Resolves to the cell's result, failed or not. */
@@ -17,6 +18,8 @@ export type CellRunner = Runner<CellTask, CellResult>;
 export interface ScheduleOptions {
   readonly cells: readonly PlannedCell[];
   readonly costs: CellTask['costs'];
+  /** Where the policies come from that do not ship. */
+  readonly originOf?: (policy: string) => PolicyOrigin | undefined;
   readonly runner: CellRunner;
   readonly jobs: number;
   /** Aborted: no cell is begun any more, and what is under way is dropped. */
@@ -28,10 +31,14 @@ export interface ScheduleOptions {
 const ATTEMPTS = 2;
 
 /** Resolves when all cells have ended, or on an abort as soon as the results at hand are handed over. */
-export async function runCells({ cells, costs, runner, jobs, signal, onResult }: ScheduleOptions): Promise<void> {
+export async function runCells({ cells, costs, originOf = () => undefined, runner, jobs, signal, onResult }: ScheduleOptions): Promise<void> {
   // The record has its own order; this one only keeps the last worker from starting the longest cell when the others are done.
   const queue = [...cells].sort((a, b) => workOf(b) - workOf(a) || a.index - b.index);
-  await runQueue({ queue, jobs, signal, onResult, run: ({ cell }) => attempt(runner, { cell, costs }, signal) });
+  const taskOf = (cell: Cell): CellTask => {
+    const origin = originOf(cell.policy);
+    return { cell, costs, ...(origin === undefined ? {} : { origin }) };
+  };
+  await runQueue({ queue, jobs, signal, onResult, run: ({ cell }) => attempt(runner, taskOf(cell), signal) });
 }
 
 async function attempt(runner: CellRunner, task: CellTask, signal: AbortSignal): Promise<CellResult> {
@@ -43,16 +50,14 @@ async function attempt(runner: CellRunner, task: CellTask, signal: AbortSignal):
       lost = messageOf(error);
     }
   }
-  return {
-    ...task.cell,
-    status: 'failed',
-    error: {
-      what: `the worker of this cell was lost ${ATTEMPTS} times`,
-      why: lost,
-      fix: 'give the machine more memory, use fewer --jobs or a smaller --memory, then --resume',
-    },
-  };
+  return failedCell(task, {
+    what: `the worker of this cell was lost ${ATTEMPTS} times`,
+    why: lost,
+    fix: 'give the machine more memory, use fewer --jobs or a smaller --memory, then --resume',
+  });
 }
+
+export const failedCell = ({ cell }: CellTask, error: CellError): CellResult => ({ ...cell, status: 'failed', error });
 
 /** Work that a cell probably is, in accesses: for its order and for the remaining time, never for a figure. A trace touches each page about once. */
 export function workOf({ cell: { params } }: PlannedCell): number {

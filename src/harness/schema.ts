@@ -49,7 +49,8 @@ export function resultsSchema(): Schema {
         seeds: list(count),
         rows: list(closed({ policy: text, check })),
         runs: list(closed({ workload: text, params: { $ref: '#/definitions/params' } })),
-      }),
+        policyFiles: list(closed({ path: text, hash: text, policies: list(text) })),
+      }, ['policyFiles']),
       cells: list({
         oneOf: [
           closed({

@@ -60,14 +60,17 @@ const sorted = (entries: readonly (readonly [string, string])[]): Readonly<Recor
 export function withImports(files: readonly string[], sources: ReadonlyMap<string, string>): ReadonlySet<string> {
   const found = new Set(files);
   for (const file of found) {
-    const specifiers = (sources.get(file) ?? '').matchAll(/\bfrom\s*['"](\.[^'"]+)['"]|\bimport\s*\(?\s*['"](\.[^'"]+)['"]/g);
-    for (const [, from, bare] of specifiers) {
-      const target = path.posix.join(path.posix.dirname(file), from ?? bare);
+    for (const specifier of importsOf(sources.get(file) ?? '')) {
+      const target = path.posix.join(path.posix.dirname(file), specifier);
       if (sources.has(target)) found.add(target);
     }
   }
   return found;
 }
+
+/** What a text imports by relative paths. */
+export const importsOf = (text: string): readonly string[] =>
+  [...text.matchAll(/\bfrom\s*['"](\.[^'"]+)['"]|\bimport\s*\(?\s*['"](\.[^'"]+)['"]/g)].map(([, from, bare]) => from ?? bare);
 
 /** Where a build writes it. */
 export const sourcesPath = (packageFolder: string): string => path.join(packageFolder, 'dist', 'sources.json');
