@@ -120,6 +120,8 @@ function countGupFast(world: World, recount: Recount, name: string, task: number
 /** Steps of a reference check that come between its lookup and its put. */
 const LOOKED_UP: ReadonlySet<string> = new Set([
   'folio.readMapcount', 'folio.readPins', 'folio.readRef', 'lru.drain', 'lru.wait', 'to folio.readRef', 'refuse', 'folio.put', 'folio.putRefused',
+  'folio.waitMapcount', 'folio.waitPins', 'folio.waitRef', 'folio.rereadMapcount', 'folio.rereadPins', 'folio.rereadRef',
+  'to folio.readPins', 'to folio.put',
 ]);
 
 function countLookups(world: World, { refcount }: Recount, task: number): void {

@@ -6,19 +6,21 @@
  */
 import { sendDrain, waitCalls } from './crossCalls.ts';
 import { Errno } from './errno.ts';
+import { lockId, waitFor } from './locks.ts';
+import { Waiting } from './meter.ts';
 import { PageBit } from './file.ts';
 import { cacheReferences, dropReference, folioMapcount, folioMaybeDmaPinned } from './folios.ts';
 import { Op } from './operations.ts';
-import { Flow, free, goTo, steady, waits } from './step.ts';
+import { Flow, free, goTo, steady, waits, waitsUpTo } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
 
 /** Takes a lookup's reference on each folio of the chunk: [cursor, cursorEnd). */
-const lookupFolios: Run = (world, task) => {
+const lookupFolios = (foliosMax: number): Run => (world, task) => {
   const { folioPages } = world.sizes;
   const first = world.cursor[task];
-  const last = Math.min(first + Math.max(world.shape.chunk, folioPages), world.walkEnd[task]);
+  const last = Math.min(first + Math.max(Math.min(world.shape.chunk, foliosMax * folioPages), folioPages), world.walkEnd[task]);
   world.cursorEnd[task] = last;
   let found = 0;
   for (let head = first; head < last; head += folioPages) {
@@ -71,6 +73,25 @@ const testFolios = (test: Test): Run => (world, task) => {
   return Flow.Otherwise;
 };
 
+/** Waits until no folio of the chunk is in use: each look asks all of them. */
+const waitForFolios = (test: Test): Run => {
+  const ask = testFolios(test);
+  return (world, task) => {
+    const inUse = firstInUse(world, task, test);
+    if (inUse >= 0) return waitFor(world, lockId(Waiting.Folio, inUse));
+    world.walkCursor[task] = 0;
+    return ask(world, task);
+  };
+};
+
+function firstInUse(world: World, task: number, test: Test): number {
+  const { folioPages } = world.sizes;
+  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += folioPages) {
+    if (world.pageState[head] & PageBit.Present && test(world, head)) return head;
+  }
+  return -1;
+}
+
 /** Small folios may sit in an LRU batch: drained once a request, then everything is read again. */
 const drainOnce = (enabled: boolean): Run => (world, task) => {
   if (!enabled || world.flags[task] & TaskFlag.Drained || world.shape.lruBatch === 0 || world.shape.folioOrder > 0) return Flow.Otherwise;
@@ -113,26 +134,49 @@ export interface ReferenceCheckOptions {
   readonly drain: boolean;
   /** Label of the step to go on at after a refusal; `outcome` is EAGAIN. */
   readonly refused: string;
+  /** How long it waits for the last user of a folio before it refuses, in virtual nanoseconds; Infinity: for ever. Default: not at all. */
+  readonly waitNsMax?: number;
+  /** Folios that one lookup takes references on, where the engine's chunk is not smaller; default: the chunk. */
+  readonly foliosMax?: number;
+}
+
+/** What is asked of each folio: the test, its step, the step that waits until it is passed, and that of the last look after the limit. */
+interface Question {
+  readonly test: Test;
+  readonly read: string;
+  readonly wait: string;
+  readonly reread: string;
+}
+
+const MAPPED: Question = { test: isMapped, read: 'folio.readMapcount', wait: 'folio.waitMapcount', reread: 'folio.rereadMapcount' };
+const PINNED: Question = { test: isPinned, read: 'folio.readPins', wait: 'folio.waitPins', reread: 'folio.rereadPins' };
+const REFERENCED: Question = { test: isReferenced, read: 'folio.readRef', wait: 'folio.waitRef', reread: 'folio.rereadRef' };
+
+const QUESTIONS: Readonly<Record<CheckName, readonly Question[]>> = { 'mapcount': [MAPPED], 'mapped-or-pinned': [MAPPED, PINNED], 'refcount': [REFERENCED] };
+
+/** A wait, and a last look after its limit, as wait_event_timeout has it. They go on at `next`. */
+function waitSteps({ test, wait, reread }: Question, next: string, waitNsMax: number): readonly Step[] {
+  return [waitsUpTo(wait, waitForFolios(test), waitNsMax, reread), goTo(next), ...(waitNsMax === Infinity ? [] : [steady(reread, testFolios(test), 'refuse'), goTo(next)])];
 }
 
 /** Steps that ask of every folio of the walk whether anybody else uses it. */
-export function referenceCheckSteps({ check, drain, refused }: ReferenceCheckOptions): readonly Step[] {
-  const tests: readonly Step[] =
-    check === 'mapcount' ? [steady('folio.readMapcount', testFolios(isMapped), 'refuse')]
-    : check === 'mapped-or-pinned' ? [steady('folio.readMapcount', testFolios(isMapped), 'refuse'), steady('folio.readPins', testFolios(isPinned), 'refuse')]
-    : [steady('folio.readRef', testFolios(isReferenced), 'lru.drain')];
+export function referenceCheckSteps({ check, drain, refused, waitNsMax = 0, foliosMax = Infinity }: ReferenceCheckOptions): readonly Step[] {
+  const questions = QUESTIONS[check];
+  const whenInUse = ({ wait }: Question): string => (waitNsMax > 0 ? wait : 'refuse');
+  const tests = questions.map((question) => steady(question.read, testFolios(question.test), check === 'refcount' ? 'lru.drain' : whenInUse(question)));
   return [
     free('check.begin', (world, task) => {
       world.cursor[task] = world.walkStart[task];
       return Flow.Next;
     }),
-    steady('folio.lookupGet', lookupFolios),
+    steady('folio.lookupGet', lookupFolios(foliosMax)),
     ...tests,
     steady('folio.put', putFolios, 'folio.lookupGet'),
     goTo('check.done'),
     ...(check === 'refcount'
-      ? [steady('lru.drain', drainOnce(drain), 'refuse'), waits('lru.wait', waitCalls), goTo('folio.readRef')]
+      ? [steady('lru.drain', drainOnce(drain), whenInUse(questions[0])), waits('lru.wait', waitCalls), goTo('folio.readRef')]
       : []),
+    ...(waitNsMax > 0 ? questions.flatMap((question, nth) => waitSteps(question, questions[nth + 1]?.read ?? 'folio.put', waitNsMax)) : []),
     steady('refuse', refuse(Errno.EAGAIN)),
     steady('folio.putRefused', putFolios),
     goTo(refused),
