@@ -317,7 +317,7 @@ describe('what is not told', () => {
   /** What only the task reads, ghosts, and totals of what is told. */
   const silent = [
     'pc', 'depth', 'kind', 'held', 'outcome', 'attempts', 'mm', 'window', 'slot', 'rangeStart', 'rangeEnd', 'page', 'cursor', 'cursorEnd', 'walkStart', 'walkEnd', 'walkCursor',
-    'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed',
+    'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed', 'accepting',
   ] as const;
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [
@@ -328,7 +328,7 @@ describe('what is not told', () => {
   test('is decided for every column of the world', () => expect([...silent, ...spoken].sort()).toEqual(Object.keys(worldColumns).sort()));
 
   test.each(silent)('is a change of %s alone', (name) => {
-    expect(changed((world) => void (world[name][0] ^= 1), { folioOrder: 1 })).toEqual({ locks: [], others: [] });
+    expect(changed((world) => void (world[name][0] ^= 1), { folioOrder: 1, platform: 'snp' })).toEqual({ locks: [], others: [] });
   });
 
   test('is any flag of a task but that its interrupts are off', () => {

@@ -5,12 +5,14 @@
  */
 import { closeWay, noteReach } from './exposure.ts';
 import { GUP_PIN_COUNTING_BIAS, dropReference, addPinPart } from './folios.ts';
+import { Errno } from './errno.ts';
 import { lockId } from './locks.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
 import { SlotKind, clearSlot } from './slots.ts';
-import { Flow } from './step.ts';
-import type { Run } from './step.ts';
+import { DEPTH_MAX, Flow, end, steady } from './step.ts';
+import type { Run, Step } from './step.ts';
+import { Kind } from './tasks.ts';
 import type { World } from './world.ts';
 
 /** Whether the pins of the slot are counted apart from its references. */
@@ -92,3 +94,50 @@ export const startCopy: Run = (world, task) => {
   world.page[task] = world.rangeStart[task];
   return Flow.Next;
 };
+
+/* ---- a VMM that makes way for a conversion ---- */
+
+/** Whether a thread is in the middle of taking, using or dropping the buffer: it has the VMM's own lock on it. */
+function isBusy(world: World, slot: number, self: number): boolean {
+  const { cpus } = world.shape;
+  for (let task = 0; task < cpus; task++) {
+    const kind = world.kind[task];
+    if (task !== self && world.slot[task] === slot && kind >= Kind.PinShort && kind <= Kind.Unpin && world.pc[task * DEPTH_MAX] !== 0) return true;
+  }
+  return false;
+}
+
+function holdsPageOf({ slotFrame, slotCount, rangeStart, rangeEnd, shape: { slotPages }, sizes: { folioPages } }: World, slot: number, task: number): boolean {
+  const first = rangeStart[task] & ~(folioPages - 1);
+  const last = (rangeEnd[task] + folioPages - 1) & ~(folioPages - 1);
+  for (let place = slot * slotPages; place < slot * slotPages + slotCount[slot]; place++) {
+    if (slotFrame[place] > first && slotFrame[place] <= last) return true;
+  }
+  return false;
+}
+
+/**
+ * Unregisters every registered buffer with a page in the folios of the range, whichever thread has registered it: these pins the
+ * VMM knows of. An I/O in flight it cannot call back, nor what went into a pipe. They stay unregistered: whoever uses one later
+ * finds it empty. `outcome`: OK where it released any, else EAGAIN.
+ *
+ * One step, since the VMM holds a lock over its buffers; the kernel would drop the references one by one.
+ */
+const unregisterBuffers: Run = (world, task) => {
+  const { slots, tasks, cpus } = world.shape;
+  const own = world.slot[task];
+  world.outcome[task] = Errno.EAGAIN;
+  for (let slot = 0; slot < slots - (tasks - cpus); slot++) {
+    if (world.slotKind[slot] !== SlotKind.LongTerm || isBusy(world, slot, task) || !holdsPageOf(world, slot, task)) continue;
+    world.slot[task] = slot;
+    world.meter.charge(Op.syscall);
+    releasePins(world, task);
+    releaseReferences(world, task);
+    world.outcome[task] = Errno.OK;
+  }
+  world.slot[task] = own;
+  return Flow.Next;
+};
+
+/** Routine `releasePins` of the VMM's strategy `release-pins-first`. */
+export const releaseBuffersSteps = (): readonly Step[] => [steady('buffers.unregister', unregisterBuffers), end];

@@ -7,12 +7,16 @@
 import { complete, copyRangeSteps, copySteps, guestAccessSteps, hostAccessSteps } from './access.ts';
 import { allocateSteps } from './allocate.ts';
 import { convertRequestSteps } from './request.ts';
+import type { VmmStrategy } from './request.ts';
 import { faultCoreSteps } from './fault.ts';
 import type { PrivateSignal } from './fault.ts';
 import { forkSteps } from './fork.ts';
+import { releaseBuffersSteps } from './holding.ts';
 import { gupRoutines } from './io.ts';
 import { mappingRoutines } from './mapping.ts';
+import { DEFAULT_PLATFORM, onPlatform } from './platform.ts';
 import { closeSteps, punchSteps } from './punch.ts';
+import type { Shape } from './shape.ts';
 import { secondaryAccessSteps, secondaryMapSteps } from './secondary.ts';
 import { buildProgram, free } from './step.ts';
 import type { Program, Routine, Step } from './step.ts';
@@ -24,6 +28,8 @@ export interface HostRules {
   readonly toShared: readonly Step[];
   /** The file's mmap hook; a refusal sets `outcome` and goes on at `mmap.refused`. */
   readonly mmapHook?: readonly Step[];
+  /** The mmap hook leaves invalidate_lock held for reading; it is dropped once the VMA is in i_mmap, or at `invalidate.readUnlockRefused` of the hook. */
+  readonly locksUntilLinked?: boolean;
   readonly gup?: { readonly allowed: boolean; readonly longTermAllowed: boolean };
   /** What a CPU's access to a private page through a mapping ends in; default: SIGBUS. GUP's answer is EFAULT either way. */
   readonly privateSignal?: PrivateSignal;
@@ -38,6 +44,8 @@ export interface HostRules {
     readonly retriesOn?: readonly number[];
     /** Short I/O goes through a bounce buffer. */
     readonly bounces?: boolean;
+    /** What it does with a refusal that another attempt may change; default: back off. */
+    readonly strategy?: VmmStrategy;
   };
   /** Requests go straight to the kernel's side: no exit to the VMM, no system call. */
   readonly bareRequests?: boolean;
@@ -60,11 +68,15 @@ export interface Host {
   readonly entries: Uint16Array;
 }
 
-/** @param lazy the guest's first touch of a page donates it (see `Shape.lazy`) */
-export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }): Host {
+/**
+ * @param lazy the guest's first touch of a page donates it (see `Shape.lazy`)
+ * @throws UserError where the platform finds no place for its part of a conversion
+ */
+export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM }: Pick<Shape, 'lazy' | 'platform'>): Host {
   const remap = rules.vmm?.remapsOnAccess ?? false;
   const gup = rules.gup ?? { allowed: true, longTermAllowed: true };
-  const { beforeToPrivate, afterRequest, retriesOn } = rules.vmm ?? {};
+  const { beforeToPrivate, afterRequest, retriesOn, strategy = 'back-off' } = rules.vmm ?? {};
+  const whole = rules.bareRequests ?? false;
   let deviceEntry = 0;
   const routines: Record<string, Routine> = {
     guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests }) },
@@ -73,16 +85,17 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
     faultCore: { steps: faultCoreSteps(rules.privateSignal ?? 'SIGBUS') },
     copyRange: { steps: copyRangeSteps({ remap }), vmm: true },
     copy: { steps: copySteps() },
-    ...gupRoutines({ ...gup, bounces: rules.vmm?.bounces ?? false, remap }, () => deviceEntry),
+    ...gupRoutines({ ...gup, bounces: (rules.vmm?.bounces ?? false) || strategy === 'bounce-copy', remap }, () => deviceEntry),
     secondaryMap: { steps: secondaryMapSteps({ allowed: gup.allowed, remap }) },
     secondaryAccess: { steps: secondaryAccessSteps() },
-    ...mappingRoutines(rules.mmapHook ?? []),
+    ...mappingRoutines(rules.mmapHook ?? [], rules.locksUntilLinked ?? false),
     fork: { steps: forkSteps() },
     punch: { steps: punchSteps() },
     allocate: { steps: allocateSteps() },
     close: { steps: closeSteps() },
-    toPrivate: { steps: rules.toPrivate },
-    toShared: { steps: rules.toShared },
+    toPrivate: { steps: rules.ignoresRequests ? rules.toPrivate : onPlatform(platform, rules.toPrivate, { toPrivate: true, whole }) },
+    toShared: { steps: rules.ignoresRequests ? rules.toShared : onPlatform(platform, rules.toShared, { toPrivate: false, whole }) },
+    ...(strategy === 'release-pins-first' ? { releasePins: { steps: releaseBuffersSteps(), vmm: true } } : {}),
     ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: { vmm: true, ...beforeToPrivate } }),
     ...(afterRequest === undefined ? {} : { afterRequest: { vmm: true, ...afterRequest } }),
     convertRequest: {
@@ -90,7 +103,9 @@ export function buildHost(rules: HostRules, { lazy }: { readonly lazy: boolean }
         ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: 'beforeToPrivate' }),
         ...(afterRequest === undefined ? {} : { afterRequest: 'afterRequest' }),
         ...(retriesOn === undefined ? {} : { retriesOn }),
-        bare: rules.bareRequests ?? false,
+        bare: whole,
+        strategy,
+        platform,
       }),
     },
     ignored: { steps: [free('request.ignored', complete)] },

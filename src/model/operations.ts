@@ -92,6 +92,18 @@ export const OPERATIONS = [
   work('stage2.kick', 'tlb', 'kick one vCPU so that it flushes its guest TLB'),
   work('stage2.interrupt', 'tlb', 'what the kicked vCPU pays'),
 
+  // What a platform adds to a conversion, a page at a time unless it says otherwise.
+  work('hyp.call', 'stage2', 'pKVM: the host calls the hypervisor and is back'),
+  work('hyp.unmapHost', 'stage2', 'pKVM: the hypervisor takes a page out of the host\'s stage-2 and flushes it'),
+  work('hyp.mapHost', 'stage2', 'pKVM: the hypervisor puts a page back into the host\'s stage-2'),
+  work('rmp.update', 'stage2', 'SNP: RMPUPDATE hands a page to the guest or takes it back'),
+  work('rmp.validate', 'stage2', 'SNP: the guest\'s PVALIDATE accepts a page or takes that back'),
+  work('sept.block', 'stage2', 'TDX: TDH.MEM.RANGE.BLOCK on the secure EPT entry of a page'),
+  work('sept.track', 'stage2', 'TDX: TDH.MEM.TRACK, once a request, before the vCPUs are kicked'),
+  work('sept.remove', 'stage2', 'TDX: TDH.MEM.PAGE.REMOVE, and the write-back of the page\'s cache lines'),
+  work('sept.aug', 'stage2', 'TDX: TDH.MEM.PAGE.AUG adds a pending page'),
+  work('sept.accept', 'stage2', 'TDX: the guest\'s TDG.MEM.PAGE.ACCEPT, which zeroes the page'),
+
   // Shareability.
   work('state.read', 'bookkeeping', 'look up the shareability of a range'),
   work('state.prealloc', 'bookkeeping', 'preallocate maple tree nodes for a store'),

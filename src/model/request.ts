@@ -2,13 +2,16 @@
  * The request: one conversion as the guest and the VMM see it, from the guest's exit to its resume, with the VMM's dance
  * and its retries around the kernel's side.
  *
- * EAGAIN is tried again with back-off until the VMM's patience ends; any other errno only where a policy's VMM can do something
- * about it.
+ * EAGAIN may be tried again until the VMM's patience ends; any other errno only where a policy's VMM can do something about it.
+ * How it is tried again is the VMM's strategy, a list of steps behind the refusal.
  */
+import { outcomeOk } from './access.ts';
 import { Errno } from './errno.ts';
 import { PageBit } from './file.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
+import { DEFAULT_PLATFORM, acceptSteps, rescindSteps } from './platform.ts';
+import type { PlatformName } from './platform.ts';
 import { Flow, callRoutine, free, freeWhen, goTo, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { ATTEMPTS_MAX, TaskFlag } from './tasks.ts';
@@ -109,6 +112,10 @@ function endRequest(world: World, task: number, event: typeof Event.RequestSucce
   return Flow.Done;
 }
 
+/** What a VMM can do with a refusal that another attempt may change. */
+export const VMM_STRATEGIES = ['retry-at-once', 'back-off', 'release-pins-first', 'bounce-copy', 'give-up'] as const;
+export type VmmStrategy = (typeof VMM_STRATEGIES)[number];
+
 export interface RequestRules {
   /** The VMM's routines before an attempt to-private, and after a request however it ended, by name. */
   readonly beforeToPrivate?: string;
@@ -117,16 +124,50 @@ export interface RequestRules {
   readonly retriesOn?: readonly number[];
   /** No exit to the VMM and no system call: `lower-bound`. */
   readonly bare?: boolean;
+  /** Default: `back-off`. `release-pins-first` calls the routine `releasePins`. */
+  readonly strategy?: VmmStrategy;
+  /** Default: `sw-protected`. */
+  readonly platform?: PlatformName;
 }
+
+type Again = (retriesOn: readonly number[]) => readonly Step[];
+
+/** Otherwise the errno is one that no attempt will change. */
+const ifRetryable = (retriesOn: readonly number[]): Step => free('retryable', isRetryable(retriesOn), 'request.giveUp');
+/** The engine knows how long a rest is, and when the VMM's patience has ended. */
+const rest = waits('backoff', backOff, 'request.timeOut');
+const tryAgain = free('retry', countAttempt, 'attempt');
+const backOffSteps: Again = (retriesOn) => [ifRetryable(retriesOn), rest, tryAgain];
+
+/** Steps from a refusal to the next attempt, or on to `request.timeOut` or `request.giveUp`. */
+const AGAIN: Readonly<Record<VmmStrategy, Again>> = {
+  // The same steps as backing off: an engine gives it rests of no length.
+  'retry-at-once': backOffSteps,
+  'back-off': backOffSteps,
+  // With nothing left to release the pins are those of others, and only time helps.
+  'release-pins-first': (retriesOn) => [
+    ifRetryable(retriesOn),
+    callRoutine('vmm.releasePins', 'releasePins'),
+    free('vmm.released', outcomeOk, 'backoff'),
+    goTo('attempt'),
+    rest,
+    tryAgain,
+  ],
+  // Its difference is in the I/O, of which nothing is pinned that it could wait for.
+  'bounce-copy': backOffSteps,
+  'give-up': () => [free('retryable', () => Flow.Otherwise, 'request.giveUp')],
+};
 
 /**
  * Routine `convertRequest`: one request of the guest for [rangeStart, rangeEnd), from its exit to its resume.
- * Calls `toPrivate` or `toShared`, the kernel's side; retries with back-off until the engine's time limit.
+ * Calls `toPrivate` or `toShared`, the kernel's side; tries again as the strategy has it, until the engine's time limit.
  */
-export function convertRequestSteps({ beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false }: RequestRules): readonly Step[] {
+export function convertRequestSteps(rules: RequestRules): readonly Step[] {
+  const { beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false, strategy = 'back-off', platform = DEFAULT_PLATFORM } = rules;
   const danceAfter = (name: string): readonly Step[] => (afterRequest === undefined ? [] : [callRoutine(name, afterRequest)]);
   return [
     freeWhen('wishes')('request.begin', beginRequest),
+    ...rescindSteps(platform, wantsPrivate),
     ...(bare ? [] : [free('user.exit', exitToVmm)]),
     free('attempt', ifPrivate, 'ioctl.enterShared'),
     ...(beforeToPrivate === undefined ? [] : [callRoutine('vmm.before', beforeToPrivate), free('vmm.unmapped', couldUnmap, 'request.giveUp')]),
@@ -137,10 +178,9 @@ export function convertRequestSteps({ beforeToPrivate, afterRequest, retriesOn =
     callRoutine('kernel.toShared', 'toShared'),
     free('ioctl.leave', leaveIoctl, 'retryable'),
     ...danceAfter('vmm.after'),
+    ...acceptSteps(platform),
     freeWhen('wishes')('request.end', succeed),
-    free('retryable', isRetryable(retriesOn), 'request.giveUp'),
-    waits('backoff', backOff, 'request.timeOut'),
-    free('retry', countAttempt, 'attempt'),
+    ...AGAIN[strategy](retriesOn),
     free('request.timeOut', () => Flow.Next),
     ...danceAfter('vmm.afterTimeOut'),
     freeWhen('wishes')('request.timedOut', giveUp(Event.RequestTimedOut)),

@@ -2,6 +2,7 @@
  * The shape of a world: every size that its columns follow from. Small worlds (a few pages, orders 1 or 2) are for the
  * explorer, large ones for the simulator; nothing else tells them apart.
  */
+import type { PlatformName } from './platform.ts';
 import { UserError } from './userError.ts';
 
 export interface Shape {
@@ -42,6 +43,8 @@ export interface Shape {
   readonly ownerRefs: number;
   /** What a conversion does to the content of a page; `none`: contents are not kept. */
   readonly content: ContentRule;
+  /** What the platform adds to a conversion; default: nothing. Contents follow `content`, whatever it is. */
+  readonly platform?: PlatformName;
   /** The file was made with GUEST_MEMFD_FLAG_MMAP; without it mmap is ENODEV. */
   readonly mmapAllowed: boolean;
 }

@@ -65,7 +65,7 @@ export const taskColumns = {
 export const ATTEMPTS_MAX = 7;
 
 /** Access kinds that the model tells apart where one routine serves several; the values are those of the workloads' `Access`. */
-export const Kind = { GuestRead: 1, Copy: 13, Unmap: 15, Map: 16, SecondaryMap: 20 } as const;
+export const Kind = { GuestRead: 1, PinShort: 8, Unpin: 12, Copy: 13, Unmap: 15, Map: 16, SecondaryMap: 20 } as const;
 
 /** Bits of `flags`. */
 export const TaskFlag = {

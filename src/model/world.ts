@@ -12,6 +12,7 @@ import { folioColumns } from './folios.ts';
 import { lockColumns } from './locks.ts';
 import { lruColumns } from './lru.ts';
 import { Meter } from './meter.ts';
+import { platformColumns } from './platform.ts';
 import { checkShape, sizesOf } from './shape.ts';
 import type { Shape, Sizes } from './shape.ts';
 import { slotColumns } from './slots.ts';
@@ -22,6 +23,7 @@ import { windowColumns } from './windows.ts';
 /** Every column, in the order in which they lie in the buffer. */
 export const worldColumns = {
   ...taskColumns,
+  ...platformColumns,
   ...lockColumns,
   ...windowColumns,
   ...slotColumns,

@@ -5,6 +5,7 @@
  * of its options; all its state lives in the world.
  */
 import type { HostRules } from '../model/host.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import type { CheckName } from '../model/references.ts';
 
 /** The reference tests that a policy may apply before it commits, from the weakest. */
@@ -14,6 +15,17 @@ export const DEFAULT_CHECK: Check = 'refcount';
 
 export interface PolicyOptions {
   readonly check: Check;
+  /** By name; what is missing has its default. */
+  readonly choices?: Readonly<Record<string, string>>;
+}
+
+/** Something about a policy that no source fixes. */
+export interface PolicyChoice<V extends string = string> {
+  readonly name: string;
+  readonly values: readonly V[];
+  readonly default: V;
+  /** What is chosen, and what the values mean. */
+  readonly what: string;
 }
 
 /** Somebody in the debate, and what they hold for or against a policy. */
@@ -52,5 +64,9 @@ export interface ConversionPolicy {
   readonly coreOrder?: (folioOrder: number) => number;
   /** References that the file's owner holds on each folio beside the page cache's. */
   readonly ownerRefs?: number;
+  /** What its VMM does with a refusal that another attempt may change, unless a run says otherwise; default: `back-off`. */
+  readonly vmmStrategy?: VmmStrategy;
+  /** What no source fixes; `rules` gets what was chosen. */
+  readonly choices?: readonly PolicyChoice[];
   readonly rules: (options: PolicyOptions) => HostRules;
 }

@@ -48,6 +48,8 @@ export interface EngineOptions {
   /** Populated pages at the start. */
   readonly launchPages: number;
   readonly runAhead: boolean;
+  /** The VMM tries a refused conversion again without a rest. */
+  readonly retriesAtOnce?: boolean;
   readonly onProgress?: (accesses: number) => void;
   /** For tests: after each step, with the task that took it. */
   readonly onStep?: (task: number) => void;
@@ -446,8 +448,10 @@ export class Engine {
   /** How long the VMM rests before it tries again, or until its patience ends (`patienceEnded`). */
   private backOff(task: number, now: number): number {
     const limitNs = this.accounting.requestStartNs[task] + REQUEST_LIMIT_NS;
-    const restNs = Math.min(BACKOFF_LAST_NS, BACKOFF_FIRST_NS * (1 << this.world.attempts[task]));
-    this.patienceEnded = now + restNs >= limitNs;
+    const restNs = this.options.retriesAtOnce === true ? 0 : Math.min(BACKOFF_LAST_NS, BACKOFF_FIRST_NS * (1 << this.world.attempts[task]));
+    // Where an attempt takes no time either (prices of zero) the limit would never come.
+    const standsStill = restNs === 0 && this.restUntilNs[task] === now;
+    this.patienceEnded = standsStill || now + restNs >= limitNs;
     const sleptNs = this.patienceEnded ? Math.max(0, limitNs - now) : restNs;
     this.meter.addPhase(task, PHASE_BACKOFF, sleptNs);
     return sleptNs;

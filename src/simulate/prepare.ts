@@ -5,6 +5,8 @@
  * The launch image is populated and mapped in stage-2; that is not counted.
  */
 import type { HostRules } from '../model/host.ts';
+import { DEFAULT_PLATFORM } from '../model/platform.ts';
+import type { PlatformName } from '../model/platform.ts';
 import type { Shape } from '../model/shape.ts';
 import { populate, startWorld } from '../model/start.ts';
 import { UserError } from '../model/userError.ts';
@@ -27,10 +29,11 @@ export interface RunShapeOptions {
   readonly folioOrder: number;
   readonly options: WorkloadOptions;
   readonly opened: OpenedWorkload;
+  readonly platform?: PlatformName;
 }
 
 /** The shape of the world of one run. @throws UserError where it cannot be built */
-export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShapeOptions): Shape {
+export function shapeOf({ policy, rules, folioOrder, options, opened, platform = DEFAULT_PLATFORM }: RunShapeOptions): Shape {
   const { actors, slots, slotPages, ioDepth } = opened;
   const vcpus = actors.findIndex(({ role }) => role !== 'vcpu');
   if (vcpus >= 0 && actors.slice(vcpus).some(({ role }) => role === 'vcpu')) throw new Error('a workload lists its vCPUs first');
@@ -58,6 +61,7 @@ export function shapeOf({ policy, rules, folioOrder, options, opened }: RunShape
     broadcastFlush: false,
     ownerRefs: policy.ownerRefs ?? 0,
     content: 'none',
+    platform,
     mmapAllowed: true,
   };
 }

@@ -4,8 +4,12 @@
 import { TableBit } from '../model/entries.ts';
 import { PageBit } from '../model/file.ts';
 import { buildHost } from '../model/host.ts';
+import type { Host, HostRules } from '../model/host.ts';
 import { Meter } from '../model/meter.ts';
 import { OPERATIONS, Op } from '../model/operations.ts';
+import { DEFAULT_PLATFORM, PLATFORMS } from '../model/platform.ts';
+import type { PlatformName } from '../model/platform.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import { RegionBit } from '../model/stage2.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
@@ -26,13 +30,17 @@ export interface RunOptions {
   readonly costs: CostProfile;
   /** 0, 9 (2 MiB). */
   readonly folioOrder: number;
+  /** Default: `sw-protected`. */
+  readonly platform?: PlatformName;
+  /** Default: the policy's own. */
+  readonly vmm?: VmmStrategy;
   readonly options: WorkloadOptions;
   /** For the proof that run-ahead changes nothing. */
   readonly runAhead?: boolean;
   /** Called now and then with the number of accesses so far; for progress. */
   readonly onProgress?: (accesses: number) => void;
-  /** For tests: after each step, with the world and the task that took it. */
-  readonly onStep?: (world: World, task: number) => void;
+  /** For tests and walks: after each step, with the world, the task that took it, and the program that it is a step of. */
+  readonly onStep?: (world: World, task: number, host: Host) => void;
 }
 
 export interface RunOutcome {
@@ -42,11 +50,11 @@ export interface RunOutcome {
 
 /** Runs one cell in virtual time. @throws UserError for a shape that cannot be built or a damaged trace */
 export async function run(runOptions: RunOptions): Promise<RunOutcome> {
-  const { policy, workload, check, costs, folioOrder, options, runAhead = true, onProgress, onStep } = runOptions;
+  const { policy, workload, check, costs, folioOrder, platform = DEFAULT_PLATFORM, vmm = policy.vmmStrategy, options, runAhead = true, onProgress, onStep } = runOptions;
   const opened = await workload.open(options);
   try {
-    const rules = policy.rules({ check });
-    const shape = shapeOf({ policy, rules, folioOrder, options, opened });
+    const rules = withStrategy(policy.rules({ check }), vmm);
+    const shape = shapeOf({ policy, rules, folioOrder, options, opened, platform });
     const host = buildHost(rules, shape);
     const world = createWorld(shape, new Meter(costs.priceNs, shape.tasks));
     const launchPages = prepareWorld(world, rules, opened, options.windowsPerProcess);
@@ -57,14 +65,23 @@ export async function run(runOptions: RunOptions): Promise<RunOutcome> {
       windowsPerProcess: options.windowsPerProcess,
       launchPages,
       runAhead,
+      retriesAtOnce: vmm === 'retry-at-once',
       ...(onProgress === undefined ? {} : { onProgress }),
-      ...(onStep === undefined ? {} : { onStep: (task: number) => onStep(world, task) }),
+      ...(onStep === undefined ? {} : { onStep: (task: number) => onStep(world, task, host) }),
     });
     await engine.run();
-    return { tally: tallyOf(engine, world, costs), notes: opened.notes };
+    return { tally: tallyOf(engine, world, costs), notes: [...opened.notes, ...rogueNotes(world)] };
   } finally {
     opened.close?.();
   }
+}
+
+const withStrategy = (rules: HostRules, strategy: VmmStrategy | undefined): HostRules => (strategy === undefined ? rules : { ...rules, vmm: { ...rules.vmm, strategy } });
+
+/** What the rogue accesses of a run would have done to the host; the default platform is the one on which nothing happens. */
+function rogueNotes({ shape: { platform = DEFAULT_PLATFORM }, meter }: World): readonly string[] {
+  const count = meter.count[Op['access.rogue']];
+  return count === 0 || platform === DEFAULT_PLATFORM ? [] : [`${count} rogue accesses on ${platform}: ${PLATFORMS[platform].rogue}`];
 }
 
 function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally {

@@ -102,7 +102,7 @@ export class Machine {
     const shape = shapeOfLitmus(litmus);
     this.litmus = litmus;
     this.world = createWorld(shape);
-    this.host = buildHost(rules, { lazy: shape.lazy });
+    this.host = buildHost(rules, shape);
     this.taken = new Uint8Array(this.host.program.run.length);
     this.bytes = Buffer.from(this.world.buffer);
     let place = threads.length;

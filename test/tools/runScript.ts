@@ -6,6 +6,8 @@ import type { CostProfile } from '../../src/simulate/costs.ts';
 import { run } from '../../src/simulate/run.ts';
 import type { RunOutcome } from '../../src/simulate/run.ts';
 import type { World } from '../../src/model/world.ts';
+import type { PlatformName } from '../../src/model/platform.ts';
+import type { VmmStrategy } from '../../src/model/request.ts';
 import { OPERATIONS } from '../../src/model/operations.ts';
 import type { OperationName } from '../../src/model/operations.ts';
 import type { Workload, WorkloadOptions } from '../../src/workloads/workload.ts';
@@ -21,6 +23,8 @@ export interface ScriptOptions {
   readonly vmas?: number;
   readonly processes?: number;
   readonly conversion?: WorkloadOptions['conversion'];
+  readonly platform?: PlatformName;
+  readonly vmm?: VmmStrategy;
   readonly runAhead?: boolean;
   readonly onStep?: (world: World, task: number) => void;
 }
@@ -33,7 +37,7 @@ export function policyNamed(name: string): ConversionPolicy {
 
 /** @param work a script for one vCPU, or a workload */
 export async function runScript(work: readonly ScriptedAccess[] | Workload, options: ScriptOptions = {}): Promise<RunOutcome> {
-  const { policy = 'sigbus-on-fault', check = 'refcount', costs = flatCosts(), folioOrder = 0, pages = 4096, vmas = 1, processes = 1, conversion = 'explicit', runAhead = true, onStep } = options;
+  const { policy = 'sigbus-on-fault', check = 'refcount', costs = flatCosts(), folioOrder = 0, pages = 4096, vmas = 1, processes = 1, conversion = 'explicit', platform, vmm, runAhead = true, onStep } = options;
   const workload = 'open' in work ? work : scripted({ actors: [{ accesses: work }] });
   return run({
     policy: typeof policy === 'string' ? policyNamed(policy) : policy,
@@ -43,6 +47,8 @@ export async function runScript(work: readonly ScriptedAccess[] | Workload, opti
     folioOrder,
     options: { pageCount: pages, accessCount: 0, seed: 1, vcpus: 1, processes, windowsPerProcess: vmas, conversion, dma: 'pool', io: 'direct', pace: 'closed' },
     runAhead,
+    ...(platform === undefined ? {} : { platform }),
+    ...(vmm === undefined ? {} : { vmm }),
     ...(onStep === undefined ? {} : { onStep }),
   });
 }

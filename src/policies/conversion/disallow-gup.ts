@@ -22,6 +22,7 @@ export const disallowGup: ConversionPolicy = {
   },
   family: 'conversion',
   checks: CHECKS,
+  vmmStrategy: 'bounce-copy',
   rules: ({ check }) => ({
     toPrivate: unmapThenCheckSteps({ check }),
     toShared: toSharedSteps(),
