@@ -293,8 +293,8 @@ export function follow(parts: MachineParts, schedule: string): Counterexample {
     const canMove = isAcknowledgement(move) ? machine.canAcknowledge(task, choiceOf(move)) : machine.hasWork(task) && hasChoice(machine, task, choiceOf(move));
     let moved = false;
     try {
-      // Only a rest can time out, and only where patience has an end.
-      moved = canMove && machine.take(move) && (isAcknowledgement(move) || choiceOf(move) !== Choice.TimeOut || (machine.rested && machine.timesOut));
+      // Only a rest, or a wait with a limit, can time out, and only where patience has an end.
+      moved = canMove && machine.take(move) && (isAcknowledgement(move) || choiceOf(move) !== Choice.TimeOut || (machine.mayTimeOut && machine.timesOut));
     } catch (error) {
       rule = sentenceOfThrow(error instanceof Error ? error.message : '').name;
       return tell(parts, moves.slice(0, nth + 1).map((one) => one.move), rule, '');

@@ -7,7 +7,7 @@
 import { canAcknowledge } from '../../src/model/crossCalls.ts';
 import { Op } from '../../src/model/operations.ts';
 import { Mark } from '../../src/model/step.ts';
-import { choiceOf, isAcknowledgement, taskOf } from '../../src/explore/machine.ts';
+import { Choice, choiceOf, isAcknowledgement, taskOf } from '../../src/explore/machine.ts';
 import type { Machine } from '../../src/explore/machine.ts';
 import { forEachMove } from '../../src/explore/search.ts';
 import { ghostsOf } from '../../src/explore/states.ts';
@@ -21,6 +21,8 @@ function after(machine: Machine, moves: readonly number[]): { readonly state: Ui
     for (const move of moves) {
       const isPossible = isAcknowledgement(move) ? canAcknowledge(machine.world, taskOf(move), choiceOf(move)) : machine.hasWork(taskOf(move));
       if (!isPossible || !machine.take(move)) return undefined;
+      // What no longer has to wait cannot time out.
+      if (!isAcknowledgement(move) && choiceOf(move) === Choice.TimeOut && !machine.mayTimeOut) return undefined;
       exposed += count[Op['access.exposed']];
       if (count[Op['access.rogue']] > 0) told.push(`${taskOf(move)} reaches private data`);
     }
