@@ -4,7 +4,6 @@
  */
 import { PageBit, headOf, isPrivate } from '../model/file.ts';
 import { EntryBit } from '../model/entries.ts';
-import { buildHost } from '../model/host.ts';
 import type { Host, HostRules } from '../model/host.ts';
 import { ERRNOS } from '../model/errno.ts';
 import { OPERATIONS, Op, PHASES } from '../model/operations.ts';
@@ -186,8 +185,8 @@ async function partsOf(stage: Stage): Promise<readonly ExplainedPart[]> {
     { by: 'vmm', access: a.map(PAGE) },
   ];
   const first = before.length;
-  const [dirtied, toPrivate, touched, toShared, unmapped, mapped] = await walkScene(stage, script, [first - 1, first, first + 1, first + 2, first + 3, first + 4], look);
-  const host = buildHost(stage.policy.rules({ check: stage.check }), { lazy: false });
+  const { walked, host } = await walkScene(stage, script, [first - 1, first, first + 1, first + 2, first + 3, first + 4], look);
+  const [dirtied, toPrivate, touched, toShared, unmapped, mapped] = walked;
   const part = (name: ExplainedPart['name'], asked: string, earlier: readonly SeenStep[], steps: readonly SeenStep[]) => partOf({ name, asked, earlier, steps, host, costs: stage.costs });
   return [
     part('to-private', `a vCPU asks to have page ${PAGE} private`, dirtied, toPrivate),

@@ -2,7 +2,7 @@
  * Scenes: runs of a few scripted accesses that an explanation is made of. A file of 2 MiB, two vCPUs (the second of them idle),
  * one thread of the VMM in the same process; accesses are a millisecond apart, so that each is alone.
  */
-import { buildHost } from '../model/host.ts';
+import type { Host } from '../model/host.ts';
 import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
@@ -43,7 +43,7 @@ function accessesOf(script: Script, actor: SceneAccess['by']): readonly Scripted
   return script.flatMap(({ by, access }, nth) => (by === actor ? [{ atNs: nth * MS, ...access }] : []));
 }
 
-function runScene({ policy, check, costs, folioOrder, vmas }: Stage, script: Script, onStep: (world: World, task: number) => void): Promise<RunOutcome> {
+function runScene({ policy, check, costs, folioOrder, vmas }: Stage, script: Script, onStep: (world: World, task: number, host: Host) => void): Promise<RunOutcome> {
   const actors = [{ role: 'vcpu', accesses: accessesOf(script, 'vcpu') }, { role: 'vcpu', accesses: [] }, { role: 'vmm', accesses: accessesOf(script, 'vmm') }] as const;
   return run({
     policy,
@@ -66,27 +66,29 @@ export async function playScene(stage: Stage, script: Script): Promise<{ readonl
   return { outcome, world: last };
 }
 
-/** Plays a script and walks some of its accesses, by their place in it; `look` adds to each step what is wanted of the world after it. */
+/** Plays a script and walks some of its accesses, by their place in it; `look` adds to each step what is wanted of the world after it. @returns them and the program they are steps of */
 export async function walkScene<Step extends WalkedStep>(
   stage: Stage,
   script: Script,
   places: readonly number[],
   look: (step: WalkedStep, world: World) => Step,
-): Promise<readonly (readonly Step[])[]> {
-  const { policy, check } = stage;
-  const host = buildHost(policy.rules({ check }), { lazy: false });
+): Promise<{ readonly walked: readonly (readonly Step[])[]; readonly host: Host }> {
+  let program: Host | undefined;
   const walkers = { vcpu: walkerOf(VCPU, 'vcpu'), vmm: walkerOf(VMM_THREAD, 'vmm') };
-  await runScene(stage, script, (world, task) => {
-    walkers.vcpu.take(world, task);
-    walkers.vmm.take(world, task);
+  await runScene(stage, script, (world, task, host) => {
+    program = host;
+    walkers.vcpu.take(world, task, host);
+    walkers.vmm.take(world, task, host);
   });
-  return places.map((place) => {
+  if (program === undefined) throw new Error('nobody took a step');
+  const walked = places.map((place) => {
     const { by } = script[place];
     const nth = script.slice(0, place).filter((other) => other.by === by).length;
     return walkers[by].accesses[nth];
   });
+  return { walked, host: program };
 
   function walkerOf(task: number, actor: SceneAccess['by']): Walker<Step> {
-    return new Walker(host, task, accessesOf(script, actor).map(({ kind }) => kind), look);
+    return new Walker(task, accessesOf(script, actor).map(({ kind }) => kind), look);
   }
 }

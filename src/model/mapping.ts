@@ -8,6 +8,7 @@
 import { complete, fail, outcomeOk } from './access.ts';
 import { EntryBit, TableBit } from './entries.ts';
 import { Errno } from './errno.ts';
+import { readUnlockInvalidate } from './fault.ts';
 import { LockClass, acquireWrite, downgrade, releaseRead, releaseWrite } from './locks.ts';
 import { Op } from './operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, release, steady } from './step.ts';
@@ -200,15 +201,17 @@ const countMmapError: Run = (world, task) => {
 /**
  * Routine `mmapRange`: mmap of [walkStart, walkEnd) at the place of `walkWindow`. `outcome`: OK or an errno.
  * @param hook the file's mmap hook; a refusal sets `outcome` and goes on at `mmap.refused`. It runs before the VMA is linked.
+ * @param locksUntilLinked the hook leaves invalidate_lock held for reading, and has a step that drops it after a refusal
  */
-function mmapRangeSteps(hook: readonly Step[]): readonly Step[] {
+function mmapRangeSteps(hook: readonly Step[], locksUntilLinked: boolean): readonly Step[] {
   return [
     free('mmap', enterMmap),
     acquire('mmapLock.write', lockToMap, 'mmap.refused'),
     ...hook,
-    steady('vma.insert', insertVma, 'mmap.refused'),
+    steady('vma.insert', insertVma, locksUntilLinked ? 'invalidate.readUnlockRefused' : 'mmap.refused'),
     acquire('iMmap.writeLock', lockIMmap),
     steady('iMmap.insert', linkAndUnlock),
+    ...(locksUntilLinked ? [release('invalidate.readUnlock', readUnlockInvalidate)] : []),
     release('mmapLock.unlock', writeUnlockWindowMm),
     goTo('end'),
     free('mmap.refused', countMmapError),
@@ -234,7 +237,7 @@ const walkRange: Run = (world, task) => {
 };
 
 /** Routines of the accesses `Map` and `Unmap` and of a VMM that maps its window again as a whole. */
-export function mappingRoutines(hook: readonly Step[]) {
+export function mappingRoutines(hook: readonly Step[], locksUntilLinked: boolean) {
   const called = (routine: string): readonly Step[] => [
     free('walk', walkRange),
     callRoutine('call', routine),
@@ -244,8 +247,8 @@ export function mappingRoutines(hook: readonly Step[]) {
   ];
   return {
     munmapRange: { steps: munmapRangeSteps(), vmm: true },
-    mmapRange: { steps: mmapRangeSteps(hook), vmm: true },
-    mmapWindow: { steps: [free('walk', walkOwnWindow), ...mmapRangeSteps(hook)], vmm: true },
+    mmapRange: { steps: mmapRangeSteps(hook, locksUntilLinked), vmm: true },
+    mmapWindow: { steps: [free('walk', walkOwnWindow), ...mmapRangeSteps(hook, locksUntilLinked)], vmm: true },
     map: { steps: called('mmapRange') },
     unmap: { steps: called('munmapRange') },
   };

@@ -52,7 +52,6 @@ export const isVisible = ({ name, counts }: Pick<WalkedStep, 'name' | 'counts'>)
 export class Walker<Step extends WalkedStep = WalkedStep> {
   /** Each access as the list of its steps. */
   readonly accesses: Step[][] = [];
-  private readonly host: Host;
   private readonly task: number;
   private readonly kinds: readonly number[];
   private readonly look: (step: WalkedStep, world: World) => Step;
@@ -62,31 +61,29 @@ export class Walker<Step extends WalkedStep = WalkedStep> {
   private depth = 0;
 
   /**
-   * @param host of the same rules as the run's
    * @param kinds of the task's accesses, in their order
    * @param look adds to a step what else is wanted of the world after it
    */
-  constructor(host: Host, task: number, kinds: readonly number[], look: (step: WalkedStep, world: World) => Step) {
-    this.host = host;
+  constructor(task: number, kinds: readonly number[], look: (step: WalkedStep, world: World) => Step) {
     this.task = task;
     this.kinds = kinds;
     this.look = look;
   }
 
-  take(world: World, stepped: number): void {
+  take(world: World, stepped: number, host: Host): void {
     const counts = this.countsSince(world);
     if (stepped !== this.task) return;
-    if (this.at === 0) this.begin();
-    const { names, routineNames } = this.host.program;
+    if (this.at === 0) this.begin(host);
+    const { names, routineNames } = host.program;
     const step = { routine: routineNames[this.at], name: names[this.at], at: this.at, depth: this.depth, counts, phasesNs: this.phasesSince(world), locks: locksOf(world, stepped) };
     this.accesses[this.accesses.length - 1].push(this.look(step, world));
     this.depth = world.depth[stepped];
     this.at = world.pc[stepped * DEPTH_MAX + this.depth];
   }
 
-  private begin(): void {
+  private begin({ entries }: Host): void {
     const kind = this.kinds[this.accesses.length];
-    this.at = this.host.entries[kind];
+    this.at = entries[kind];
     // The engine has cleared them, and the first step has charged already.
     if (kind === Access.ToShared || kind === Access.ToPrivate) this.phasesNs.fill(0);
     this.accesses.push([]);

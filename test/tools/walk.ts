@@ -1,5 +1,4 @@
 /** The story of ARCHITECTURE, walked step by step (src/simulate/walk.ts). */
-import { buildHost } from '../../src/model/host.ts';
 import type { ConversionPolicy } from '../../src/policies/policy.ts';
 import { loadCostProfile, DEFAULT_COSTS } from '../../src/simulate/costs.ts';
 import { run } from '../../src/simulate/run.ts';
@@ -21,8 +20,7 @@ export const VMM = 1;
 
 /** The accesses of one task in the story under a policy, each as the list of its steps. */
 export async function walkStory(policy: ConversionPolicy, task: number): Promise<readonly (readonly WalkedStep[])[]> {
-  const host = buildHost(policy.rules({ check: 'refcount' }), { lazy: false });
-  const walker = new Walker(host, task, ACTORS[task].accesses.map(({ kind }) => kind), (step) => step);
+  const walker = new Walker(task, ACTORS[task].accesses.map(({ kind }) => kind), (step) => step);
   await run({
     policy,
     workload: scripted({ actors: ACTORS }),
@@ -30,7 +28,7 @@ export async function walkStory(policy: ConversionPolicy, task: number): Promise
     costs: loadCostProfile(DEFAULT_COSTS),
     folioOrder: 0,
     options: { pageCount: 4096, accessCount: 0, seed: 1, vcpus: 1, processes: 1, windowsPerProcess: 1, conversion: 'explicit', dma: 'pool', io: 'direct', pace: 'closed' },
-    onStep: (world, stepped) => walker.take(world, stepped),
+    onStep: (world, stepped, host) => walker.take(world, stepped, host),
   });
   return walker.accesses;
 }

@@ -2,15 +2,24 @@
  * refuse-mmap (P3): no mmap of the file while any page is private, no page private while the file is mapped.
  */
 import { toSharedSteps } from '../../model/convert.ts';
+import { Errno } from '../../model/errno.ts';
 import { privatePages } from '../../model/file.ts';
 import { Flow, callRoutine, end, free, goTo, steady } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
 import { WindowFlag } from '../../model/windows.ts';
 import type { World } from '../../model/world.ts';
+import { valueOf } from '../choices.ts';
 import { CHECKS } from '../policy.ts';
-import type { ConversionPolicy } from '../policy.ts';
+import type { ConversionPolicy, PolicyChoice } from '../policy.ts';
 import { FOLIO_MMAPPED_MAIL } from '../sources.ts';
-import { FILE_BUSY_ERRNO, askProcess, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
+import { askProcess, mmapHookSteps, refuseThenCheckSteps } from './refuseWhileMapped.ts';
+
+const ERRNO: PolicyChoice<'EBUSY' | 'EPERM'> = {
+  name: 'errno',
+  values: ['EBUSY', 'EPERM'],
+  default: 'EBUSY',
+  what: 'what a conversion of a mapped file and an mmap of a file with private pages fail with',
+};
 
 /** mapping_mapped(): i_mmap is not empty. */
 function fileIsMapped(world: World): boolean {
@@ -60,14 +69,18 @@ export const refuseMmap: ConversionPolicy = {
   },
   family: 'conversion',
   checks: CHECKS,
-  rules: ({ check }) => ({
-    toPrivate: refuseThenCheckSteps({ check, mappingForbids: fileIsMapped, errno: FILE_BUSY_ERRNO }),
-    toShared: toSharedSteps(),
-    mmapHook: mmapHookSteps({ privacyForbids: (world) => privatePages(world) > 0, errno: FILE_BUSY_ERRNO }),
-    vmm: {
-      mapsAtStart: { private: 'none', shared: 'full' },
-      beforeToPrivate: { steps: unmapAll },
-      remapsOnAccess: true,
-    },
-  }),
+  choices: [ERRNO],
+  rules: (options) => {
+    const errno = Errno[valueOf(ERRNO, options)];
+    return {
+      toPrivate: refuseThenCheckSteps({ check: options.check, mappingForbids: fileIsMapped, errno }),
+      toShared: toSharedSteps(),
+      mmapHook: mmapHookSteps({ privacyForbids: (world) => privatePages(world) > 0, errno }),
+      vmm: {
+        mapsAtStart: { private: 'none', shared: 'full' },
+        beforeToPrivate: { steps: unmapAll },
+        remapsOnAccess: true,
+      },
+    };
+  },
 };

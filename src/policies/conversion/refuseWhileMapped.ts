@@ -5,7 +5,6 @@
 import { preallocateState, readRangeState, storeState, writeLockInvalidate, writeUnlockInvalidate } from '../../model/convert.ts';
 import { endInvalidation, stage2ZapSteps } from '../../model/invalidation.ts';
 import { referenceCheckSteps } from '../../model/references.ts';
-import { Errno } from '../../model/errno.ts';
 import { readLockInvalidate, readUnlockInvalidate } from '../../model/fault.ts';
 import { Op } from '../../model/operations.ts';
 import { Flow, acquire, acquireUnless, end, free, freeWhen, goTo, guarded, release, releaseUnless, steady } from '../../model/step.ts';
@@ -62,10 +61,12 @@ export interface MmapHookRules {
   /** Whether private pages forbid the mapping of [walkStart, walkEnd); asked under invalidate_lock, before the VMA is linked. */
   readonly privacyForbids: (world: World, task: number) => boolean;
   readonly errno: number;
+  /** The lock stays held until the VMA is linked: for `HostRules.locksUntilLinked`. */
+  readonly holdsLock?: boolean;
 }
 
 /** The file's mmap hook. */
-export function mmapHookSteps({ privacyForbids, errno }: MmapHookRules): readonly Step[] {
+export function mmapHookSteps({ privacyForbids, errno, holdsLock = false }: MmapHookRules): readonly Step[] {
   return [
     acquire('invalidate.readLock', readLockInvalidate),
     guarded('state.readRange', (world, task) => {
@@ -74,13 +75,9 @@ export function mmapHookSteps({ privacyForbids, errno }: MmapHookRules): readonl
       world.outcome[task] = errno;
       return Flow.Otherwise;
     }, 'invalidate.readUnlockRefused'),
-    release('invalidate.readUnlock', readUnlockInvalidate),
+    ...(holdsLock ? [] : [release('invalidate.readUnlock', readUnlockInvalidate)]),
     goTo('vma.insert'),
     release('invalidate.readUnlockRefused', readUnlockInvalidate),
     goTo('mmap.refused'),
   ];
 }
-
-/** Errno values that no source fixes for these policies; Gunyah's driver answered EPERM. */
-export const COVERED_ERRNO = Errno.EPERM;
-export const FILE_BUSY_ERRNO = Errno.EBUSY;

@@ -7,21 +7,28 @@ import { referenceCheckSteps } from '../../model/references.ts';
 import { acquire, end, free, freeWhen, guarded, release, steady } from '../../model/step.ts';
 import type { Step } from '../../model/step.ts';
 import { unmapEverywhereSteps, walkWholeFolios } from '../../model/zap.ts';
+import { valueOf } from '../choices.ts';
 import { CHECKS } from '../policy.ts';
-import type { Check, ConversionPolicy } from '../policy.ts';
+import type { Check, ConversionPolicy, PolicyChoice } from '../policy.ts';
 import { FOLIO_MMAPPED_MAIL, LAZY_DONATION_MAIL } from '../sources.ts';
+import { mapSharedPages, unmapFolios } from './dance.ts';
 
 /**
  * The kernel's to-private of every policy that unmaps by itself: unmap first, then ask who else holds the folios, then
  * commit. A refusal changes no attribute and leaves the host unmapped; entries come back by faults.
  */
 export function unmapThenCheckSteps({ check }: { readonly check: Check }): readonly Step[] {
+  return convertSteps(check, unmapEverywhereSteps());
+}
+
+/** Without any unmapping a page that is mapped fails the reference check: its mappings hold references. */
+function convertSteps(check: Check, unmap: readonly Step[]): readonly Step[] {
   return [
     acquire('invalidate.writeLock', writeLockInvalidate),
     guarded('state.readRange', readRangeState(true), 'invalidate.unlock'),
     free('state.prealloc', preallocateState),
     free('walk.folios', walkWholeFolios),
-    ...unmapEverywhereSteps(),
+    ...unmap,
     ...referenceCheckSteps({ check, drain: true, refused: 'invalidate.unlock' }),
     ...stage2ZapSteps(),
     steady('state.store', storeState(true)),
@@ -30,6 +37,13 @@ export function unmapThenCheckSteps({ check }: { readonly check: Check }): reado
     end,
   ];
 }
+
+const KERNEL_UNMAPS: PolicyChoice<'true' | 'false'> = {
+  name: 'kernelUnmaps',
+  values: ['true', 'false'],
+  default: 'true',
+  what: 'who unmaps before a to-private; the mails leave it open. false: the kernel does not, a page that is mapped is EAGAIN, and the VMM unmaps before it asks and maps again afterwards',
+};
 
 export const sigbusOnFault: ConversionPolicy = {
   name: 'sigbus-on-fault',
@@ -49,5 +63,14 @@ export const sigbusOnFault: ConversionPolicy = {
   },
   family: 'conversion',
   checks: CHECKS,
-  rules: ({ check }) => ({ toPrivate: unmapThenCheckSteps({ check }), toShared: toSharedSteps() }),
+  choices: [KERNEL_UNMAPS],
+  rules: (options) => {
+    const { check } = options;
+    if (valueOf(KERNEL_UNMAPS, options) === 'true') return { toPrivate: unmapThenCheckSteps({ check }), toShared: toSharedSteps() };
+    return {
+      toPrivate: convertSteps(check, []),
+      toShared: toSharedSteps(),
+      vmm: { beforeToPrivate: { steps: unmapFolios }, afterRequest: { steps: mapSharedPages } },
+    };
+  },
 };

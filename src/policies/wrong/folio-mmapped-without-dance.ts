@@ -16,7 +16,7 @@ export const folioMmappedWithoutDance: ConversionPolicy = {
   name: 'folio-mmapped-without-dance',
   summary: 'wrong on purpose: the kernel side of folio-mmapped under a VMM that breaks its part of the contract',
   rules: (options) => {
-    const { toPrivate, toShared, mmapHook = [] } = folioMmapped.rules(options);
-    return { toPrivate, toShared, mmapHook };
+    const { vmm: _, ...kernel } = folioMmapped.rules(options);
+    return kernel;
   },
 };

@@ -1,0 +1,84 @@
+/**
+ * The dance of a VMM whose kernel converts only what no VMA covers: in every process it unmaps the folios before a to-private,
+ * and maps again what is shared after a request.
+ */
+import { outcomeOk } from '../../model/access.ts';
+import { isPrivate } from '../../model/file.ts';
+import { Flow, callRoutine, end, free, goTo, steady } from '../../model/step.ts';
+import type { Run, Step } from '../../model/step.ts';
+import { inMm } from '../../model/windows.ts';
+import { walkWholeFolios } from '../../model/zap.ts';
+import type { World } from '../../model/world.ts';
+import { askProcess } from './refuseWhileMapped.ts';
+
+/** Windows of forked children are not the VMM's to unmap. */
+const ownWindows = ({ shape }: World): number => shape.windows - shape.childWindows;
+
+const startUnmap: Run = (world, task) => {
+  world.walkWindow[task] = 0;
+  world.askedMm[task] = 0;
+  return walkWholeFolios(world, task);
+};
+
+const hasWindow: Run = (world, task) => {
+  if (world.walkWindow[task] < ownWindows(world)) {
+    askProcess(world, task);
+    return Flow.Next;
+  }
+  world.walkWindow[task] = 0;
+  return Flow.Otherwise;
+};
+
+const nextWindow: Run = (world, task) => {
+  world.walkWindow[task]++;
+  return Flow.Otherwise;
+};
+
+/** Before a to-private: no VMA of any process may cover the folios of the range. */
+export const unmapFolios: readonly Step[] = [
+  free('dance', startUnmap),
+  free('window', hasWindow, 'end'),
+  callRoutine('munmap', 'munmapRange'),
+  // One that had no room for another VMA ends the dance, and the request.
+  free('window.unmapped', outcomeOk, 'end'),
+  free('window.next', nextWindow, 'window'),
+  end,
+];
+
+const startMap: Run = (world, task) => {
+  world.walkWindow[task] = 0;
+  world.askedMm[task] = 0;
+  world.cursor[task] = world.rangeStart[task] & ~(world.sizes.folioPages - 1);
+  return Flow.Next;
+};
+
+/** Finds the next run of shared pages in the folios of the range that a window does not cover. */
+const nextRun: Run = (world, task) => {
+  const { folioPages } = world.sizes;
+  const start = world.rangeStart[task] & ~(folioPages - 1);
+  const last = Math.min(world.shape.pages, (world.rangeEnd[task] + folioPages - 1) & ~(folioPages - 1));
+  for (; world.walkWindow[task] < ownWindows(world); world.walkWindow[task]++, world.cursor[task] = start) {
+    const window = world.walkWindow[task];
+    let first = world.cursor[task];
+    while (first < last && (isPrivate(world, first) || inMm(world, window, first))) first++;
+    if (first >= last) continue;
+    let after = first;
+    while (after < last && !isPrivate(world, after) && !inMm(world, window, after)) after++;
+    world.walkStart[task] = first;
+    world.walkEnd[task] = after;
+    world.cursor[task] = after;
+    askProcess(world, task);
+    return Flow.Next;
+  }
+  world.walkWindow[task] = 0;
+  return Flow.Otherwise;
+};
+
+/** After a request, whatever became of it: what is shared in the folios of the range is mapped again. */
+export const mapSharedPages: readonly Step[] = [
+  free('dance', startMap),
+  steady('run', nextRun, 'end'),
+  callRoutine('mmap', 'mmapRange'),
+  goTo('run'),
+  end,
+];
