@@ -82,6 +82,8 @@ const INPUTS: Readonly<Record<string, readonly [string, string]>> = {
   io: ['--policy sigbus-on-fault --workload dma-storm --io direct', '--policy sigbus-on-fault --workload dma-storm --io buffered'],
   pace: ['--policy null --workload boot-512m --memory 512MiB --conversion explicit --pace closed', '--policy null --workload boot-512m --memory 512MiB --conversion explicit --pace recorded'],
   accesses: ['--policy sigbus-on-fault --workload zipf --accesses 2000', '--policy sigbus-on-fault --workload zipf --accesses 2001'],
+  platform: ['--policy sigbus-on-fault --workload zipf --platform snp', '--policy sigbus-on-fault --workload zipf --platform tdx'],
+  vmm: ['--policy sigbus-on-fault --workload dma-storm --vmm back-off', '--policy sigbus-on-fault --workload dma-storm --vmm give-up'],
 };
 
 describe.skipIf(UPDATES)('each input of a cell', () => {
@@ -102,7 +104,10 @@ describe.skipIf(UPDATES)('each input of a cell', () => {
 
 /** Runs to choose from, the plain ones first. */
 function candidates(): readonly string[] {
-  const variants = ['', '--folio 2M', '--conversion lazy', '--check mapcount', '--vmas 3 --processes 2', '--dma direct', '--io buffered', '--conversion lazy --folio 2M', '--costs measured', '--memory 32MiB --accesses 6000'];
+  const variants = [
+    '', '--folio 2M', '--conversion lazy', '--check mapcount', '--vmas 3 --processes 2', '--dma direct', '--io buffered', '--conversion lazy --folio 2M', '--costs measured',
+    '--memory 32MiB --accesses 6000', '--platform pkvm', '--platform snp', '--platform tdx',
+  ];
   return variants.flatMap((variant) =>
     catalogue.workloads.flatMap(({ name: workload }) =>
       catalogue.policies

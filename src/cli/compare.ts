@@ -8,6 +8,8 @@ import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.
 import { createExperiment, DEFAULTS, type Request } from '../harness/request.ts';
 import { formatSize, parseSize } from '../harness/sizes.ts';
 import { readSafety } from '../harness/verdicts.ts';
+import { DEFAULT_PLATFORM, PLATFORM_NAMES, type PlatformName } from '../model/platform.ts';
+import { VMM_STRATEGIES, type VmmStrategy } from '../model/request.ts';
 import { UserError } from '../model/userError.ts';
 import { formatTables } from '../report/table.ts';
 import type { CliContext } from './context.ts';
@@ -28,6 +30,8 @@ interface CompareFlags {
   readonly dma?: 'pool' | 'direct';
   readonly io?: 'direct' | 'buffered';
   readonly pace?: 'recorded' | 'closed';
+  readonly platform?: PlatformName;
+  readonly vmm?: VmmStrategy;
   readonly accesses?: number;
   readonly seed?: number;
   readonly seeds?: readonly number[];
@@ -59,6 +63,8 @@ export function addCompareCommand(program: Command, context: CliContext): void {
     .option('--dma <mode>', 'pool (bounce buffers) or direct (buffers shared in place); default: see the labels', parseChoice(['pool', 'direct']))
     .option('--io <mode>', `direct (pins pages) or buffered (copies) (default: ${DEFAULTS.io})`, parseChoice(['direct', 'buffered']))
     .option('--pace <mode>', `closed (as fast as it can) or recorded (default: ${DEFAULTS.pace})`, parseChoice(['recorded', 'closed']))
+    .option('--platform <name>', `${PLATFORM_NAMES.join(', ')}: what a conversion pays there (default: ${DEFAULT_PLATFORM})`, parseChoice(PLATFORM_NAMES))
+    .option('--vmm <strategy>', `${VMM_STRATEGIES.join(', ')}: what the VMM does with a refusal (default: the policy's own)`, parseChoice(VMM_STRATEGIES))
     .option('--accesses <count>', `accesses of each synthetic cell (default: ${DEFAULTS.accesses})`, parseCount)
     .option('--seed <number>', `seed of the synthetic workloads (default: ${DEFAULTS.seed})`, parseCount)
     .option('--seeds <list>', 'several: 1,2,9 or 1-5', parseSeeds)
@@ -134,14 +140,14 @@ function refuseTwoKindsOfSeeds({ seed, seeds }: CompareFlags): void {
 }
 
 /** Only what was asked for, under the request's names. */
-function requestOf({ policy, workload, check, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, accesses, costs }: CompareFlags): Request {
+function requestOf({ policy, workload, check, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs }: CompareFlags): Request {
   const wanted = {
     policies: policy,
     workloads: workload,
     checks: check,
     memoryBytes: memory,
     seeds: seeds ?? (seed === undefined ? undefined : [seed]),
-    folio, vcpus, vmas, processes, conversion, dma, io, pace, accesses, costs,
+    folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs,
   };
   return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)) as Request;
 }

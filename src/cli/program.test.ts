@@ -76,11 +76,11 @@ describe('compare', () => {
   test('takes every option', async () => {
     const options =
       '--policy sigbus-on-fault,null --workload zipf,boot-512m --check all --memory 16M --folio 2m --vcpus 4 --vmas 3 --processes 2 --conversion lazy ' +
-      '--dma direct --io buffered --pace recorded --accesses 500 --seeds 4-5,9 --costs fake --by workload --quiet';
+      '--dma direct --io buffered --pace recorded --platform TDX --vmm give-up --accesses 500 --seeds 4-5,9 --costs fake --by workload --quiet';
     const { stdout, exitCode } = await run(`compare ${options} -o ${join(folder, 'r.json')}`);
     expect([exitCode, stdout]).toEqual([0, '']);
     const { experiment } = await readRecord(join(folder, 'r.json'));
-    const params = { folio: '2M', vcpus: 4, processes: 2, vmas: 3, conversion: 'lazy', dma: 'direct', io: 'buffered', pace: 'recorded' };
+    const params = { folio: '2M', vcpus: 4, processes: 2, vmas: 3, conversion: 'lazy', dma: 'direct', io: 'buffered', pace: 'recorded', platform: 'tdx', vmm: 'give-up' };
     expect(experiment).toMatchObject({
       seeds: [4, 5, 9],
       rows: [
@@ -172,6 +172,8 @@ describe('misuse ends with 2 and one message, and nothing is done', () => {
     ['compare --policy sigbus', 'unknown policy "sigbus"\n  why: the nearest known are sigbus-on-fault\n  fix: pick one of `foliobench list policies`, or all, or the path of a module'],
     ['compare --memory big', '"big" is no size\n  why: a size is a whole number above 0 with K, M, G or T behind it, with or without iB\n  fix: write it as in 512M, 1GiB or 4096'],
     ['compare --folio 1G', '"1G" is none of 4K, 2M\n  why: the option takes one of these words\n  fix: pick one of them'],
+    ['compare --platform sev', '"sev" is none of sw-protected, pkvm, snp, tdx\n  why: the option takes one of these words\n  fix: pick one of them'],
+    ['compare --vmm wait', '"wait" is none of retry-at-once, back-off, release-pins-first, bounce-copy, give-up\n  why: the option takes one of these words\n  fix: pick one of them'],
     ['compare --seeds 5-1', '"5-1" is no range of seeds\n  why: it has to rise, by at most 10000 seeds\n  fix: write it as in 1-5'],
     ['compare --shard 3/2', '"3/2" is no shard\n  why: a shard is i/n, part i (from 1) of n\n  fix: write it as in 1/3, 2/3 and 3/3'],
     ['compare --jobs 0', '"0" is too few\n  why: there has to be one at least\n  fix: write 1 or more'],
@@ -195,6 +197,9 @@ describe('misuse ends with 2 and one message, and nothing is done', () => {
     const { exitCode, stdout, stderr } = await run('compare --help');
     expect([exitCode, stderr]).toEqual([0, '']);
     expect(stdout).toContain('Usage: foliobench compare');
+    const words = stdout.replaceAll(/\s+/g, ' ');
+    expect(words).toContain('--platform <name> sw-protected, pkvm, snp, tdx: what a conversion pays there (default: sw-protected)');
+    expect(words).toContain('--vmm <strategy> retry-at-once, back-off, release-pins-first, bounce-copy, give-up: what the VMM does with a refusal (default: the policy\'s own)');
     expect((await run('--version')).stdout).toBe('1.0.0\n');
   });
 });

@@ -2,6 +2,8 @@
  * What there is to compare, and the engine that runs it. The harness takes it as an argument: its tests bring a small
  * catalogue and an engine of their own, and a user's module can add to it later.
  */
+import type { PlatformName } from '../model/platform.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import type { Check } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import type { RunOutcome } from '../simulate/run.ts';
@@ -44,6 +46,8 @@ export interface EngineOptions {
   readonly check: Check;
   readonly costs: CostProfile;
   readonly folioOrder: number;
+  readonly platform?: PlatformName;
+  readonly vmm?: VmmStrategy;
   readonly options: WorkloadOptions;
 }
 

@@ -4,6 +4,8 @@
  * An experiment is runs x rows x seeds. A run is one workload under one set of parameters; a row is one policy under one
  * reference check. How a user's options become an experiment is `request.ts`.
  */
+import type { PlatformName } from '../model/platform.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import type { Check } from '../policies/policy.ts';
 import type { WorkloadOptions } from '../workloads/workload.ts';
 import { hashOf } from './json.ts';
@@ -29,6 +31,10 @@ export interface CellParams {
   readonly pace: WorkloadOptions['pace'];
   /** Accesses of the workload, over all actors; null for a trace, which has its own length. */
   readonly accesses: number | null;
+  /** Absent: `sw-protected`. */
+  readonly platform?: PlatformName;
+  /** Absent: each policy's own. */
+  readonly vmm?: VmmStrategy;
 }
 
 /** One workload under one set of parameters. */

@@ -82,6 +82,21 @@ describe('a plan', () => {
   });
 });
 
+describe('a platform and a strategy', () => {
+  test('are inputs of a cell only where they are no default', async () => {
+    const [plain] = planCells(await create({ policies: ['null'], workloads: ['zipf'] }));
+    const [named] = planCells(await create({ policies: ['null'], workloads: ['zipf'], platform: 'sw-protected' }));
+    expect(named.key).toBe(plain.key);
+    expect(Object.keys(plain.cell.params)).not.toContain('platform');
+    expect(Object.keys(plain.cell.params)).not.toContain('vmm');
+    const other = await create({ policies: ['null'], workloads: ['zipf'], platform: 'snp', vmm: 'back-off' });
+    const [there] = planCells(other);
+    expect(there.cell.params).toEqual({ ...plain.cell.params, platform: 'snp', vmm: 'back-off' });
+    expect(there.key).not.toBe(plain.key);
+    expect(other.command).toBe('foliobench compare --policy null --workload zipf --platform snp --vmm back-off');
+  });
+});
+
 describe('a request', () => {
   test('names the conversion and gets that one alone', async () => {
     const { runs } = await create({ workloads: ['zipf', 'boot-512m'], conversion: 'lazy' });

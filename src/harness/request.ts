@@ -6,6 +6,8 @@
  * two recorded guests under every label, and on two synthetic guests lazily, so that `lazy donation`
  * does not stand on recorded guests alone.
  */
+import { DEFAULT_PLATFORM, type PlatformName } from '../model/platform.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import { UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
 import type { Workload } from '../workloads/workload.ts';
@@ -35,6 +37,9 @@ export interface Request {
   readonly dma?: CellParams['dma'];
   readonly io?: CellParams['io'];
   readonly pace?: CellParams['pace'];
+  readonly platform?: PlatformName;
+  /** What every VMM does with a refusal; default: each policy's own. */
+  readonly vmm?: VmmStrategy;
   readonly accesses?: number;
   /** Name or path of a cost profile. */
   readonly costs?: string;
@@ -140,7 +145,7 @@ function modesOf({ conversion, dma, workloads }: Request, workload: Workload): r
 }
 
 function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma }: Mode): CellParams {
-  const { folio, vcpus, processes, vmas, io, pace, accesses, memoryBytes } = { ...DEFAULTS, ...request };
+  const { folio, vcpus, processes, vmas, io, pace, accesses, memoryBytes, platform = DEFAULT_PLATFORM, vmm } = { ...DEFAULTS, ...request };
   return {
     memoryBytes: memoryPages === undefined ? memoryBytes : memoryPages * PAGE_BYTES,
     folio,
@@ -152,6 +157,9 @@ function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma
     io,
     pace,
     accesses: memoryPages === undefined ? accesses : null,
+    // Only where they are no default: a cell that was planned before there were any has the same key.
+    ...(platform === DEFAULT_PLATFORM ? {} : { platform }),
+    ...(vmm === undefined ? {} : { vmm }),
   };
 }
 
@@ -192,7 +200,7 @@ function checkAccesses(accesses: number): void {
 
 /** The command that asks for the same: only what was asked for, in one order. */
 function commandOf(request: Request): string {
-  const { policies, workloads, checks, memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, accesses, seeds, costs } = request;
+  const { policies, workloads, checks, memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, seeds, costs } = request;
   const options: readonly (readonly [string, string | number | undefined])[] = [
     ['--policy', policies?.join(',')],
     ['--workload', workloads?.join(',')],
@@ -206,6 +214,8 @@ function commandOf(request: Request): string {
     ['--dma', dma],
     ['--io', io],
     ['--pace', pace],
+    ['--platform', platform],
+    ['--vmm', vmm],
     ['--accesses', accesses],
     ['--seeds', seeds?.join(',')],
     ['--costs', costs],

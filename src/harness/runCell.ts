@@ -49,6 +49,8 @@ async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catal
     check: cell.check ?? DEFAULT_CHECK,
     costs,
     folioOrder: FOLIO_ORDERS[cell.params.folio],
+    ...(cell.params.platform === undefined ? {} : { platform: cell.params.platform }),
+    ...(cell.params.vmm === undefined ? {} : { vmm: cell.params.vmm }),
     options: workloadOptionsOf(cell),
   });
   const ns = Number(clock() - start);

@@ -1,4 +1,6 @@
 /** The JSON Schema of a record (draft-07), generated from the registry; `schema/results-1.schema.json` is its committed copy. */
+import { PLATFORM_NAMES } from '../model/platform.ts';
+import { VMM_STRATEGIES } from '../model/request.ts';
 import { CHECKS } from '../policies/policy.ts';
 import { FAMILIES, FOLIO_ORDERS } from './experiment.ts';
 import { METRICS, type Metric } from './metrics.ts';
@@ -30,7 +32,9 @@ export function resultsSchema(): Schema {
     io: oneOf(['direct', 'buffered']),
     pace: oneOf(['recorded', 'closed']),
     accesses: { type: ['integer', 'null'], minimum: 1 },
-  });
+    platform: oneOf(PLATFORM_NAMES),
+    vmm: oneOf(VMM_STRATEGIES),
+  }, ['platform', 'vmm']);
   const inputs = { family: oneOf(FAMILIES), policy: text, workload: text, check, seed: count, params: { $ref: '#/definitions/params' } };
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fakeCatalogue, fakeCosts, fakeTally, histogramOf } from '../../test/tools/fakeCatalogue.ts';
 import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import { compare } from '../harness/compare.ts';
+import { Op } from '../model/operations.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { createExperiment, type Request } from '../harness/request.ts';
 import type { Safety } from '../harness/verdicts.ts';
@@ -77,6 +78,32 @@ describe('the summary', () => {
       ['lazy donation', 3, 3],
       ['counterfactual', 2, 2],
     ]);
+  });
+});
+
+describe('the foot of the tables', () => {
+  const footOf = async (request: Request, rogueAccesses: number) => {
+    const seen = { ...fakeCatalogue, run: async (options: Parameters<typeof fakeCatalogue.run>[0]) => {
+      const tally = fakeTally(options);
+      tally.operations[Op['access.rogue']] = rogueAccesses;
+      return { tally, notes: [] };
+    } };
+    const lines = formatTables(await record({ workloads: ['zipf'], ...request }, seen)).split('\n');
+    const from = lines.findIndex((line) => line.includes('foliobench 1.0.0'));
+    return lines.slice(from + 1, lines.findIndex((line) => line.startsWith('prices: '))).join(' ').replaceAll(/\s+/g, ' ');
+  };
+
+  test('says nothing of a platform or a strategy that are the defaults', async () => {
+    expect(await footOf({}, 0)).toBe('');
+  });
+  test('names the platform and the strategy that are not', async () => {
+    expect(await footOf({ platform: 'pkvm', vmm: 'give-up' }, 0)).toBe('platform: pkvm, with what its conversions pay VMM: give-up after a refusal, under every policy');
+  });
+  test('says once what becomes of the host where there were rogue accesses, on whatever platform', async () => {
+    expect(await footOf({}, 2)).toBe('rogue accesses on sw-protected: nothing happens physically: the access reads or writes the data of the guest');
+    expect(await footOf({ platform: 'snp' }, 2)).toBe(
+      'platform: snp, with what its conversions pay rogue accesses on snp: a write is an RMP page fault: SIGBUS for user space, an oops for the kernel; a read sees ciphertext',
+    );
   });
 });
 
