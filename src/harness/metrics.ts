@@ -185,7 +185,7 @@ export const METRICS: readonly Metric[] = [
   operation('signals.SIGBUS', 'SIGBUS', 'count', 'less', 'signal.SIGBUS'),
   operation('signals.SIGSEGV', 'SIGSEGV', 'count', 'less', 'signal.SIGSEGV'),
   errnos(['errors.mmap', 'mmap failures', 'count', 'less', 'calls of mmap and munmap that failed, by errno'], ['EBUSY', 'ENOMEM', 'EPERM'], ({ tally }) => tally.errors.mmap),
-  errnos(['errors.gup', 'GUP failures', 'count', 'less', 'gets and pins that failed, by errno'], ['EFAULT'], ({ tally }) => tally.errors.gup),
+  errnos(['errors.gup', 'GUP failures', 'count', 'less', 'gets and pins that failed, by errno'], ['EBUSY', 'EFAULT'], ({ tally }) => tally.errors.gup),
   errnos(['errors.convert', 'conversion failures', 'count', 'less', 'conversion calls that failed, both directions, by errno'], [...REFUSALS_OF.toPrivate, ...REFUSALS_OF.toShared], ({ tally }) => tally.errors.convert),
   operation('safety.rogueAccesses', 'rogue accesses', 'accesses', 'less', 'access.rogue'),
   operation('safety.exposures', 'exposures', 'count', 'less', 'access.exposed'),

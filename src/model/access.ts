@@ -153,6 +153,7 @@ export function reachesHost(world: World, window: number, page: number, write: b
   const at = window * world.shape.pages + page;
   const bits = world.entry[at];
   if ((bits & EntryBit.Present) === 0) return false;
+  if (world.shape.mappingsAreHarmless && isPrivate(world, page)) return false;
   if (write && (bits & EntryBit.Dirty) === 0) world.entry[at] = bits | EntryBit.Dirty;
   noteReach(world, page);
   return true;
@@ -181,6 +182,7 @@ function touchThroughMapping(world: World, task: number, write: boolean): boolea
 /** Whether this CPU may still hold a TLB entry that a gather has cleared and not flushed here. A clean one permits reads only. */
 function staleReach(world: World, task: number, bits: number, write: boolean): boolean {
   if ((bits & (EntryBit.StaleMunmap | EntryBit.StaleZap)) === 0) return false;
+  if (world.shape.mappingsAreHarmless && isPrivate(world, world.page[task])) return false;
   if (write && (bits & EntryBit.RmapDelayed) === 0) return false;
   const { cpus } = world.shape;
   const page = world.page[task];
@@ -213,6 +215,21 @@ export const faultResult: Run = (world, task) => {
   return Flow.Next;
 };
 
+/**
+ * The page-table entry is good, and the host's own stage-2 has no entry: the hypervisor gives the abort back to the host. SIGSEGV
+ * and not SIGBUS, because what is missing is a right and not the memory (SEGV_ACCERR); in a copy by the kernel it is an error.
+ */
+const abortPrivate: Run = (world, task) => {
+  const page = world.page[task];
+  const { pages } = world.shape;
+  if (page >= pages || !isPrivate(world, page) || (world.entry[world.window[task] * pages + page] & EntryBit.Present) === 0) return Flow.Otherwise;
+  world.outcome[task] = Errno.SIGSEGV;
+  return Flow.Next;
+};
+
+/** Steps behind an access that reached nothing: at `refused` where the platform stopped it, else at `host.fault`. */
+const abortSteps = (refused: string): readonly Step[] => [steady('stage2.abort', abortPrivate, 'host.fault'), goTo(refused)];
+
 const deliverSignal: Run = (world, task) => {
   world.meter.charge(Op.signal);
   world.meter.note(world.outcome[task] === Errno.SIGSEGV ? Op['signal.SIGSEGV'] : Op['signal.SIGBUS']);
@@ -223,11 +240,13 @@ const deliverSignal: Run = (world, task) => {
 /**
  * Routine: a load or store of `page` through `window` by a thread of the VMM.
  * @param remap the VMM's way to get a mapping where it has none (`refuse-mmap`); leaves `outcome`
+ * @param aborts see `Shape.mappingsAreHarmless`
  */
-export function hostAccessSteps({ write, remap }: { readonly write: boolean; readonly remap: boolean }): readonly Step[] {
+export function hostAccessSteps({ write, remap, aborts }: { readonly write: boolean; readonly remap: boolean; readonly aborts: boolean }): readonly Step[] {
   return [
     ...(remap ? remapSteps('host.access', 'mmap.failed') : []),
     steady('host.access', hostAccess(write)),
+    ...(aborts ? abortSteps('signal') : []),
     free('host.fault', enterHostFault),
     acquireUnless('vmas')('mmapLock.read', readLockMmap),
     callRoutine('fault', 'faultCore'),
@@ -278,10 +297,11 @@ const copyFault: Run = (world) => {
 };
 
 /** Routine `copyRange`: copies to or from all pages of the range through the mapping. `outcome`: OK or EFAULT. */
-export function copyRangeSteps({ remap }: { readonly remap: boolean }): readonly Step[] {
+export function copyRangeSteps({ remap, aborts }: { readonly remap: boolean; readonly aborts: boolean }): readonly Step[] {
   return [
     ...(remap ? remapSteps('page.copy', 'copy.refused') : []),
     steady('page.copy', copyPage, 'page.copy'),
+    ...(aborts ? abortSteps('copy.efault') : []),
     free('host.fault', enterHostFault),
     acquireUnless('vmas')('mmapLock.read', readLockMmap),
     callRoutine('fault', 'faultCore'),

@@ -8,6 +8,8 @@
  * An exposure is a (page, private interval) in which some way to the page's data was ever open, counted once.
  * A rogue access is a host access that reaches the data of a private page. No policy can see either.
  *
+ * Where the platform makes mappings of private pages harmless (`Shape.mappingsAreHarmless`), (a), (b) and (e) are no exposures.
+ *
  * `dataRefs` counts (a), (b), (c), (d) and (f). A fault in flight (e) is counted when its entry is set; until then only its
  * reference on the folio tells of it.
  */
@@ -23,8 +25,20 @@ import type { World } from './world.ts';
 export function noteExposure(world: World, page: number): void {
   if (page >= world.shape.pages || world.dataRefs[page] === 0 || !isPrivate(world, page)) return;
   if (world.pageState[page] & PageBit.Exposed) return;
+  if (world.shape.mappingsAreHarmless && world.dataRefs[page] <= waysThroughMappings(world, page)) return;
   world.pageState[page] |= PageBit.Exposed;
   world.meter.note(Op['access.exposed']);
+}
+
+/** Ways (a) and (b): entries that a TLB may hold. */
+function waysThroughMappings(world: World, page: number): number {
+  let ways = 0;
+  for (let window = 0; window < world.shape.windows; window++) {
+    const bits = entryOf(world, window, page);
+    if (bits & EntryBit.Present) ways++;
+    for (const stale of [EntryBit.StaleMunmap, EntryBit.StaleZap]) if ((bits & stale) !== 0 && !isFlushed(world, stale, window, page)) ways++;
+  }
+  return ways;
 }
 
 /** A way to the data of the frame opens: an entry, a pin, a get. */
@@ -70,9 +84,12 @@ const OPEN: Readonly<Record<Way['letter'], IsOpen>> = {
   f: (world, _, page) => (world.pageState[page] & PageBit.Secondary) !== 0,
 };
 
+const THROUGH_MAPPINGS: ReadonlySet<string> = new Set(['a', 'b', 'e']);
+
 /** The ways to the data of a page that are open now, in the order of their letters. @param program the tasks' positions are positions in it */
 export function openWays(world: World, program: Program, page: number): readonly Way[] {
-  return WAYS.filter(({ letter }) => OPEN[letter](world, program, page));
+  const { mappingsAreHarmless = false } = world.shape;
+  return WAYS.filter(({ letter }) => !(mappingsAreHarmless && THROUGH_MAPPINGS.has(letter)) && OPEN[letter](world, program, page));
 }
 
 function someWindow({ shape }: World, asks: (window: number) => boolean): boolean {

@@ -158,12 +158,19 @@ const readEntryNone: Run = (world, task) => {
 /** What the kernel answers to a host access of a private page. */
 export type PrivateSignal = 'SIGBUS' | 'SIGSEGV';
 
+export interface FaultRules {
+  /** Default: SIGBUS. */
+  readonly privateSignal?: PrivateSignal;
+  /** A private page is mapped like any other. */
+  readonly mapsPrivate?: boolean;
+}
+
 /** Otherwise the host has no business there: beyond the end of the file, which is SIGBUS, or private. */
-const readStateShared = (privateSignal: PrivateSignal): Run => (world, task) => {
+const readStateShared = ({ privateSignal = 'SIGBUS', mapsPrivate = false }: FaultRules): Run => (world, task) => {
   const page = world.page[task];
   const inFile = page < world.shape.pages;
   world.meter.charge(Op['state.read']);
-  if (inFile && !isPrivate(world, page)) return Flow.Next;
+  if (inFile && (mapsPrivate || !isPrivate(world, page))) return Flow.Next;
   world.outcome[task] = inFile ? Errno[privateSignal] : Errno.SIGBUS;
   return Flow.Otherwise;
 };
@@ -203,11 +210,11 @@ const setEntry: Run = (world, task) => {
 };
 
 /** Routine: a host fault on (window, page) under mmap_lock. `outcome`: OK, SIGBUS or SIGSEGV. */
-export function faultCoreSteps(privateSignal: PrivateSignal): readonly Step[] {
+export function faultCoreSteps(rules: FaultRules): readonly Step[] {
   return [
     steady('pte.readNone', readEntryNone, 'end'),
     acquire('invalidate.readLock', readLockInvalidate),
-    guarded('state.read', readStateShared(privateSignal), 'invalidate.readUnlockRefused'),
+    guarded('state.read', readStateShared(rules), 'invalidate.readUnlockRefused'),
     ...getFolioSteps(),
     release('invalidate.readUnlock', readUnlockInvalidate),
     clearFolioStep,

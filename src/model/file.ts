@@ -8,6 +8,7 @@
  * Differs from Linux: one word a page in place of a maple tree; the price of the tree is charged (`state.prealloc`).
  */
 import { column } from './columns.ts';
+import type { Keeps } from './shape.ts';
 import type { World } from './world.ts';
 
 export const PageBit = {
@@ -31,10 +32,16 @@ export const PageBit = {
   Secondary: 1 << 8,
   /** Ghost: its host entry was last zapped as a neighbour's. */
   NeighbourZapped: 1 << 9,
+  /** A conversion under way has taken its exclusive pin (`Shape.keeps`); once the page is private that says so. */
+  ExclusivePin: 1 << 10,
 } as const;
 
+const OF_EVERY_PAGE = 0x3ff;
+/** Bits that only a world has which keeps something more of a page. */
+const KEPT: Readonly<Record<Keeps, number>> = { 'exclusive-pins': PageBit.ExclusivePin };
+
 export const fileColumns = {
-  pageState: column('u16', 'page', ({ pages }) => pages, () => 0x3ff),
+  pageState: column('u16', 'page', ({ pages }) => pages, ({ keeps }) => OF_EVERY_PAGE | (keeps === undefined ? 0 : KEPT[keeps])),
   /** Pages whose shareability differs from the file's default. */
   flippedPages: column('u32', 'world', () => 1, ({ pages }) => pages),
   /** A conversion has begun its stage-2 invalidation and not ended it. */

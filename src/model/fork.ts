@@ -10,6 +10,7 @@ import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteReach } from './exposure.ts';
 import { readLockMmap, readUnlockMmap } from './fault.ts';
+import { isPrivate } from './file.ts';
 import { LockClass, acquireWrite, lockId, releaseWrite, waitFor } from './locks.ts';
 import { walkOwnWindow } from './mapping.ts';
 import { Event, Waiting } from './meter.ts';
@@ -82,6 +83,12 @@ const touchChild: Run = (world, task) => {
   const at = world.window[task] * pages + world.page[task];
   if (world.windowFlags[world.window[task]] === 0) return Flow.Otherwise;
   if (world.page[task] >= pages || (world.entry[at] & EntryBit.Present) === 0) return Flow.Next;
+  if (world.shape.mappingsAreHarmless && isPrivate(world, world.page[task])) {
+    // As `stage2.abort` of the other accesses.
+    world.meter.charge(Op.signal);
+    world.meter.note(Op['signal.SIGSEGV']);
+    return Flow.Otherwise;
+  }
   noteReach(world, world.page[task]);
   deliverContent(world, world.page[task]);
   world.meter.charge(Op['host.access']);

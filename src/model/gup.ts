@@ -15,7 +15,7 @@ import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { openWay } from './exposure.ts';
 import { lockEntry, readLockMmap, readUnlockMmap, unlockEntry } from './fault.ts';
-import { headOf } from './file.ts';
+import { PageBit, headOf, isPrivate } from './file.ts';
 import { dropReference, addPinPart } from './folios.ts';
 import { Op } from './operations.ts';
 import { SlotKind } from './slots.ts';
@@ -67,6 +67,29 @@ const tryGet: Run = (world, task) => {
   world.cursorEnd[task] = page;
   world.meter.chargeMany(Op['gup.grab'], page - first);
   return page > first ? Flow.Next : Flow.Otherwise;
+};
+
+/** Whether a converter holds the folio of the page exclusively (`Shape.keeps`): all of it, since pins are counted by folio. */
+function isPinnedExclusively(world: World, page: number): boolean {
+  const head = headOf(world, page);
+  for (let at = head; at < head + world.sizes.folioPages; at++) if (world.pageState[at] & PageBit.ExclusivePin || isPrivate(world, at)) return true;
+  return false;
+}
+
+/** Adds the pin in one comparison with the exclusive one; otherwise the first page of the chunk has that. Of more pages only those before it are kept. */
+const addPinUnlessExclusive: Run = (world, task) => {
+  if (isGet(world, task)) return Flow.Next;
+  const first = world.cursor[task];
+  let page = first;
+  while (page < world.cursorEnd[task] && !isPinnedExclusively(world, page)) addPinPart(world, page++, 1);
+  if (page === first) {
+    world.walkCursor[task] = first;
+    return Flow.Otherwise;
+  }
+  world.walkCursor[task] = page;
+  if (page < world.cursorEnd[task]) undoGet(world, task);
+  world.walkCursor[task] = 0;
+  return Flow.Next;
 };
 
 const addPin: Run = (world, task) => {
@@ -165,6 +188,22 @@ const grabLocked: Run = (world, task) => {
   return Flow.Next;
 };
 
+/** As `grabLocked`, where a converter may hold the folio exclusively: a pin is EBUSY then. */
+const grabUnlessExclusive: Run = (world, task) => {
+  const page = world.page[task];
+  const present = (world.entry[world.window[task] * world.shape.pages + page] & EntryBit.Present) !== 0;
+  const busy = present && !isGet(world, task) && isPinnedExclusively(world, page);
+  world.outcome[task] = busy ? Errno.EBUSY : Errno.OK;
+  return busy ? Flow.Otherwise : grabLocked(world, task);
+};
+
+const isNotBusy: Run = (world, task) => (world.outcome[task] === Errno.EBUSY ? Flow.Otherwise : Flow.Next);
+
+const countBusy: Run = (world) => {
+  world.meter.gupErrors[Errno.EBUSY]++;
+  return Flow.Next;
+};
+
 const moreToPin: Run = (world, task) => (world.cursor[task] < world.rangeEnd[task] ? Flow.Otherwise : Flow.Next);
 
 export const countRefusal: Run = (world, task) => {
@@ -181,6 +220,8 @@ export interface GupRules {
   readonly bounces: boolean;
   /** See `hostAccessSteps`. */
   readonly remap: boolean;
+  /** A pin fails with EBUSY while a converter holds the folio exclusively; a get does not. */
+  readonly exclusive?: boolean;
 }
 
 export interface Reference {
@@ -217,7 +258,7 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     acquire('irq.off', irqOff),
     steady('pte.read', readEntries, 'irq.onSlow'),
     steady('folio.tryGet', tryGet, 'irq.onSlow'),
-    steady('folio.addPin', addPin),
+    rules.exclusive ? steady('folio.addPin', addPinUnlessExclusive, 'folio.put') : steady('folio.addPin', addPin),
     steady('pte.reread', allowed ? rereadEntries : refuseFolios, 'folio.subPin'),
     goTo('irq.on'),
     steady('folio.subPin', undoPin),
@@ -230,18 +271,20 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     acquireUnless('vmas')('mmapLock.read', fallBack, 'fastOnly.efault'),
     freeWhen('vmas')('vma.check', allowed ? findVma : refuseVma, 'efault'),
     acquire('ptl.lock', lockEntry),
-    steady('folio.grab', grabLocked, 'ptl.unlockFault'),
+    steady('folio.grab', rules.exclusive ? grabUnlessExclusive : grabLocked, 'ptl.unlockFault'),
     release('ptl.unlock', unlockEntry),
     releaseUnless('vmas')('mmapLock.readUnlock', readUnlockMmap),
     free('more', moreToPin, 'fast'),
     goTo('taken'),
     release('ptl.unlockFault', unlockEntry),
+    ...(rules.exclusive ? [free('notBusy', isNotBusy, 'ebusy')] : []),
     free('fault.begin', enterHostFault),
     callRoutine('fault', 'faultCore'),
     free('fault.end', faultResult, 'efault'),
     goTo('ptl.lock'),
     free('fastOnly.efault', countRefusal),
     goTo('undo.pins'),
+    ...(rules.exclusive ? [free('ebusy', countBusy), goTo('mmapLock.readUnlockRefused')] : []),
     free('efault', countRefusal),
     releaseUnless('vmas')('mmapLock.readUnlockRefused', readUnlockMmap),
     freeWhen('pincounts')('undo.pins', releasePins),

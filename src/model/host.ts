@@ -16,7 +16,7 @@ import { gupRoutines } from './io.ts';
 import { mappingRoutines } from './mapping.ts';
 import { DEFAULT_PLATFORM, onPlatform } from './platform.ts';
 import { closeSteps, punchSteps } from './punch.ts';
-import type { Shape } from './shape.ts';
+import type { Keeps, Shape } from './shape.ts';
 import { secondaryAccessSteps, secondaryMapSteps } from './secondary.ts';
 import { buildProgram, free } from './step.ts';
 import type { Program, Routine, Step } from './step.ts';
@@ -33,6 +33,12 @@ export interface HostRules {
   readonly gup?: { readonly allowed: boolean; readonly longTermAllowed: boolean };
   /** What a CPU's access to a private page through a mapping ends in; default: SIGBUS. GUP's answer is EFAULT either way. */
   readonly privateSignal?: PrivateSignal;
+  /** What the kernel keeps of a page beyond what guest_memfd does: see `Shape`. */
+  readonly keeps?: Keeps;
+  /** Private pages may be faulted in and stay mapped. */
+  readonly mapsPrivate?: boolean;
+  /** See `Shape`. */
+  readonly mappingsAreHarmless?: boolean;
   readonly vmm?: {
     /** What is mapped when the run starts, where everything is private and where everything is shared. */
     readonly mapsAtStart?: { readonly private: StartMapping; readonly shared: StartMapping };
@@ -52,6 +58,12 @@ export interface HostRules {
   /** Requests do nothing at all and every page is shared. */
   readonly ignoresRequests?: boolean;
 }
+
+/** What the rules ask of the world that they are for. */
+export const shapeOfRules = ({ keeps, mappingsAreHarmless = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless'> => ({
+  ...(keeps === undefined ? {} : { keeps }),
+  ...(mappingsAreHarmless ? { mappingsAreHarmless } : {}),
+});
 
 /** `full`: one VMA over the file; `none`: no mapping. */
 export type StartMapping = 'full' | 'none';
@@ -74,16 +86,17 @@ export interface Host {
  */
 export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM }: Pick<Shape, 'lazy' | 'platform'>): Host {
   const remap = rules.vmm?.remapsOnAccess ?? false;
-  const gup = rules.gup ?? { allowed: true, longTermAllowed: true };
+  const aborts = rules.mappingsAreHarmless ?? false;
+  const gup = { ...(rules.gup ?? { allowed: true, longTermAllowed: true }), exclusive: rules.keeps === 'exclusive-pins' };
   const { beforeToPrivate, afterRequest, retriesOn, strategy = 'back-off' } = rules.vmm ?? {};
   const whole = rules.bareRequests ?? false;
   let deviceEntry = 0;
   const routines: Record<string, Routine> = {
     guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests }) },
-    hostRead: { steps: hostAccessSteps({ write: false, remap }) },
-    hostWrite: { steps: hostAccessSteps({ write: true, remap }) },
-    faultCore: { steps: faultCoreSteps(rules.privateSignal ?? 'SIGBUS') },
-    copyRange: { steps: copyRangeSteps({ remap }), vmm: true },
+    hostRead: { steps: hostAccessSteps({ write: false, remap, aborts }) },
+    hostWrite: { steps: hostAccessSteps({ write: true, remap, aborts }) },
+    faultCore: { steps: faultCoreSteps(rules) },
+    copyRange: { steps: copyRangeSteps({ remap, aborts }), vmm: true },
     copy: { steps: copySteps() },
     ...gupRoutines({ ...gup, bounces: (rules.vmm?.bounces ?? false) || strategy === 'bounce-copy', remap }, () => deviceEntry),
     secondaryMap: { steps: secondaryMapSteps({ allowed: gup.allowed, remap }) },

@@ -47,7 +47,14 @@ export interface Shape {
   readonly platform?: PlatformName;
   /** The file was made with GUEST_MEMFD_FLAG_MMAP; without it mmap is ENODEV. */
   readonly mmapAllowed: boolean;
+  /** What the kernel keeps of a page beyond what guest_memfd does, where the policy needs it; default: nothing. */
+  readonly keeps?: Keeps;
+  /** The host's access to a private page through a mapping ends as a signal and reaches nothing (pKVM), so that a mapping is no exposure. */
+  readonly mappingsAreHarmless?: boolean;
 }
+
+/** Exclusive pins of a converter; columns and bits for it are part of no other world. */
+export type Keeps = 'exclusive-pins';
 
 /** The platform's rule for contents at a conversion: they survive, read as zero, or are undefined afterwards. */
 export const CONTENT_RULES = ['none', 'preserve', 'zero', 'scramble'] as const;

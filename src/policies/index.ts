@@ -1,5 +1,6 @@
 /** Every policy, in the order of the documents: the measures first, then the five that the project was founded on. */
 import { disallowGup } from './conversion/disallow-gup.ts';
+import { exclusivePin } from './conversion/exclusive-pin.ts';
 import { folioMmapped } from './conversion/folio-mmapped.ts';
 import { lowerBound, nullPolicy } from './conversion/reference.ts';
 import { refuseMmap } from './conversion/refuse-mmap.ts';
@@ -15,4 +16,5 @@ export const policies: readonly ConversionPolicy[] = [
   refuseMmap,
   disallowGup,
   split4k,
+  exclusivePin,
 ];

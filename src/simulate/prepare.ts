@@ -4,6 +4,7 @@
  * Explicit runs start with everything private, lazy ones with everything owned by the host, which is shared.
  * The launch image is populated and mapped in stage-2; that is not counted.
  */
+import { shapeOfRules } from '../model/host.ts';
 import type { HostRules } from '../model/host.ts';
 import { DEFAULT_PLATFORM } from '../model/platform.ts';
 import type { PlatformName } from '../model/platform.ts';
@@ -63,6 +64,7 @@ export function shapeOf({ policy, rules, folioOrder, options, opened, platform =
     content: 'none',
     platform,
     mmapAllowed: true,
+    ...shapeOfRules(rules),
   };
 }
 
