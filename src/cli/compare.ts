@@ -14,13 +14,14 @@ import { UserError } from '../model/userError.ts';
 import { formatTables } from '../report/table.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
-import { parseChoice, parseCount, parseList, parsePositive, parseSeeds, parseShard } from './parse.ts';
+import { collect, parseChoice, parseCount, parseList, parsePositive, parseSeeds, parseShard } from './parse.ts';
 import { createProgressLine } from './progress.ts';
 
 interface CompareFlags {
   readonly policy?: readonly string[];
   readonly workload?: readonly string[];
   readonly check?: readonly string[];
+  readonly choose?: readonly string[];
   readonly memory?: number;
   readonly folio?: FolioSize;
   readonly vcpus?: number;
@@ -54,6 +55,7 @@ export function addCompareCommand(program: Command, context: CliContext): void {
     .option('--policy <names>', 'policies: a,b, all, or the path of a module of your own', parseList)
     .option('--workload <names>', 'workloads: a,b, all, or the path of a trace', parseList)
     .option('--check <names>', 'reference checks of the policies that take one: a,b or all', parseList)
+    .option('--choose <policy.choice=value>', 'what a policy leaves open, otherwise than by default (foliobench explain tells it); repeatable', collect)
     .option('--memory <size>', `guest memory; a trace brings its own (default: ${formatSize(DEFAULTS.memoryBytes)})`, parseSize)
     .option('--folio <size>', `folio size: 4K or 2M (default: ${DEFAULTS.folio})`, parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]))
     .option('--vcpus <count>', `vCPUs of the guest (default: ${DEFAULTS.vcpus})`, parseCount)
@@ -140,11 +142,12 @@ function refuseTwoKindsOfSeeds({ seed, seeds }: CompareFlags): void {
 }
 
 /** Only what was asked for, under the request's names. */
-function requestOf({ policy, workload, check, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs }: CompareFlags): Request {
+function requestOf({ policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs }: CompareFlags): Request {
   const wanted = {
     policies: policy,
     workloads: workload,
     checks: check,
+    choose,
     memoryBytes: memory,
     seeds: seeds ?? (seed === undefined ? undefined : [seed]),
     folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs,

@@ -54,6 +54,16 @@ describe('explain', () => {
     expect((await run('explain folio-mmapped --format mermaid')).stdout).toMatch(/^sequenceDiagram\n/);
   });
 
+  test('tells what no source fixes, and takes another choice, of which nothing is committed', async () => {
+    const chosen = await explained('folio-mmapped --choose folio-mmapped.errno=EBUSY');
+    expect(chosen.choices.map(({ name, value, default: usual }) => [name, value, usual])).toEqual([['errno', 'EBUSY', 'EPERM'], ['closure', 'backstop', 'backstop']]);
+    expect(chosen.answers.find(({ situation }) => situation === 'mmap of a private page')?.answer).toBe('EBUSY');
+    const text = (await run('explain folio-mmapped --choose folio-mmapped.errno=EBUSY')).stdout;
+    expect(text.split('\n')[0]).toBe('folio-mmapped, check refcount, errno=EBUSY');
+    expect(text).toContain('\n- errno: EBUSY, by default EPERM (or --choose folio-mmapped.errno=EPERM): what a conversion');
+    expect(text).toContain('\n- refcount: not checked\n');
+  });
+
   test('prices by a profile of the user', async () => {
     const { prices, ...profile } = JSON.parse(JSON.stringify(loadCostProfile('published-x86'))) as { readonly prices: readonly { operation: string; ns: number; lowNs: number; highNs: number; source: string; reference: string }[] };
     const { name, machine, kernel, hypervisor, method, date } = profile as unknown as Record<string, string>;
@@ -89,6 +99,8 @@ describe('explain', () => {
 
   test.each([
     ['explain sigbus-on-falt', 'unknown policy "sigbus-on-falt"\n  why: the nearest known are sigbus-on-fault'],
+    ['explain folio-mmapped --choose folio-mmapped.errno=EACCES', 'unknown value "EACCES" of folio-mmapped.errno\n'],
+    ['explain folio-mmapped --choose refuse-mmap.errno=EPERM', '"refuse-mmap.errno=EPERM" chooses for a policy that does not take part\n'],
     ['explain all', 'explain takes one policy, and "all" is several\n  why: each has a page of its own'],
     ['explain', 'missing required argument "policy"\n'],
     ['explain null --check refcount', 'null does not take the check refcount\n  why: it has no reference check\n  fix: leave --check away'],

@@ -1,5 +1,6 @@
 /** `foliobench explain`: one policy, step by step, with the argument about it and what it costs. */
 import type { Command } from 'commander';
+import { parseChosen, refuseUnusedChoices } from '../harness/choices.ts';
 import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
 import { explainPolicy } from '../harness/explanation.ts';
 import { explorablePolicies } from '../harness/litmusFiles.ts';
@@ -10,10 +11,11 @@ import { UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
 import { EXPLAIN_FORMATS, formatExplanation, type ExplainFormat } from '../report/explain.ts';
 import type { CliContext } from './context.ts';
-import { parseChoice, parsePositive } from './parse.ts';
+import { collect, parseChoice, parsePositive } from './parse.ts';
 
 interface ExplainFlags {
   readonly check?: Check;
+  readonly choose?: readonly string[];
   readonly format: ExplainFormat;
   readonly costs?: string;
   readonly folio: FolioSize;
@@ -26,6 +28,7 @@ export function addExplainCommand(program: Command, context: CliContext): void {
     .description('one policy: the argument, its steps on both sides with locks and prices, what it refuses, its verdicts')
     .argument('<policy>', 'one of `foliobench list policies`')
     .option('--check <name>', `its reference check (default: ${DEFAULT_CHECK})`, parseChoice(CHECKS))
+    .option('--choose <policy.choice=value>', 'what it leaves open, otherwise than by default; repeatable', collect)
     .option('--format <format>', 'text, md, json, or mermaid for one to-private', parseChoice(EXPLAIN_FORMATS), 'text')
     .option('--costs <profile>', 'cost profile: a name or the path of a file', String)
     .option('--folio <size>', 'folio size of the scene: 4K or 2M', parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]), '4K')
@@ -33,7 +36,7 @@ export function addExplainCommand(program: Command, context: CliContext): void {
     .action((name: string, flags: ExplainFlags) => runExplain(name, flags, context));
 }
 
-async function runExplain(name: string, { check, format, costs, folio, vmas }: ExplainFlags, { catalogue, packageFolder, stdout }: CliContext): Promise<void> {
+async function runExplain(name: string, { check, choose = [], format, costs, folio, vmas }: ExplainFlags, { catalogue, packageFolder, stdout }: CliContext): Promise<void> {
   const policy = policyOf(name);
   if (check !== undefined && !policy.checks.includes(check)) {
     throw new UserError({
@@ -42,11 +45,13 @@ async function runExplain(name: string, { check, format, costs, folio, vmas }: E
       fix: 'leave --check away',
     });
   }
+  const choices = parseChosen(choose, explorablePolicies)[name];
+  refuseUnusedChoices(choose, [name]);
   const profile = await catalogue.loadCostProfile(costs ?? catalogue.defaultCosts);
   // A record that cannot be read has checked nothing; `explore` says what is wrong with it.
   const verdicts = await readVerdicts(verdictsPath(packageFolder)).catch(() => undefined);
   const safety = safetyOf(verdicts, readSources(packageFolder));
-  const explanation = await explainPolicy({ policy, costs: profile, folio, vmas, safety, verdicts, ...(check === undefined ? {} : { check }) });
+  const explanation = await explainPolicy({ policy, costs: profile, folio, vmas, safety, verdicts, ...(check === undefined ? {} : { check }), ...(choices === undefined ? {} : { choices }) });
   stdout.write(formatExplanation(explanation, format));
 }
 

@@ -5,6 +5,8 @@ import { checkLitmus, replaySchedule } from '../explore/checkLitmus.ts';
 import { ALL_REDUCTIONS, NO_REDUCTIONS, type Counterexample, type Reductions, type Verdict } from '../explore/verdict.ts';
 import { explorablePolicies, readLibrary, readLitmusFiles, type LitmusFile } from '../harness/litmusFiles.ts';
 import { explore, planExploration, verdictsOf, type ExplorationCell, type ExploredCell } from '../harness/exploration.ts';
+import { chooseOptions, chosenText } from '../harness/choices.ts';
+import { withoutExpectation } from '../harness/exploreCell.ts';
 import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
 import { factsOf, loadOwnPolicy, originOf, readPolicyFiles, STEP_SECONDS, wordOf, type PolicyFile } from '../harness/policyFiles.ts';
 import { quoted } from '../harness/shell.ts';
@@ -13,17 +15,19 @@ import {
   commitVerdict, compareVerdicts, formatVerdictsRecord, readVerdicts, recordVerdict, verdictKey, verdictsPath, VERDICTS_SCHEMA, type CommittedVerdict, type VerdictsRecord,
 } from '../harness/verdicts.ts';
 import { UserError } from '../model/userError.ts';
+import { withChoices } from '../policies/choices.ts';
 import { formatCounterexample, type CounterexampleFormat } from '../report/counterexample.ts';
 import { formatVerdictDifference, formatVerdicts } from '../report/verdictMatrix.ts';
 import { wrap } from '../report/wrap.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
 import { createExplorationLine } from './explorationProgress.ts';
-import { parseChoice, parseList, parsePositive } from './parse.ts';
+import { collect, parseChoice, parseList, parsePositive } from './parse.ts';
 
 interface ExploreFlags {
   readonly policy?: readonly string[];
   readonly check?: readonly string[];
+  readonly choose?: readonly string[];
   readonly format: 'table' | 'md' | 'json' | 'mermaid';
   readonly show?: boolean;
   readonly maxStates?: number;
@@ -44,6 +48,7 @@ export function addExploreCommand(program: Command, context: CliContext): void {
     .argument('[litmus...]', 'litmus files, folders of them, or names of the library; default: the whole library, held against its committed verdicts')
     .option('--policy <names>', 'instead of those that a file lists: a,b, all, or the path of a module of your own', parseList)
     .option('--check <names>', 'instead of those that a file lists: a,b or all', parseList)
+    .option('--choose <policy.choice=value>', 'what a policy leaves open, otherwise than by default (foliobench explain tells it); files expect nothing of it; repeatable', collect)
     .option('--format <format>', 'what stdout shows: table, md, json, or mermaid for one counterexample', parseChoice(['table', 'md', 'json', 'mermaid']), 'table')
     .option('--show', 'show every counterexample; default: those of files that were named, where they are broken or not as expected')
     .option('--max-states <count>', 'end a search after this many states: its verdict is bounded', parsePositive)
@@ -79,7 +84,7 @@ async function runExplore(words: readonly string[], flags: ExploreFlags, context
   if (output !== undefined) await refuseUnlessFile(output);
   const policyFiles = await readPolicyFiles(policy, flags.stepSeconds);
   const files = words.length === 0 ? await readLibrary(packageFolder) : await readLitmusFiles(words, packageFolder, factsOf(policyFiles).map(({ name }) => name));
-  const cells = planExploration({ files, policyFiles, ...(policy === undefined ? {} : { policies: policy }), ...(check === undefined ? {} : { checks: check }) });
+  const cells = planExploration({ files, policyFiles, choose: flags.choose ?? [], ...(policy === undefined ? {} : { policies: policy }), ...(check === undefined ? {} : { checks: check }) });
   if (cells.length === 0) throw new UserError({ what: 'there is nothing to explore', why: 'the library has no litmus file', fix: 'name a litmus file' });
   if (flags.replay !== undefined) {
     const shown = await replay(cells, flags.replay, flags, policyFiles);
@@ -87,8 +92,8 @@ async function runExplore(words: readonly string[], flags: ExploreFlags, context
     return;
   }
   if (flags.update === true) refuseStaleBuild(files, packageFolder);
-  // Another bound or another reduction gives other numbers; a user's own files have no committed ones.
-  const isHeldAgainstRecord = words.length === 0 && maxStates === undefined && reductions === undefined;
+  // Another bound, reduction or choice gives other numbers; a user's own files have no committed ones.
+  const isHeldAgainstRecord = words.length === 0 && maxStates === undefined && reductions === undefined && cells.every(({ choices }) => choices === undefined);
   const committed = await readCommitted(context, flags);
   const { explored, interrupted } = await exploreAll(cells, policyFiles, committed, flags, context);
 
@@ -106,14 +111,15 @@ async function runExplore(words: readonly string[], flags: ExploreFlags, context
 
 /* ---- before ---- */
 
-function refuseContradictions(words: readonly string[], { policy, check, maxStates, reductions, replay: schedule, update: writes, exact, output }: ExploreFlags): void {
+function refuseContradictions(words: readonly string[], { policy, check, choose, maxStates, reductions, replay: schedule, update: writes, exact, output }: ExploreFlags): void {
   const narrowed = [...(words.length > 0 ? ['litmus files'] : []), ...(policy === undefined ? [] : ['--policy']), ...(check === undefined ? [] : ['--check'])];
+  const chosen = choose === undefined ? [] : ['--choose'];
   const limits = [...(maxStates === undefined ? [] : ['--max-states']), ...(reductions === undefined ? [] : ['--reductions'])];
   const refuse = (option: string, others: readonly string[], why: string): void => {
     if (others.length > 0) throw new UserError({ what: `${option} does not go with ${others.join(' and ')}`, why, fix: 'leave one of them away' });
   };
-  if (writes === true) refuse('--update', [...narrowed, ...limits], 'the committed record has the whole library, each search to its end');
-  if (exact === true) refuse('--exact', [...(words.length > 0 ? ['litmus files'] : []), ...limits], 'numbers are held against the committed record of the library, each search to its end');
+  if (writes === true) refuse('--update', [...narrowed, ...chosen, ...limits], 'the committed record has the whole library, each search to its end');
+  if (exact === true) refuse('--exact', [...(words.length > 0 ? ['litmus files'] : []), ...chosen, ...limits], 'numbers are held against the committed record of the library, each search to its end');
   if (schedule === undefined) return;
   refuse('--replay', [...limits, ...(writes === true ? ['--update'] : []), ...(exact === true ? ['--exact'] : []), ...(output === undefined ? [] : ['-o'])], 'a replay follows one schedule and searches nothing');
 }
@@ -244,8 +250,13 @@ function format(explored: readonly ExploredCell[], record: VerdictsRecord, words
   // A counterexample says of its cell what a line of the list would.
   const told = new Set(words.length > 0 ? shown.map(({ verdict }) => verdict) : []);
   const listed = verdicts.filter((verdict) => !told.has(verdict));
-  const sections = [...(listed.length === 0 && told.size > 0 ? [] : [formatVerdicts(listed, { format: wanted })]), ...tell(wanted === 'md' ? 'md' : 'text'), ...failedText(record, explored.length), ...interruptedText(explored)];
+  const sections = [...(listed.length === 0 && told.size > 0 ? [] : [formatVerdicts(listed, { format: wanted })]), ...tell(wanted === 'md' ? 'md' : 'text'), ...chosenLines(explored), ...failedText(record, explored.length), ...interruptedText(explored)];
   return sections.join('\n');
+}
+
+function chosenLines(explored: readonly ExploredCell[]): readonly string[] {
+  const lines = new Set(explored.flatMap(({ policy, choices }) => (choices === undefined ? [] : [`${policy} with ${chosenText(choices)}: what a file expects of it is left out\n`])));
+  return lines.size === 0 ? [] : [[...lines].join('')];
 }
 
 /** Counterexamples that nobody was surprised by stay out of the way, unless a file was named for their sake. */
@@ -274,8 +285,8 @@ function interruptedText(explored: readonly ExploredCell[]): readonly string[] {
 }
 
 /** The command that shows a counterexample again. */
-function replayCommand({ file, policy, check }: ExplorationCell, counterexample: Counterexample | null, policyFiles: readonly PolicyFile[]): string {
-  const words = ['foliobench', 'explore', quoted(file.word), '--policy', quoted(wordOf(policy, policyFiles)), ...(check === null ? [] : ['--check', check])];
+function replayCommand({ file, policy, check, choices }: ExplorationCell, counterexample: Counterexample | null, policyFiles: readonly PolicyFile[]): string {
+  const words = ['foliobench', 'explore', quoted(file.word), '--policy', quoted(wordOf(policy, policyFiles)), ...(check === null ? [] : ['--check', check]), ...chooseOptions(policy, choices)];
   return [...words, '--replay', quoted(counterexample?.schedule ?? '')].join(' ');
 }
 
@@ -293,10 +304,11 @@ async function replay(cells: readonly ExplorationCell[], schedule: string, { for
   const origin = originOf(cell.policy, policyFiles);
   const policy = origin === undefined ? explorablePolicies.find(({ name }) => name === cell.policy) : await loadOwnPolicy(origin, cell.policy, { bounded: false });
   if (policy === undefined) throw new Error(`no policy ${cell.policy}`);
-  const parts = { litmus: cell.file.litmus, policy, check: cell.check ?? undefined };
+  const { litmus } = cell.file;
+  const parts = { litmus: cell.choices === undefined ? litmus : withoutExpectation(litmus), policy: withChoices(policy, cell.choices), check: cell.check ?? undefined };
   const counterexample = replaySchedule({ ...parts, schedule });
   // A search of one state gives what is true of the cell without any: its world and its expectation.
-  const verdict: Verdict = { ...checkLitmus({ ...parts, statesMax: 1, reductions: ALL_REDUCTIONS }), verdict: verdictOfRule(counterexample.rule), counterexample, states: 0 };
+  const verdict: Verdict = { ...checkLitmus({ ...parts, statesMax: 1, reductions: ALL_REDUCTIONS }), verdict: verdictOfRule(counterexample.rule), counterexample, states: 0, ...(cell.choices === undefined ? {} : { choices: cell.choices }) };
   return formatCounterexample(verdict, { format: wanted === 'table' ? 'text' : wanted, replay: replayCommand(cell, counterexample, policyFiles) });
 }
 

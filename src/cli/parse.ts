@@ -41,6 +41,9 @@ export function parseShard(text: string): Shard {
   throw new UserError({ what: `"${text}" is no shard`, why: 'a shard is i/n, part i (from 1) of n', fix: 'write it as in 1/3, 2/3 and 3/3' });
 }
 
+/** For an option that may come several times: all of its words. */
+export const collect = (word: string, before: readonly string[] = []): readonly string[] => [...before, word];
+
 /** A parser for one of a few words. */
 export function parseChoice<T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {

@@ -37,6 +37,8 @@ export interface Verdict {
   readonly litmus: string;
   readonly policy: string;
   readonly check: Check | null;
+  /** What was chosen otherwise than by default. */
+  readonly choices?: Readonly<Record<string, string>>;
   readonly verdict: VerdictName;
   /** Apart: whether a sentence broke, and whether somebody is stuck; `unknown` where the search ended before it could say. */
   readonly safety: 'proved' | 'broken' | 'unknown';

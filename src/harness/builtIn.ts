@@ -1,4 +1,5 @@
 /** The catalogue that foliobench ships with. */
+import { withChoices } from '../policies/choices.ts';
 import { policies } from '../policies/index.ts';
 import { DEFAULT_COSTS, listCostProfiles, loadCostProfile } from '../simulate/costs.ts';
 import { run } from '../simulate/run.ts';
@@ -15,9 +16,9 @@ export const catalogue: Catalogue = {
   costProfiles: listCostProfiles,
   loadCostProfile,
   defaultCosts: DEFAULT_COSTS,
-  async run({ policy: wanted, origin, ...options }) {
+  async run({ policy: wanted, origin, choices, ...options }) {
     const policy = origin === undefined ? policies.find(({ name }) => name === wanted) : await loadOwnPolicy(origin, wanted, { bounded: true });
     if (policy === undefined) throw new Error(`no policy ${wanted}`);
-    return run({ ...options, policy });
+    return run({ ...options, policy: withChoices(policy, choices) });
   },
 };

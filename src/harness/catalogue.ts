@@ -4,7 +4,8 @@
  */
 import type { PlatformName } from '../model/platform.ts';
 import type { VmmStrategy } from '../model/request.ts';
-import type { Check } from '../policies/policy.ts';
+import type { ChosenValues } from '../policies/choices.ts';
+import type { Check, PolicyChoice } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import type { RunOutcome } from '../simulate/run.ts';
 import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
@@ -16,6 +17,7 @@ export interface PolicyFacts {
   readonly summary: string;
   readonly checks: readonly Check[];
   readonly reference?: 'null' | 'lower-bound';
+  readonly choices?: readonly PolicyChoice[];
   /** Compared only where it is named, or all are. */
   readonly onRequest?: true;
 }
@@ -46,6 +48,8 @@ export interface EngineOptions {
   readonly check: Check;
   readonly costs: CostProfile;
   readonly folioOrder: number;
+  /** Of the policy, where they are no default. */
+  readonly choices?: ChosenValues;
   readonly platform?: PlatformName;
   readonly vmm?: VmmStrategy;
   readonly options: WorkloadOptions;

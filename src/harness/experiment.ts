@@ -6,8 +6,10 @@
  */
 import type { PlatformName } from '../model/platform.ts';
 import type { VmmStrategy } from '../model/request.ts';
+import type { ChosenValues } from '../policies/choices.ts';
 import type { Check } from '../policies/policy.ts';
 import type { WorkloadOptions } from '../workloads/workload.ts';
+import { chosenText } from './choices.ts';
 import { hashOf } from './json.ts';
 
 export const FAMILIES = ['conversion'] as const;
@@ -47,6 +49,8 @@ export interface Run {
 export interface Row {
   readonly policy: string;
   readonly check: Check | null;
+  /** What was chosen of what the policy leaves open. Absent: its defaults. */
+  readonly choices?: ChosenValues;
 }
 
 export interface Experiment {
@@ -76,6 +80,7 @@ export interface Cell {
   readonly policy: string;
   readonly workload: string;
   readonly check: Check | null;
+  readonly choices?: ChosenValues;
   readonly seed: number;
   readonly params: CellParams;
 }
@@ -102,8 +107,8 @@ export function labelOf({ dma, conversion }: Pick<CellParams, 'dma' | 'conversio
  */
 export function planCells({ family, runs, rows, seeds }: Experiment): readonly PlannedCell[] {
   const cells = runs.flatMap(({ workload, params }) =>
-    rows.flatMap(({ policy, check }) =>
-      (params.accesses === null ? seeds.slice(0, 1) : seeds).map((seed): Cell => ({ family, policy, workload, check, seed, params })),
+    rows.flatMap(({ policy, check, choices }) =>
+      (params.accesses === null ? seeds.slice(0, 1) : seeds).map((seed): Cell => ({ family, policy, workload, check, ...(choices === undefined ? {} : { choices }), seed, params })),
     ),
   );
   return cells.map((cell, index) => ({ index, key: cellKey(cell), cell }));
@@ -111,8 +116,9 @@ export function planCells({ family, runs, rows, seeds }: Experiment): readonly P
 
 /** Names a cell by its inputs alone: the same cell has the same key in every experiment. Readable at the front, exact at the end. */
 export function cellKey(cell: Cell): string {
-  const { policy, check, workload, seed, params } = cell;
-  const row = check === null ? policy : `${policy} (${check})`;
+  const { policy, check, choices, workload, seed, params } = cell;
+  const details = [...(check === null ? [] : [check]), ...(choices === undefined ? [] : [chosenText(choices)])].join(', ');
+  const row = details === '' ? policy : `${policy} (${details})`;
   return `${row} / ${workload} / ${labelOf(params)} / seed ${seed} / ${hashOf(pickInputs(cell))}`;
 }
 
@@ -122,6 +128,6 @@ export function experimentHash(experiment: Experiment, version: string): string 
 }
 
 /** A cell read back from a record carries its results too; only its inputs name it. */
-function pickInputs({ family, policy, workload, check, seed, params }: Cell): Cell {
-  return { family, policy, workload, check, seed, params };
+function pickInputs({ family, policy, workload, check, choices, seed, params }: Cell): Cell {
+  return { family, policy, workload, check, ...(choices === undefined ? {} : { choices }), seed, params };
 }

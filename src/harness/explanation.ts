@@ -12,8 +12,9 @@ import { isFlushed } from '../model/inFlight.ts';
 import { stage2Maps } from '../model/stage2.ts';
 import { Mark } from '../model/step.ts';
 import type { World } from '../model/world.ts';
+import { valueOf, withChoices, type ChosenValues } from '../policies/choices.ts';
 import { DEFAULT_CHECK } from '../policies/policy.ts';
-import type { Argument, Check, ConversionPolicy } from '../policies/policy.ts';
+import type { Argument, Check, ConversionPolicy, PolicyChoice } from '../policies/policy.ts';
 import { wrongPolicies } from '../policies/wrong/index.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import { isVisible, othersCounts } from '../simulate/walk.ts';
@@ -22,7 +23,7 @@ import { a } from '../workloads/scripted.ts';
 import { answersOf, type Answer } from './answers.ts';
 import { FOLIO_ORDERS, type FolioSize } from './experiment.ts';
 import { FILE_PAGES, walkScene, type Script, type Stage } from './scenes.ts';
-import type { CommittedVerdict, Safety, VerdictsRecord } from './verdicts.ts';
+import { nothingChecked, type CommittedVerdict, type Safety, type VerdictsRecord } from './verdicts.ts';
 
 export const EXPLANATION_SCHEMA = 'foliobench/explanation@1';
 
@@ -89,6 +90,8 @@ export interface Explanation {
   readonly summary: string;
   readonly check: Check | null;
   readonly argument: Argument | null;
+  /** What no source fixes, and how it is chosen here. */
+  readonly choices: readonly (PolicyChoice & { readonly value: string })[];
   /** What the policy asks of both sides beside its steps. */
   readonly contract: readonly string[];
   readonly scene: string;
@@ -102,6 +105,8 @@ export interface ExplainOptions {
   readonly policy: ConversionPolicy;
   /** The default where the policy takes one; ignored where it takes none. */
   readonly check?: Check;
+  /** Absent: the defaults. */
+  readonly choices?: ChosenValues;
   readonly costs: CostProfile;
   readonly folio: FolioSize;
   readonly vmas: number;
@@ -110,10 +115,11 @@ export interface ExplainOptions {
 }
 
 /** @throws UserError where so many mappings cannot be built */
-export async function explainPolicy({ policy, check: wanted = DEFAULT_CHECK, costs, folio, vmas, safety, verdicts }: ExplainOptions): Promise<Explanation> {
+export async function explainPolicy({ policy: open, check: wanted = DEFAULT_CHECK, choices: chosen, costs, folio, vmas, safety, verdicts }: ExplainOptions): Promise<Explanation> {
+  const policy = withChoices(open, chosen);
   const { name, summary, checks } = policy;
   // A mistake made on purpose is a copy of the policy that it is a mistake in, and nobody argues for it.
-  const argument = wrongPolicies.includes(policy) ? null : (policy.argument ?? null);
+  const argument = wrongPolicies.includes(open) ? null : (policy.argument ?? null);
   const stage: Stage = { policy, check: wanted, costs, folioOrder: FOLIO_ORDERS[folio], vmas };
   const rules = policy.rules({ check: wanted });
   return {
@@ -122,6 +128,7 @@ export async function explainPolicy({ policy, check: wanted = DEFAULT_CHECK, cos
     summary,
     check: checks.length === 0 ? null : wanted,
     argument,
+    choices: (policy.choices ?? []).map((choice) => ({ ...choice, value: valueOf(choice, { check: wanted, ...(chosen === undefined ? {} : { choices: chosen }) }) })),
     contract: contractOf(policy, rules),
     scene: sceneOf(folio, vmas),
     costs: { name: costs.name, hash: costs.hash },
@@ -129,8 +136,9 @@ export async function explainPolicy({ policy, check: wanted = DEFAULT_CHECK, cos
     answers: await answersOf(stage),
     verdicts: (checks.length === 0 ? [null] : checks).map((check) => ({
       check,
-      safe: safety(name, check),
-      litmusFiles: verdicts?.verdicts.filter((verdict) => verdict.policy === name && verdict.check === check).length ?? 0,
+      // What is committed was found with the defaults.
+      safe: chosen === undefined ? safety(name, check) : nothingChecked(name, check),
+      litmusFiles: chosen === undefined ? (verdicts?.verdicts.filter((verdict) => verdict.policy === name && verdict.check === check).length ?? 0) : 0,
     })),
   };
 }

@@ -6,8 +6,10 @@ import { totalmem } from 'node:os';
 import { ALL_REDUCTIONS, type Reductions, type Verdict } from '../explore/verdict.ts';
 import { UserError } from '../model/userError.ts';
 import { policies } from '../policies/index.ts';
+import type { ChosenValues } from '../policies/choices.ts';
 import { CHECKS, type Check } from '../policies/policy.ts';
 import type { PolicyFacts } from './catalogue.ts';
+import { parseChosen, refuseUnusedChoices } from './choices.ts';
 import { moreThanMemory, type ExplorationResult, type ExplorationTask } from './exploreCell.ts';
 import type { CellProgress } from './explorationWorker.ts';
 import { explorablePolicies, type LitmusFile } from './litmusFiles.ts';
@@ -24,6 +26,8 @@ export interface ExplorationCell {
   readonly policy: string;
   /** Null where the policy has none. */
   readonly check: Check | null;
+  /** Of the policy, where they are no default. */
+  readonly choices?: ChosenValues;
 }
 
 export interface ExplorationPlan {
@@ -33,21 +37,26 @@ export interface ExplorationPlan {
   /** The modules that some of `policies` are paths of. */
   readonly policyFiles?: readonly PolicyFile[];
   readonly checks?: readonly string[];
+  /** POLICY.CHOICE=VALUE. */
+  readonly choose?: readonly string[];
 }
 
 /** File by file; policies in the order of the documents, checks from the weakest. @throws UserError */
-export function planExploration({ files, policies: wantedPolicies, policyFiles = [], checks: wantedChecks }: ExplorationPlan): readonly ExplorationCell[] {
+export function planExploration({ files, policies: wantedPolicies, policyFiles = [], checks: wantedChecks, choose = [] }: ExplorationPlan): readonly ExplorationCell[] {
   const own = factsOf(policyFiles);
   const known: readonly PolicyFacts[] = [...explorablePolicies, ...own];
   const policyNames = wantedPolicies === undefined ? undefined : namedPolicies(namesOfWords(wantedPolicies, policyFiles), own);
   const checkNames = wantedChecks === undefined ? undefined : resolveNames('check', 'checks', wantedChecks, CHECKS);
-  return files
+  const chosen = parseChosen(choose, known);
+  const cells = files
     .flatMap((file) => {
       const names = policyNames ?? file.litmus.policies ?? PROPOSALS;
       const checks = checkNames ?? file.litmus.checks ?? CHECKS;
-      return known.filter(({ name }) => names.includes(name)).flatMap((policy) => checksOf(policy, checks).map((check) => ({ file, policy: policy.name, check })));
+      return known.filter(({ name }) => names.includes(name)).flatMap((policy) => checksOf(policy, checks).map((check) => ({ file, policy: policy.name, check, ...(chosen[policy.name] === undefined ? {} : { choices: chosen[policy.name] }) })));
     })
     .map((cell, index) => ({ index, ...cell }));
+  refuseUnusedChoices(choose, cells.map(({ policy }) => policy));
+  return cells;
 }
 
 /** What ships and is no measure. */
@@ -137,8 +146,8 @@ export async function explore(options: ExploreOptions): Promise<readonly Explore
       queue,
       jobs,
       signal,
-      run: ({ index, file: { path, text }, policy, check }) =>
-        attempt(runner, { cell: index, path, text, policy, check, reductions, memoryBytes, ...(statesMax === undefined ? {} : { statesMax }), ...ownTask(policy) }),
+      run: ({ index, file: { path, text }, policy, check, choices }) =>
+        attempt(runner, { cell: index, path, text, policy, check, ...(choices === undefined ? {} : { choices }), reductions, memoryBytes, ...(statesMax === undefined ? {} : { statesMax }), ...ownTask(policy) }),
       onResult({ index }, result) {
         results.set(index, result);
         underWay.delete(index);

@@ -1,7 +1,9 @@
 /** One cell of an exploration in, one verdict out: the part that runs in a worker. */
 import { checkLitmus } from '../explore/checkLitmus.ts';
+import type { Litmus } from '../explore/litmus.ts';
 import type { Reductions, SearchProgress, Verdict } from '../explore/verdict.ts';
 import { UserError } from '../model/userError.ts';
+import { withChoices, type ChosenValues } from '../policies/choices.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import { explorablePolicies, readKnown } from './litmusFiles.ts';
 import { loadOwnPolicy, type PolicyOrigin } from './policyFiles.ts';
@@ -26,6 +28,8 @@ export interface ExplorationTask {
   readonly origin?: PolicyOrigin;
   /** Names of all policies of the user's own that a litmus may mention. */
   readonly ownNames?: readonly string[];
+  /** Of the policy, where they are no default. */
+  readonly choices?: ChosenValues;
 }
 
 export type ExplorationResult = { readonly status: 'ok'; readonly verdict: Verdict } | { readonly status: 'failed'; readonly error: CellError };
@@ -47,18 +51,19 @@ const memoryOfThread: MemoryInUse = () => process.memoryUsage().arrayBuffers;
 
 /** Explores the cell. Never throws: what goes wrong is the cell's result, and the other cells go on. */
 export function exploreCell(
-  { path, text, policy: wanted, check, reductions, statesMax, memoryBytes, origin, ownNames = [] }: ExplorationTask,
+  { path, text, policy: wanted, check, reductions, statesMax, memoryBytes, origin, ownNames = [], choices }: ExplorationTask,
   onProgress: (progress: SearchProgress) => void,
   memoryInUse: MemoryInUse = memoryOfThread,
   own?: ConversionPolicy,
 ): ExplorationResult {
   try {
-    const litmus = readKnown(text, path, ownNames);
+    const known = readKnown(text, path, ownNames);
+    const litmus = choices === undefined ? known : withoutExpectation(known);
     const policy = own ?? explorablePolicies.find(({ name }) => name === wanted);
     if (policy === undefined) throw new Error(`no policy ${wanted}`);
     const verdict = checkLitmus({
       litmus,
-      policy,
+      policy: withChoices(policy, choices),
       check: check ?? undefined,
       reductions,
       ...(statesMax === undefined ? {} : { statesMax }),
@@ -67,13 +72,16 @@ export function exploreCell(
         onProgress(progress);
       },
     });
-    return { status: 'ok', verdict };
+    return { status: 'ok', verdict: choices === undefined ? verdict : { ...verdict, choices } };
   } catch (error) {
     const full = error instanceof RangeError && /array buffer|array length|map maximum size/i.test(error.message);
     if (full) return { status: 'failed', error: cellErrorOf(moreThanMemory({ path, text }, error.message)) };
     return { status: 'failed', error: origin === undefined ? cellErrorOf(error) : ownErrorOf(error, origin) };
   }
 }
+
+/** What a file expects of a policy it expects of its defaults. What it says of single operations stays. */
+export const withoutExpectation = (litmus: Litmus): Litmus => ({ ...litmus, expectation: () => undefined, outcomes: () => undefined });
 
 /** The file has more states than fit: its world is what to make smaller. */
 export function moreThanMemory({ path, text }: { readonly path: string; readonly text: string }, why: string): UserError {

@@ -9,7 +9,7 @@ const tell = (message: CheckMessage): Promise<void> => new Promise((resolve) => 
 try {
   await learnExports();
   const { hash, policies } = await importPolicies(process.argv[2], (what) => void tell({ kind: 'runs', what }));
-  await tell({ kind: 'checked', hash, policies: policies.map(({ name, summary, checks }) => ({ name, summary, checks })) });
+  await tell({ kind: 'checked', hash, policies: policies.map(({ name, summary, checks, choices }) => ({ name, summary, checks, ...(choices === undefined ? {} : { choices }) })) });
 } catch (error) {
   if (error instanceof UserError) {
     await tell({ kind: 'refused', error: { what: error.what, why: error.why, fix: error.fix } });

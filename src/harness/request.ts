@@ -13,6 +13,7 @@ import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
 import type { Workload } from '../workloads/workload.ts';
 import { checkOpened, checkParams, PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
+import { parseChosen, refuseUnusedChoices } from './choices.ts';
 import type { CellParams, Experiment, FolioSize, PolicySource, Row, Run } from './experiment.ts';
 import { resolveNames } from './names.ts';
 import { factsOf, namesOfWords, type PolicyFile } from './policyFiles.ts';
@@ -27,6 +28,8 @@ export interface Request {
   readonly policyFiles?: readonly PolicyFile[];
   readonly workloads?: readonly string[];
   readonly checks?: readonly string[];
+  /** POLICY.CHOICE=VALUE. */
+  readonly choose?: readonly string[];
   readonly seeds?: readonly number[];
   readonly memoryBytes?: number;
   readonly folio?: FolioSize;
@@ -106,17 +109,20 @@ function policySourcesOf({ policyFiles = [] }: Request): readonly PolicySource[]
   });
 }
 
-function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks }: Request, { policies: shipped }: Catalogue): readonly Row[] {
+function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks, choose = [] }: Request, { policies: shipped }: Catalogue): readonly Row[] {
   const policies = [...shipped, ...factsOf(policyFiles)];
   const wanted = words === undefined ? undefined : namesOfWords(words, policyFiles);
   const names = resolveNames('policy', 'policies', wanted ?? policies.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), policies.map(({ name }) => name));
   const checks = resolveNames('check', 'checks', wantedChecks ?? [DEFAULT_CHECK], CHECKS) as readonly Check[];
+  const chosen = parseChosen(choose, policies);
+  refuseUnusedChoices(choose, names);
   return policies
     .filter(({ name }) => names.includes(name))
     .flatMap(({ name, checks: taken }): readonly Row[] => {
-      if (taken.length === 0) return [{ policy: name, check: null }];
+      const choices = chosen[name] === undefined ? {} : { choices: chosen[name] };
+      if (taken.length === 0) return [{ policy: name, check: null, ...choices }];
       const possible = checks.filter((check) => taken.includes(check));
-      if (possible.length > 0) return possible.map((check) => ({ policy: name, check }));
+      if (possible.length > 0) return possible.map((check) => ({ policy: name, check, ...choices }));
       throw new UserError({
         what: `${name} does not take the check ${checks.join(', ')}`,
         why: `it takes ${taken.join(', ')}`,
@@ -200,7 +206,7 @@ function checkAccesses(accesses: number): void {
 
 /** The command that asks for the same: only what was asked for, in one order. */
 function commandOf(request: Request): string {
-  const { policies, workloads, checks, memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, seeds, costs } = request;
+  const { policies, workloads, checks, choose = [], memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, seeds, costs } = request;
   const options: readonly (readonly [string, string | number | undefined])[] = [
     ['--policy', policies?.join(',')],
     ['--workload', workloads?.join(',')],
@@ -221,5 +227,5 @@ function commandOf(request: Request): string {
     ['--costs', costs],
   ];
   const words = options.flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(String(value))]));
-  return ['foliobench', 'compare', ...words].join(' ');
+  return ['foliobench', 'compare', ...words, ...choose.flatMap((word) => ['--choose', quoted(word)])].join(' ');
 }

@@ -49,6 +49,7 @@ async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catal
     check: cell.check ?? DEFAULT_CHECK,
     costs,
     folioOrder: FOLIO_ORDERS[cell.params.folio],
+    ...(cell.choices === undefined ? {} : { choices: cell.choices }),
     ...(cell.params.platform === undefined ? {} : { platform: cell.params.platform }),
     ...(cell.params.vmm === undefined ? {} : { vmm: cell.params.vmm }),
     options: workloadOptionsOf(cell),

@@ -21,6 +21,7 @@ export function closed(properties: Readonly<Record<string, Schema>>, optional: r
 
 export function resultsSchema(): Schema {
   const check = oneOf([...CHECKS, null]);
+  const choices: Schema = { description: 'what was chosen otherwise than by default', type: 'object', minProperties: 1, additionalProperties: { type: 'string' } };
   const params = closed({
     memoryBytes: positive,
     folio: oneOf(Object.keys(FOLIO_ORDERS)),
@@ -35,7 +36,7 @@ export function resultsSchema(): Schema {
     platform: oneOf(PLATFORM_NAMES),
     vmm: oneOf(VMM_STRATEGIES),
   }, ['platform', 'vmm']);
-  const inputs = { family: oneOf(FAMILIES), policy: text, workload: text, check, seed: count, params: { $ref: '#/definitions/params' } };
+  const inputs = { family: oneOf(FAMILIES), policy: text, workload: text, check, choices, seed: count, params: { $ref: '#/definitions/params' } };
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Results of foliobench',
@@ -51,7 +52,7 @@ export function resultsSchema(): Schema {
         command: text,
         costs: closed({ name: text, hash: text }),
         seeds: list(count),
-        rows: list(closed({ policy: text, check })),
+        rows: list(closed({ policy: text, check, choices }, ['choices'])),
         runs: list(closed({ workload: text, params: { $ref: '#/definitions/params' } })),
         policyFiles: list(closed({ path: text, hash: text, policies: list(text) })),
       }, ['policyFiles']),
@@ -63,8 +64,8 @@ export function resultsSchema(): Schema {
             notes: list(text),
             deterministic: { $ref: '#/definitions/deterministic' },
             wallClock: closed({ ns: count, accessesPerSecond: { type: 'number', minimum: 0 }, residentBytesMax: { type: ['integer', 'null'], minimum: 1 } }),
-          }),
-          closed({ ...inputs, status: { const: 'failed' }, error: closed({ what: text, why: text, fix: text }) }),
+          }, ['choices']),
+          closed({ ...inputs, status: { const: 'failed' }, error: closed({ what: text, why: text, fix: text }) }, ['choices']),
         ],
       }),
     }, ['shard']),

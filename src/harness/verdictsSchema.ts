@@ -4,8 +4,8 @@ import { CHECKS } from '../policies/policy.ts';
 import { closed, count, list, oneOf, positive, text, type Schema } from './schema.ts';
 import { VERDICTS_SCHEMA } from './verdicts.ts';
 
-/** What `-o` writes and `results/verdicts.json` leaves out. */
-const WORDS = ['world', 'bound', 'outcomes', 'expected', 'because', 'asExpected'];
+/** What `-o` writes and `results/verdicts.json` leaves out; choices only where some were made. */
+const WORDS = ['choices', 'world', 'bound', 'outcomes', 'expected', 'because', 'asExpected'];
 
 export function verdictsSchema(): Schema {
   const cell = { litmus: text, policy: text, check: oneOf([...CHECKS, null]) };
@@ -25,6 +25,7 @@ export function verdictsSchema(): Schema {
       litmus: hashes('by litmus: the text of its file'),
       verdicts: list(closed({
         ...cell,
+        choices: { description: 'what was chosen otherwise than by default', type: 'object', minProperties: 1, additionalProperties: { type: 'string' } },
         verdict: oneOf(VERDICTS),
         safety: oneOf(['proved', 'broken', 'unknown']),
         liveness: oneOf(['proved', 'stuck', 'unknown']),

@@ -3,6 +3,7 @@
  * then the command that replays it. Short enough to be read: at most 20 lines.
  */
 import type { Counterexample, Verdict } from '../explore/verdict.ts';
+import { chosenText } from '../harness/choices.ts';
 import { sequenceDiagram } from './mermaid.ts';
 import { traceRows } from './traceRows.ts';
 import type { TracePart, TraceRow } from './traceRows.ts';
@@ -110,8 +111,8 @@ function without(rows: readonly TraceRow[], leftOut: ReadonlySet<number>): reado
 
 /* ---- the parts of a page ---- */
 
-function title({ litmus, policy, check, verdict }: Verdict, { rule, steps }: Counterexample): string {
-  const cell = `${litmus} under ${policy}${check === null ? '' : `, check ${check}`}`;
+function title({ litmus, policy, check, choices, verdict }: Verdict, { rule, steps }: Counterexample): string {
+  const cell = `${litmus} under ${policy}${check === null ? '' : `, check ${check}`}${choices === undefined ? '' : `, ${chosenText(choices)}`}`;
   const length = steps.length === 1 ? 'a single step' : `${steps.length} sequentially consistent steps`;
   if (rule === '') return `${cell}: nothing is violated after ${length}`;
   return `${cell}: ${verdict}${steps.length === 0 ? '' : ` after ${length}`}`;

@@ -47,6 +47,12 @@ describe('an explanation of sigbus-on-fault', () => {
       - kernel: GUP of shared pages is allowed
       - VMM: asks again, with back-off, after EAGAIN
 
+      what no source fixes
+      --------------------
+      - kernelUnmaps: true (or --choose sigbus-on-fault.kernelUnmaps=false): who unmaps before a to-private; the mails leave
+        it open. false: the kernel does not, a page that is mapped is EAGAIN, and the VMM unmaps before it asks and maps again
+        afterwards
+
       the scene of the steps
       ----------------------
       A file of 512 pages in folios of 4K, all of it shared but for what is converted; page 5 is mapped and dirty in 1 mapping
@@ -156,7 +162,7 @@ describe('an explanation of sigbus-on-fault', () => {
   });
 
   test('as Markdown: the mmap', () => {
-    expect(section(formatExplanation(sigbus, 'md'), '## mmap', '## what')).toMatchInlineSnapshot(`
+    expect(section(formatExplanation(sigbus, 'md'), '## mmap', '## what it answers')).toMatchInlineSnapshot(`
       "## mmap: a thread of the VMM maps page 5 again, which it has unmapped before
 
       | step | else | locks | host | guest | state | refs | ns | operations |

@@ -34,14 +34,15 @@ interface Dialect {
 }
 
 function page(explanation: Explanation, dialect: Dialect): string {
-  const { policy, check, summary, argument, contract, scene, costs, parts, answers, verdicts } = explanation;
+  const { policy, check, summary, argument, choices, contract, scene, costs, parts, answers, verdicts } = explanation;
   const { title, heading, paragraph, items } = dialect;
   const lines = [
-    ...title(`${policy}${check === null ? '' : `, check ${check}`}`),
+    ...title(`${policy}${check === null ? '' : `, check ${check}`}${choices.filter(({ value, default: usual }) => value !== usual).map(({ name, value }) => `, ${name}=${value}`).join('')}`),
     ...paragraph(`${capital(summary)}.`),
     ...(argument === null ? [] : argumentLines(argument, dialect)),
     ...heading('both sides of the contract, beside the steps'),
     ...items(contract),
+    ...(choices.length === 0 ? [] : [...heading('what no source fixes'), ...items(choices.map((choice) => choiceText(policy, choice)))]),
     ...heading('the scene of the steps'),
     ...paragraph(`${capital(scene)}. Prices: ${costs.name}, hash ${costs.hash}.`),
     ...paragraph(LEGEND),
@@ -74,6 +75,13 @@ function argumentLines({ idea, for: voicesFor, against, price, sources }: Argume
     ...paragraph(`Price: ${price}.`),
     ...(sources.length === 0 ? [] : [...paragraph('For:'), ...items(voices(voicesFor)), ...paragraph('Against:'), ...items(voices(against)), ...paragraph('Sources:'), ...items(sources)]),
   ];
+}
+
+/* ---- choices ---- */
+
+function choiceText(policy: string, { name, value, default: usual, values, what }: Explanation['choices'][number]): string {
+  const others = values.filter((one) => one !== value).map((one) => `--choose ${policy}.${name}=${one}`).join(', ');
+  return `${name}: ${value}${value === usual ? '' : `, by default ${usual}`} (or ${others}): ${what}`;
 }
 
 /* ---- the steps ---- */

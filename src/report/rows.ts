@@ -44,7 +44,7 @@ const workloadsOf = ({ runs }: Experiment, label: Label): readonly string[] => [
   ...new Set(runs.filter(({ params }) => labelOf(params) === label).map(({ workload }) => workload)),
 ];
 
-function summarize({ policy, check }: Row, { runs, seeds }: Experiment, all: readonly CellResult[], label: Label, workloads: readonly string[]): Omit<SummaryRow, 'safe'> {
+function summarize({ policy, check, choices }: Row, { runs, seeds }: Experiment, all: readonly CellResult[], label: Label, workloads: readonly string[]): Omit<SummaryRow, 'safe'> {
   const isShown = (workload: string, params: CellResult['params']) => labelOf(params) === label && workloads.includes(workload);
   const planned = runs
     .filter(({ workload, params }) => isShown(workload, params))
@@ -52,11 +52,11 @@ function summarize({ policy, check }: Row, { runs, seeds }: Experiment, all: rea
   const cells = all
     .filter((cell) => cell.policy === policy && cell.check === check && isShown(cell.workload, cell.params))
     .filter((cell) => cell.status === 'ok');
-  return { policy, check, isMeasure: MEASURES.has(policy), cells, missing: planned - cells.length };
+  return { policy, check, ...(choices === undefined ? {} : { choices }), isMeasure: MEASURES.has(policy), cells, missing: planned - cells.length };
 }
 
-/** A measure is no proposal: nobody asks whether it is safe. */
-const safetyOfRow = ({ policy, check }: Row, safety: Safety): string => (MEASURES.has(policy) ? nothingChecked(policy, check) : safety(policy, check));
+/** A measure is no proposal: nobody asks whether it is safe. What is committed was found with the defaults of every choice. */
+const safetyOfRow = ({ policy, check, choices }: Row, safety: Safety): string => (MEASURES.has(policy) || choices !== undefined ? nothingChecked(policy, check) : safety(policy, check));
 
 /** Sum of a figure over the cells of a row. */
 export function total({ cells }: Pick<SummaryRow, 'cells'>, ...path: readonly string[]): number {

@@ -67,10 +67,11 @@ const RULES = {
   left: '', 'left-mid': '', mid: '-', 'mid-mid': '-', right: '', 'right-mid': '', middle: '  ',
 } as const;
 
-/** The check stands in the name where it tells rows apart. */
-function rowName({ policy, check, missing, cells }: SummaryRow, rows: readonly SummaryRow[]): string {
+/** The check stands in the name where it tells rows apart, and a choice wherever it is no default. */
+function rowName({ policy, check, choices = {}, missing, cells }: SummaryRow, rows: readonly SummaryRow[]): string {
   const isRepeated = rows.filter((row) => row.policy === policy).length > 1;
-  const name = isRepeated && check !== null ? `${policy}\n  ${check}` : policy;
+  const chosen = Object.entries(choices).map(([choice, value]) => `\n  ${choice}=${value}`).join('');
+  const name = `${isRepeated && check !== null ? `${policy}\n  ${check}` : policy}${chosen}`;
   return missing === 0 ? name : `${name}\n  (${cells.length} of ${cells.length + missing} cells)`;
 }
 
