@@ -16,6 +16,8 @@ import { METRICS } from '../src/harness/metrics.ts';
 import { buildHost } from '../src/model/host.ts';
 import { ERRNOS } from '../src/model/errno.ts';
 import { OPERATIONS, PHASES } from '../src/model/operations.ts';
+import { PLATFORM_NAMES } from '../src/model/platform.ts';
+import { VMM_STRATEGIES } from '../src/model/request.ts';
 import { worldColumns } from '../src/model/world.ts';
 import { policies } from '../src/policies/index.ts';
 import { CHECKS } from '../src/policies/policy.ts';
@@ -103,6 +105,8 @@ describe('names in the documents', () => {
     ...Object.keys(worldColumns),
     ...PHASES,
     ...ERRNOS,
+    ...PLATFORM_NAMES,
+    ...VMM_STRATEGIES,
     ...Object.keys(packageJson.dependencies),
     ...Object.keys(packageJson.devDependencies),
   ]);

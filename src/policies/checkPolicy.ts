@@ -5,6 +5,8 @@
  */
 import { buildHost } from '../model/host.ts';
 import type { HostRules } from '../model/host.ts';
+import { VMM_STRATEGIES } from '../model/request.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import type { Run, Step } from '../model/step.ts';
 import { Mark, end, goTo } from '../model/step.ts';
 import { UserError, nearestNames } from '../model/userError.ts';
@@ -56,9 +58,9 @@ export function nameComplaint(name: string): string | undefined {
 }
 
 /** Members of a policy and what each is; whatever else a shipped policy has is known too. */
-const MEMBERS = ['name', 'summary', 'family', 'checks', 'coreOrder', 'ownerRefs', 'rules', 'argument'];
+const MEMBERS = ['name', 'summary', 'family', 'checks', 'coreOrder', 'ownerRefs', 'vmmStrategy', 'rules', 'argument'];
 const RULES = ['toPrivate', 'toShared', 'mmapHook', 'gup', 'vmm', 'bareRequests', 'ignoresRequests'];
-const VMM = ['mapsAtStart', 'beforeToPrivate', 'afterRequest', 'remapsOnAccess', 'retriesOn', 'bounces'];
+const VMM = ['mapsAtStart', 'beforeToPrivate', 'afterRequest', 'remapsOnAccess', 'retriesOn', 'bounces', 'strategy'];
 const knownMembers = (): ReadonlySet<string> => new Set([...MEMBERS, ...shipped.flatMap(Object.keys)]);
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -68,7 +70,7 @@ const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stri
 
 function checkMembers(candidate: unknown, path: string, place: string): ConversionPolicy {
   if (!isObject(candidate)) throw new UserError({ what: `${path}: ${place} is no policy`, why: `it is ${kindOf(candidate)}, and a policy is an object with a name, a summary, a family, checks and rules`, fix: TEMPLATE });
-  const { name, summary, family, checks, reference, coreOrder, ownerRefs, rules } = candidate;
+  const { name, summary, family, checks, reference, coreOrder, ownerRefs, vmmStrategy, rules } = candidate;
   const titled = typeof name === 'string' ? name : place;
   const refuse = (what: string, why: string, fix: string): never => {
     throw new UserError({ what: `${path}: ${titled} ${what}`, why, fix });
@@ -93,6 +95,7 @@ function checkMembers(candidate: unknown, path: string, place: string): Conversi
   if (isAsync(rules)) refuse('has an async rules function', 'rules are asked for and used at once', 'leave `async` away; do what takes time at the top of the module');
   if (reference !== undefined) refuse('calls itself a measure (reference)', 'null and lower-bound are what others are measured by', 'leave `reference` away');
   if (ownerRefs !== undefined && !(Number.isInteger(ownerRefs) && (ownerRefs as number) >= 0 && (ownerRefs as number) <= 16)) missing('ownerRefs', 'a whole number of references from 0 to 16', 'leave it away for none');
+  if (vmmStrategy !== undefined && !VMM_STRATEGIES.includes(vmmStrategy as VmmStrategy)) missing('vmmStrategy', `one of ${VMM_STRATEGIES.join(', ')}`, 'leave it away for back-off');
   if (coreOrder !== undefined) {
     if (typeof coreOrder !== 'function') missing('coreOrder', 'a function from the order of the run to that of core-mm', 'leave it away for the same order');
     for (const order of [0, 9]) {
@@ -163,6 +166,9 @@ function checkRules(policy: ConversionPolicy, check: Check, path: string, onCall
 function checkVmm(vmm: unknown, check: Check, place: string): void {
   if (!isObject(vmm)) throw new UserError({ what: `${place}: vmm of rules() is ${kindOf(vmm)}`, why: 'it is an object with what a well-behaved VMM does', fix: 'leave it away where the VMM does nothing' });
   refuseTypos(vmm, new Set([...VMM, ...shipped.flatMap((one) => Object.keys(one.rules({ check }).vmm ?? {}))]), `${place}: vmm`);
+  if (vmm.strategy !== undefined && !VMM_STRATEGIES.includes(vmm.strategy as VmmStrategy)) {
+    throw new UserError({ what: `${place}: vmm.strategy is ${shown(vmm.strategy)}`, why: `there are ${VMM_STRATEGIES.join(', ')}`, fix: 'pick one of them, or leave it away for back-off' });
+  }
   for (const name of ['beforeToPrivate', 'afterRequest'] as const) {
     const routine = vmm[name];
     if (routine === undefined) continue;
