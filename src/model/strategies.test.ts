@@ -5,6 +5,7 @@ import { counts, policyNamed, runScript } from '../../test/tools/runScript.ts';
 import type { ScriptOptions } from '../../test/tools/runScript.ts';
 import { a } from '../../test/tools/scripted.ts';
 import type { ScriptedAccess } from '../../test/tools/scripted.ts';
+import { checkPolicies } from '../policies/checkPolicy.ts';
 import { Errno } from './errno.ts';
 import { buildHost } from './host.ts';
 import { OPERATIONS, PHASES } from './operations.ts';
@@ -142,6 +143,27 @@ describe('a strategy', () => {
   });
 
   test('where none is named is to back off: the same program', () => expect(stepsOf().all).toEqual(stepsOf('back-off').all));
+
+  test('is the policy\'s own where the run names none', async () => {
+    const impatient = { ...policyNamed('sigbus-on-fault'), vmmStrategy: 'give-up' } as const;
+    expect(await toPrivateOf(pinned, { policy: impatient })).toMatchObject({ gaveUp: 1, timedOut: 0 });
+    expect(await toPrivateOf(pinned, { policy: impatient, vmm: 'back-off' })).toMatchObject({ gaveUp: 0, timedOut: 1 });
+  });
+
+  test('of a policy of one\'s own is one of them', () => {
+    const { rules, checks } = policyNamed('sigbus-on-fault');
+    const own = { name: 'my-policy', summary: 'mine', family: 'conversion', checks, rules };
+    const complaint = (changed: object) => {
+      try {
+        return checkPolicies({ default: { ...own, ...changed } }, 'my.mjs').length;
+      } catch (error) {
+        return (error as Error).message.split('\n')[0];
+      }
+    };
+    expect(complaint({ vmmStrategy: 'give-up' })).toBe(1);
+    expect(complaint({ vmmStrategy: 'giveUp' })).toBe('my.mjs: my-policy has a wrong vmmStrategy');
+    expect(complaint({ rules: (options: { readonly check: 'refcount' }) => ({ ...rules(options), vmm: { strategy: 'wait' } }) })).toBe('my.mjs: my-policy: vmm.strategy is "wait"');
+  });
 
   test.each(VMM_STRATEGIES)('%s does nothing where nothing is refused', async (vmm) => {
     const calm = [a.toShared(0, 4), a.hostWrite(1), a.toPrivate(0, 4), a.guestWrite(1)];
