@@ -5,10 +5,11 @@ import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
 import { explainPolicy } from '../harness/explanation.ts';
 import { explorablePolicies } from '../harness/litmusFiles.ts';
 import { resolveNames } from '../harness/names.ts';
+import { factsOf, isPolicyPath, loadOwnPolicy, originOf, readPolicyFiles } from '../harness/policyFiles.ts';
 import { readSources } from '../harness/sources.ts';
 import { readVerdicts, safetyOf, verdictsPath } from '../harness/verdicts.ts';
 import { UserError } from '../model/userError.ts';
-import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
+import { CHECKS, DEFAULT_CHECK, type Check, type ConversionPolicy } from '../policies/policy.ts';
 import { EXPLAIN_FORMATS, formatExplanation, type ExplainFormat } from '../report/explain.ts';
 import type { CliContext } from './context.ts';
 import { collect, parseChoice, parsePositive } from './parse.ts';
@@ -26,7 +27,7 @@ export function addExplainCommand(program: Command, context: CliContext): void {
   program
     .command('explain')
     .description('one policy: the argument, its steps on both sides with locks and prices, what it refuses, its verdicts')
-    .argument('<policy>', 'one of `foliobench list policies`')
+    .argument('<policy>', 'one of `foliobench list policies`, or the path of a module of your own')
     .option('--check <name>', `its reference check (default: ${DEFAULT_CHECK})`, parseChoice(CHECKS))
     .option('--choose <policy.choice=value>', 'what it leaves open, otherwise than by default; repeatable', collect)
     .option('--format <format>', 'text, md, json, or mermaid for one to-private', parseChoice(EXPLAIN_FORMATS), 'text')
@@ -36,8 +37,9 @@ export function addExplainCommand(program: Command, context: CliContext): void {
     .action((name: string, flags: ExplainFlags) => runExplain(name, flags, context));
 }
 
-async function runExplain(name: string, { check, choose = [], format, costs, folio, vmas }: ExplainFlags, { catalogue, packageFolder, stdout }: CliContext): Promise<void> {
-  const policy = policyOf(name);
+async function runExplain(word: string, { check, choose = [], format, costs, folio, vmas }: ExplainFlags, { catalogue, packageFolder, stdout }: CliContext): Promise<void> {
+  const policy = isPolicyPath(word) ? await ownPolicyOf(word) : policyOf(word);
+  const { name } = policy;
   if (check !== undefined && !policy.checks.includes(check)) {
     throw new UserError({
       what: `${name} does not take the check ${check}`,
@@ -45,7 +47,7 @@ async function runExplain(name: string, { check, choose = [], format, costs, fol
       fix: 'leave --check away',
     });
   }
-  const choices = parseChosen(choose, explorablePolicies)[name];
+  const choices = parseChosen(choose, [...explorablePolicies.filter((one) => one.name !== name), policy])[name];
   refuseUnusedChoices(choose, [name]);
   const profile = await catalogue.loadCostProfile(costs ?? catalogue.defaultCosts);
   // A record that cannot be read has checked nothing; `explore` says what is wrong with it.
@@ -55,8 +57,17 @@ async function runExplain(name: string, { check, choose = [], format, costs, fol
   stdout.write(formatExplanation(explanation, format));
 }
 
+/** The one policy of a module. @throws UserError where it has more, or is none */
+async function ownPolicyOf(word: string): Promise<ConversionPolicy> {
+  const files = await readPolicyFiles([word]);
+  const [{ name }, ...more] = factsOf(files);
+  const origin = originOf(name, files);
+  if (more.length === 0 && origin !== undefined) return loadOwnPolicy(origin, name, { bounded: true });
+  throw new UserError({ what: `explain takes one policy, and ${word} has ${more.length + 1}`, why: 'each has a page of its own', fix: `name one of them, as in ${word}#${name}` });
+}
+
 /** @throws UserError with the nearest names */
-function policyOf(name: string) {
+function policyOf(name: string): ConversionPolicy {
   const [found, ...more] = resolveNames('policy', 'policies', [name], explorablePolicies.map((policy) => policy.name));
   const policy = explorablePolicies.find((one) => one.name === found);
   if (policy !== undefined && more.length === 0) return policy;

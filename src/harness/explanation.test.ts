@@ -139,8 +139,16 @@ describe('the rest of an explanation', () => {
       'VMM: maps nothing while all of the file is private',
       'VMM: has a routine of its own before each to-private',
       'VMM: maps its window again where an access finds it unmapped',
-      'VMM: asks again, with back-off, after EAGAIN',
+      'VMM: after EAGAIN it asks again, with back-off',
     ]);
+    expect((await explain('exclusive-pin')).contract).toEqual([
+      'kernel: mmap is never refused for privacy',
+      'kernel: private pages may be faulted in, and stay mapped',
+      'platform: a mapping of a private page is harmless, an access through it is stopped',
+      'kernel: GUP of shared pages is allowed',
+      'VMM: after EAGAIN and EBUSY it asks again, with back-off',
+    ]);
+    expect((await explain('disallow-gup')).contract.slice(-1)).toEqual(['VMM: after EAGAIN it asks again, with back-off; its short I/O goes through bounce buffers from the start']);
     expect((await explain('split-4k')).contract.slice(0, 2)).toEqual([
       'kernel: core-mm sees folios of 4 KiB, whatever the memory behind them',
       'kernel: the file\'s owner holds 1 reference more on each folio',

@@ -9,6 +9,7 @@ import { ERRNOS } from '../model/errno.ts';
 import { OPERATIONS, Op, PHASES } from '../model/operations.ts';
 import type { OperationName, Phase } from '../model/operations.ts';
 import { isFlushed } from '../model/inFlight.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import { stage2Maps } from '../model/stage2.ts';
 import { Mark } from '../model/step.ts';
 import type { World } from '../model/world.ts';
@@ -145,25 +146,39 @@ export async function explainPolicy({ policy: open, check: wanted = DEFAULT_CHEC
 
 /* ---- both sides of the contract, in words ---- */
 
-function contractOf({ coreOrder, ownerRefs = 0 }: ConversionPolicy, { mmapHook, gup, vmm = {}, bareRequests, ignoresRequests }: HostRules): readonly string[] {
+function contractOf({ coreOrder, ownerRefs = 0, vmmStrategy }: ConversionPolicy, rules: HostRules): readonly string[] {
+  const { mmapHook, locksUntilLinked, gup, privateSignal, mapsPrivate, mappingsAreHarmless, vmm = {}, bareRequests, ignoresRequests } = rules;
   const { mapsAtStart, beforeToPrivate, afterRequest, remapsOnAccess, retriesOn, bounces } = vmm;
+  const strategy = vmmStrategy ?? vmm.strategy ?? 'back-off';
   const errnos = retriesOn?.map((errno) => ERRNOS[errno]).join(' and ') ?? 'EAGAIN';
   const lines: readonly (readonly [boolean, string])[] = [
     [ignoresRequests === true, 'kernel: ignores every request'],
     [coreOrder !== undefined, 'kernel: core-mm sees folios of 4 KiB, whatever the memory behind them'],
     [ownerRefs > 0, `kernel: the file's owner holds ${ownerRefs} reference more on each folio`],
     [true, mmapHook === undefined ? 'kernel: mmap is never refused for privacy' : 'kernel: the file\'s mmap hook looks at privacy'],
+    [locksUntilLinked === true, 'kernel: the lock under which the hook looks is held until the VMA is linked'],
+    [mapsPrivate === true, 'kernel: private pages may be faulted in, and stay mapped'],
+    [mappingsAreHarmless === true, 'platform: a mapping of a private page is harmless, an access through it is stopped'],
+    [privateSignal !== undefined && privateSignal !== 'SIGBUS', `kernel: an access to a private page ends in ${privateSignal}`],
     [true, gup === undefined || (gup.allowed && gup.longTermAllowed) ? 'kernel: GUP of shared pages is allowed' : gup.allowed ? 'kernel: long-term GUP is refused' : 'kernel: all GUP is refused'],
     [bareRequests === true, 'VMM: is not asked, the request goes straight to the kernel\'s side'],
     [mapsAtStart?.private === 'none', 'VMM: maps nothing while all of the file is private'],
     [beforeToPrivate !== undefined, 'VMM: has a routine of its own before each to-private'],
     [afterRequest !== undefined, 'VMM: has a routine of its own after each request'],
     [remapsOnAccess === true, 'VMM: maps its window again where an access finds it unmapped'],
-    [bounces === true, 'VMM: copies its short I/O through a bounce buffer'],
-    [bareRequests !== true && ignoresRequests !== true, `VMM: asks again, with back-off, after ${errnos}`],
+    [bounces === true && strategy !== 'bounce-copy', 'VMM: copies its short I/O through a bounce buffer'],
+    [bareRequests !== true && ignoresRequests !== true, `VMM: after ${errnos} ${AFTER_REFUSAL[strategy]}`],
   ];
   return lines.flatMap(([holds, line]) => (holds ? [line] : []));
 }
+
+const AFTER_REFUSAL: Readonly<Record<VmmStrategy, string>> = {
+  'retry-at-once': 'it asks again at once',
+  'back-off': 'it asks again, with back-off',
+  'release-pins-first': 'it releases the buffers that it knows of and asks again, with back-off',
+  'bounce-copy': 'it asks again, with back-off; its short I/O goes through bounce buffers from the start',
+  'give-up': 'it gives up',
+};
 
 /* ---- the steps ---- */
 

@@ -45,7 +45,7 @@ describe('an explanation of sigbus-on-fault', () => {
       --------------------------------------------
       - kernel: mmap is never refused for privacy
       - kernel: GUP of shared pages is allowed
-      - VMM: asks again, with back-off, after EAGAIN
+      - VMM: after EAGAIN it asks again, with back-off
 
       what no source fixes
       --------------------
