@@ -1,6 +1,7 @@
 /** The command line as a whole: the verbs, and one form for every mistake. */
 import { Command, CommanderError } from 'commander';
 import { nearestNames, UserError } from '../model/userError.ts';
+import { StepError } from '../policies/guard.ts';
 import { addCompareCommand } from './compare.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
@@ -17,7 +18,7 @@ export async function runCommandLine(words: readonly string[], context: CliConte
     await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return; // help or version, printed already
-    const mistake = error instanceof CommanderError ? misuseOf(error, program, words) : error;
+    const mistake = error instanceof CommanderError ? misuseOf(error, program, words) : error instanceof StepError ? new UserError(error) : error;
     if (!(mistake instanceof UserError)) throw mistake;
     context.stderr.write(`foliobench: ${mistake.message}\n`);
     context.setExitCode(ExitCode.Misuse);

@@ -3,8 +3,8 @@ import { catalogue } from './builtIn.ts';
 import { harnessFile } from './distFile.ts';
 import { createPool } from './pool.ts';
 import { runCell, type CellTask } from './runCell.ts';
-import type { CellResult } from './record.ts';
-import { failedCell } from './schedule.ts';
+import { messageOf, type CellResult } from './record.ts';
+import { failedCell, lostCell } from './schedule.ts';
 import { watched } from './watch.ts';
 
 // Ctrl-C reaches the whole process group; the parent decides what becomes of this cell.
@@ -23,6 +23,8 @@ async function runWatched(task: CellTask): Promise<CellResult> {
   const runner = watched(createPool<CellTask, CellResult>({ jobs: 1, workerFile: harnessFile('worker') }), failedCell);
   try {
     return await runner.run(task);
+  } catch (error) {
+    return lostCell(task, messageOf(error));
   } finally {
     await runner.close();
   }

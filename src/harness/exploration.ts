@@ -180,10 +180,10 @@ async function attempt(runner: ExplorationRunner, task: ExplorationTask): Promis
   }
 }
 
-const lostWorker = ({ path, policy, check }: ExplorationTask, why: string): CellError => ({
+const lostWorker = ({ path, policy, check, origin }: ExplorationTask, why: string): CellError => ({
   what: `${path}: the worker that explored it was lost`,
   why,
-  fix: `explore it alone: --policy ${policy}${check === null ? '' : ` --check ${check}`}`,
+  fix: `explore it alone: --policy ${origin?.path ?? policy}${check === null ? '' : ` --check ${check}`}`,
 });
 
 /** Bytes that all searches together may have. The rest is for the system, and for tables that are copied as they grow. */

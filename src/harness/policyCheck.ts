@@ -2,6 +2,7 @@
 import { UserError } from '../model/userError.ts';
 import type { CheckMessage } from './policyFiles.ts';
 import { importPolicies, learnExports } from './policyModule.ts';
+import { cellErrorOf } from './runCell.ts';
 
 /** Resolves when the message is on its way. */
 const tell = (message: CheckMessage): Promise<void> => new Promise((resolve) => void process.send?.(message, () => resolve()));
@@ -13,9 +14,11 @@ try {
 } catch (error) {
   if (error instanceof UserError) {
     await tell({ kind: 'refused', error: { what: error.what, why: error.why, fix: error.fix } });
-  } else {
-    await tell({ kind: 'syntax', message: error instanceof Error ? error.message : String(error) });
+  } else if (error instanceof SyntaxError) {
+    await tell({ kind: 'syntax', message: error.message });
     throw error; // which prints its place
+  } else {
+    await tell({ kind: 'refused', error: cellErrorOf(error) });
   }
 }
 // The module may have left something going on.

@@ -5,7 +5,7 @@
  * first; what is known of its policies here is plain data. Workers import it by its path.
  */
 import { fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { UserError } from '../model/userError.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
 import { guardPolicy } from '../policies/guard.ts';
@@ -43,7 +43,12 @@ export const isPolicyPath = (word: string): boolean => /[/\\]|\.[cm]?[jt]s(#|$)/
 /** Loads and checks the modules among the words of `--policy`. @throws UserError for the first that is no policy */
 export async function readPolicyFiles(words: readonly string[] = [], stepSeconds: number = STEP_SECONDS): Promise<readonly PolicyFile[]> {
   const files: PolicyFile[] = [];
-  for (const word of new Set(words.filter(isPolicyPath))) files.push(await readPolicyFile(word, stepSeconds));
+  for (const word of new Set(words.filter(isPolicyPath))) {
+    const file = await readPolicyFile(word, stepSeconds);
+    // However a module is reached, it is one.
+    const same = files.find(({ path }) => realpathSync(path) === realpathSync(file.path));
+    files.push(same === undefined ? file : { ...file, path: same.path });
+  }
   const origins = new Map<string, string>();
   for (const { path, policies } of files) {
     for (const { name } of policies) {
@@ -113,13 +118,17 @@ function checkApart(path: string, seconds: number): Promise<Checked> {
     let last: CheckMessage = { kind: 'runs', what: 'the module' };
     let stderr = '';
     let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      child.kill('SIGKILL');
-    }, seconds * 1000 + START_MS);
+    const killAfter = (ms: number) =>
+      setTimeout(() => {
+        isLate = true;
+        child.kill('SIGKILL');
+      }, ms);
+    let timer = killAfter(START_MS);
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.on('message', (message) => {
       last = message as CheckMessage;
+      clearTimeout(timer);
+      timer = killAfter(seconds * 1000);
     });
     child.on('error', reject);
     child.on('close', (code, signal) => {
@@ -127,14 +136,16 @@ function checkApart(path: string, seconds: number): Promise<Checked> {
       if (last.kind === 'checked') resolve(last);
       else if (last.kind === 'refused') reject(new UserError(last.error));
       else if (last.kind === 'syntax') reject(syntaxError(path, last.message, stderr));
-      else if (isLate) reject(new UserError({ what: `${path}: ${last.what} does not come to an end`, why: `it was still running after ${seconds} s`, fix: 'look for a loop without an end, or an `await` of what never comes' }));
+      else if (isLate || code === NEVER_SETTLES) reject(new UserError({ what: `${path}: ${last.what} does not come to an end`, why: isLate ? `it was still running after ${seconds} s` : 'it awaits what never comes', fix: 'look for a loop without an end, or an `await` of what never comes' }));
       else reject(new UserError({ what: `${path}: ${last.what} ended the process`, why: signal === null ? `with exit code ${code}` : `by ${signal}`, fix: 'a policy only says what its steps are: leave out process.exit and the like' }));
     });
   });
 }
 
-/** A process takes its time to start, more so on a busy machine. */
-const START_MS = 5000;
+/** Node's exit code where a module awaits, and nothing is left that could end that. */
+const NEVER_SETTLES = 13;
+/** A process takes its time to start, more so on a busy machine; the clock of the module starts with it. */
+const START_MS = 60_000;
 
 /** Node says where only as it dies of it. */
 function syntaxError(path: string, message: string, stderr: string): UserError {

@@ -50,11 +50,14 @@ async function attempt(runner: CellRunner, task: CellTask, signal: AbortSignal):
       lost = messageOf(error);
     }
   }
-  return failedCell(task, {
-    what: `the worker of this cell was lost ${ATTEMPTS} times`,
-    why: lost,
-    fix: 'give the machine more memory, use fewer --jobs or a smaller --memory, then --resume',
-  });
+  return lostCell(task, lost);
+}
+
+/** The worker of a cell was lost as often as it was tried. */
+export function lostCell(task: CellTask, why: string): CellResult {
+  const fix = 'give the machine more memory, use fewer --jobs or a smaller --memory, then --resume';
+  if (task.origin === undefined) return failedCell(task, { what: `the worker of this cell was lost ${ATTEMPTS} times`, why, fix });
+  return failedCell(task, { what: `the worker of this cell was lost, under the policy of ${task.origin.path}`, why, fix: `leave process.exit and the like out of the policy; or ${fix}` });
 }
 
 export const failedCell = ({ cell }: CellTask, error: CellError): CellResult => ({ ...cell, status: 'failed', error });

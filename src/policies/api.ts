@@ -8,7 +8,8 @@ export type { HostRules, StartMapping } from '../model/host.ts';
 export type { CheckName, ReferenceCheckOptions } from '../model/references.ts';
 export type { FlowKind, MarkKind, Quietable, Routine, Run, Step } from '../model/step.ts';
 export type { World } from '../model/world.ts';
-export type { Argument, Check, ConversionPolicy, PolicyOptions, Voice } from './policy.ts';
+export type { VmmStrategy } from '../model/request.ts';
+export type { Argument, Check, ConversionPolicy, PolicyChoice, PolicyOptions, Voice } from './policy.ts';
 
 export { CHECKS } from './policy.ts';
 

@@ -13,7 +13,7 @@ import { UserError, nearestNames } from '../model/userError.ts';
 import { errorText } from './guard.ts';
 import { policies as shipped } from './index.ts';
 import { CHECKS, DEFAULT_CHECK } from './policy.ts';
-import type { Check, ConversionPolicy } from './policy.ts';
+import type { Check, ConversionPolicy, PolicyOptions } from './policy.ts';
 import { wrongPolicies } from './wrong/index.ts';
 
 const TEMPLATE = '`foliobench new policy NAME` writes one that runs';
@@ -40,7 +40,10 @@ export function checkPolicies(module: Readonly<Record<string, unknown>>, path: s
     const policy = checkMembers(candidate, path, list.length === 1 ? 'its default export' : `policy ${index + 1} of its default export`);
     if (names.has(policy.name)) throw new UserError({ what: `${path} has two policies named ${policy.name}`, why: 'rows and verdicts are told by name', fix: 'rename one of them' });
     names.add(policy.name);
-    for (const check of policy.checks.length === 0 ? [DEFAULT_CHECK] : policy.checks) checkRules(policy, check, path, onCall);
+    for (const check of policy.checks.length === 0 ? [DEFAULT_CHECK] : policy.checks) {
+      checkRules(policy, { check }, path, onCall);
+      for (const { name, values } of policy.choices ?? []) for (const value of values) checkRules(policy, { check, choices: { [name]: value } }, path, onCall);
+    }
     return policy;
   });
 }
@@ -58,7 +61,7 @@ export function nameComplaint(name: string): string | undefined {
 }
 
 /** Members of a policy and what each is; whatever else a shipped policy has is known too. */
-const MEMBERS = ['name', 'summary', 'family', 'checks', 'coreOrder', 'ownerRefs', 'vmmStrategy', 'rules', 'argument'];
+const MEMBERS = ['name', 'summary', 'family', 'checks', 'coreOrder', 'ownerRefs', 'vmmStrategy', 'choices', 'rules', 'argument'];
 const RULES = ['toPrivate', 'toShared', 'mmapHook', 'gup', 'vmm', 'bareRequests', 'ignoresRequests'];
 const VMM = ['mapsAtStart', 'beforeToPrivate', 'afterRequest', 'remapsOnAccess', 'retriesOn', 'bounces', 'strategy'];
 const knownMembers = (): ReadonlySet<string> => new Set([...MEMBERS, ...shipped.flatMap(Object.keys)]);
@@ -103,8 +106,30 @@ function checkMembers(candidate: unknown, path: string, place: string): Conversi
       if (!Number.isInteger(answer) || (answer as number) < 0 || (answer as number) > order) refuse('has a wrong coreOrder', `for order ${order} it answers ${shown(answer)}`, `answer a whole number from 0 to ${order}`);
     }
   }
+  if (candidate.choices !== undefined) checkChoices(candidate.choices, refuse);
+  if (candidate.argument !== undefined && !isArgument(candidate.argument)) {
+    refuse('has a wrong argument', 'it is { idea, for: [{ who, says }], against: [...], price, sources: [...] }, all of it texts', 'leave it away where there is nothing to tell');
+  }
   refuseTypos(candidate, knownMembers(), `${path}: ${titled}`);
   return candidate as unknown as ConversionPolicy;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isListOf = (value: unknown, is: (one: unknown) => boolean): value is readonly unknown[] => Array.isArray(value) && value.every(is);
+
+function checkChoices(choices: unknown, refuse: (what: string, why: string, fix: string) => never): void {
+  const example = "write choices: [{ name: 'errno', values: ['EPERM', 'EBUSY'], default: 'EPERM', what: 'what a refusal answers' }]";
+  if (!isListOf(choices, isObject)) refuse('has wrong choices', 'they are a list of { name, values, default, what }', example);
+  for (const one of choices as readonly Fields[]) {
+    const { name, values, default: usual, what } = one;
+    if (!isText(name) || !isText(what) || !isListOf(values, isText) || values.length === 0) refuse('has a choice that is none', `a name, what it is, and a list of values are texts; one has ${Object.keys(one).join(', ')}`, example);
+    if (!(values as readonly unknown[]).includes(usual)) refuse(`has a choice "${String(name)}" without its default`, `${shown(usual)} is none of ${(values as readonly unknown[]).join(', ')}`, example);
+  }
+}
+
+function isArgument(value: unknown): boolean {
+  const isVoice = (one: unknown): boolean => isObject(one) && isText(one.who) && isText(one.says) && (one.mail === undefined || isText(one.mail));
+  return isObject(value) && isText(value.idea) && isText(value.price) && isListOf(value.for, isVoice) && isListOf(value.against, isVoice) && isListOf(value.sources, isText);
 }
 
 /** A member that nobody reads does no harm, unless somebody meant another one. */
@@ -131,15 +156,17 @@ const isAsync = (value: unknown): boolean => typeof value === 'function' && ['As
 
 /* ---- rules and steps ---- */
 
-function checkRules(policy: ConversionPolicy, check: Check, path: string, onCall: (what: string) => void): void {
-  const under = policy.checks.length === 0 ? '' : ` under the check ${check}`;
+function checkRules(policy: ConversionPolicy, options: PolicyOptions, path: string, onCall: (what: string) => void): void {
+  const { check, choices = {} } = options;
+  const chosen = Object.entries(choices).map(([name, value]) => ` with ${name}=${value}`).join('');
+  const under = `${policy.checks.length === 0 ? '' : ` under the check ${check}`}${chosen}`;
   const refuse = (what: string, why: string, fix: string): never => {
     throw new UserError({ what: `${path}: ${policy.name}: ${what}`, why, fix });
   };
   onCall(`rules() of ${policy.name}${under}`);
   let rules: unknown;
   try {
-    rules = policy.rules({ check });
+    rules = policy.rules(options);
   } catch (error) {
     refuse(`rules() throws${under}`, errorText(error), 'correct it: rules only put steps together');
   }
@@ -185,7 +212,7 @@ function checkSteps(steps: unknown, routine: string, place: string, isWhole = tr
   const refuse = (what: string, why: string, fix: string): never => {
     throw new UserError({ what: `${place}: ${what}`, why, fix });
   };
-  if (!Array.isArray(steps)) refuse(`rules() has ${steps === undefined ? 'no' : 'a wrong'} ${routine}`, `it is a list of steps, and not ${steps === undefined ? 'missing' : kindOf(steps)}`, `write ${routine}: [step('name', run), end]`);
+  if (!Array.isArray(steps)) refuse(`rules() has ${steps === undefined ? 'no' : 'a wrong'} ${routine}`, `it is a list of steps${steps === undefined ? '' : `, and not ${kindOf(steps)}`}`, `write ${routine}: [step('name', run), end]`);
   const list = steps as readonly unknown[];
   if (list.length === 0) refuse(`${routine} has no steps`, 'a routine does something, or at least ends', `write ${routine}: [end]`);
   for (const [index, one] of list.entries()) {
