@@ -218,17 +218,24 @@ async function partsOf(stage: Stage): Promise<readonly ExplainedPart[]> {
   ];
 }
 
+const STALE = [EntryBit.StaleMunmap, EntryBit.StaleZap] as const;
+
 type SeenStep = WalkedStep & { readonly view: View };
 
 function look(step: WalkedStep, world: World): SeenStep {
   const { entry, shape, refcount } = world;
-  const entriesOf = (bit: number): readonly number[] => Array.from({ length: shape.windows }, (_, window) => window).filter((window) => entry[window * shape.pages + PAGE] & bit);
-  const stale = [EntryBit.StaleMunmap, EntryBit.StaleZap].flatMap((bit) => entriesOf(bit).filter((window) => !isFlushed(world, bit, window, PAGE)));
+  let hostEntries = 0;
+  let staleEntries = 0;
+  for (let window = 0, at = PAGE; window < shape.windows; window++, at += shape.pages) {
+    const bits = entry[at];
+    if (bits & EntryBit.Present) hostEntries++;
+    for (const stale of STALE) if (bits & stale && !isFlushed(world, stale, window, PAGE)) staleEntries++;
+  }
   return {
     ...step,
     view: {
-      hostEntries: entriesOf(EntryBit.Present).length,
-      staleEntries: stale.length,
+      hostEntries,
+      staleEntries,
       guest: stage2Maps(world, PAGE),
       state: isPrivate(world, PAGE) ? 'private' : 'shared',
       refcount: world.pageState[headOf(world, PAGE)] & PageBit.Present ? refcount[headOf(world, PAGE)] : 0,
