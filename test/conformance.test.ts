@@ -74,14 +74,15 @@ const divergences: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'cv-4-before-allocation-shared-order-1': unlike('host write 0 0xA'),
   'cv-6-truncate': unlike('host write 0 0xB'),
   'cv-6-truncate-order-1': unlike('host write 0 0xB'),
-  'elevated-refcount-0': { 'disallow-gup': '"pin 0 as buffer long-term" of vcpu ends with EFAULT' },
-  'elevated-refcount-1': { 'disallow-gup': '"pin 1 as buffer long-term" of vcpu ends with EFAULT' },
-  'elevated-refcount-2': { 'disallow-gup': '"pin 2 as buffer long-term" of vcpu ends with EFAULT' },
-  'elevated-refcount-3': { 'disallow-gup': '"pin 3 as buffer long-term" of vcpu ends with EFAULT' },
+  'elevated-refcount-0': refused('pin 0 as buffer long-term'),
+  'elevated-refcount-1': refused('pin 1 as buffer long-term'),
+  'elevated-refcount-2': refused('pin 2 as buffer long-term'),
+  'elevated-refcount-3': refused('pin 3 as buffer long-term'),
   'forked-accesses': unlike('host write 0 0xE'),
   'gm-4-fault-private': {
     'folio-mmapped': '"mmap 0..3" of vcpu ends with EPERM',
     'refuse-mmap': '"mmap 0..3" of vcpu ends with EBUSY',
+    'sigsegv-on-fault': '"host write 0 0xAA" of vcpu ends with SIGSEGV',
   },
   'content-stray-write': { 'refuse-mmap': '"to-private 0" of vcpu ends with EBUSY at 0' },
   'large-folio-neighbour': { 'refuse-mmap': '"host read 1" of vcpu ends with EBUSY' },
@@ -91,9 +92,18 @@ const divergences: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   },
 };
 
-/** The host touches a private page: no VMA covers it under one policy, and none can be had under the other. */
+/** The host touches a private page: no VMA covers it, none can be had, or the signal is another. */
 function unlike(access: string): Readonly<Record<string, string>> {
-  return { 'folio-mmapped': `"${access}" of vcpu ends with SIGSEGV`, 'refuse-mmap': `"${access}" of vcpu ends with EBUSY` };
+  return {
+    'folio-mmapped': `"${access}" of vcpu ends with SIGSEGV`,
+    'refuse-mmap': `"${access}" of vcpu ends with EBUSY`,
+    'sigsegv-on-fault': `"${access}" of vcpu ends with SIGSEGV`,
+  };
+}
+
+/** A long-term pin that the policy does not grant. */
+function refused(pin: string): Readonly<Record<string, string>> {
+  return { 'disallow-gup': `"${pin}" of vcpu ends with EFAULT`, 'wait-for-pins': `"${pin}" of vcpu ends with EFAULT` };
 }
 
 const shipped = policies.filter(({ reference }) => reference === undefined);

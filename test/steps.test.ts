@@ -66,14 +66,14 @@ const NEVER_TAKEN: readonly Reason[] = [
   { steps: /^idle\.idle$/, because: 'a task at it has nothing to do' },
   { steps: /^ignored\.request\.ignored$/, because: 'only the measure `null` ignores requests' },
   { steps: /^unmap\.failed$/, because: 'a munmap fails at 65 530 VMAs only' },
-  { policies: ['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'split-4k'], steps: /^io\.(fastOnly\.efault|to undo\.pins)$/, because: 'O_DIRECT always falls back to slow GUP' },
+  { policies: ['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'split-4k', 'wait-for-pins', 'sigsegv-on-fault', 'in-place'], steps: /^io\.(fastOnly\.efault|to undo\.pins)$/, because: 'O_DIRECT always falls back to slow GUP' },
   {
     steps: /^close\.(iMmap\.read(Lock|Unlock)|(to )?rmap\..*|notifier\..*|(to )?zap\..*|ptl\..*|pte\..*|dirty.*|tlb\..*|gather\..*)$/,
     because: 'memory is given back when the last mapping has gone: nothing is mapped then',
   },
-  { policies: ['sigbus-on-fault', 'folio-mmapped', 'disallow-gup', 'split-4k'], steps: /^mmapWindow\./, because: 'only the VMM of refuse-mmap maps its window again at an access' },
+  { policies: ['sigbus-on-fault', 'folio-mmapped', 'disallow-gup', 'split-4k', 'wait-for-pins', 'sigsegv-on-fault', 'in-place'], steps: /^mmapWindow\./, because: 'only the VMM of refuse-mmap maps its window again at an access' },
   {
-    policies: ['sigbus-on-fault', 'folio-mmapped', 'disallow-gup', 'split-4k'],
+    policies: ['sigbus-on-fault', 'folio-mmapped', 'disallow-gup', 'split-4k', 'wait-for-pins', 'sigsegv-on-fault', 'in-place'],
     steps: /^convertRequest\.(request\.giveUp|vmm\.afterRefusal|request\.gaveUp)$/,
     because: 'what these refuse is tried again; a range beyond the end of the file no litmus can ask for',
   },
@@ -81,6 +81,11 @@ const NEVER_TAKEN: readonly Reason[] = [
     policies: ['disallow-gup'],
     steps: /^(pinLong|splice|secondaryMap)\.(to (irq\.on|taken|ptl\.lock|notifier\.snapshot)|ptl\..*|folio\.(grab|put|putRetry)|mmapLock\.readUnlock|more|fault.*|secondary\.install|taken|ready|done)$/,
     because: 'no reference is ever left with its user',
+  },
+  {
+    policies: ['wait-for-pins'],
+    steps: /^pinLong\.(to (irq\.on|taken|ptl\.lock)|ptl\..*|folio\.grab|mmapLock\.readUnlock|more|fault.*|taken|ready|done)$/,
+    because: 'no long-term reference is ever left with its user',
   },
   { policies: ['disallow-gup'], steps: /^secondaryAccess\.done$/, because: 'no secondary MMU has an entry' },
 ];

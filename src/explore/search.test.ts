@@ -97,10 +97,10 @@ describe('a conversion that cannot end', () => {
 
   test('is stuck where two threads wait for each other, and says who waits where', () => {
     const { stuck, exhaustive } = searchSmall({ world: '{ pages: 2 }', threads: { vcpu: ['to-private 0'], host: pinned }, policy: waits });
-    expect(stuck).toMatchObject({ rule: 'nobody-stuck', what: 'vcpu waits at folio.readRef, host waits at invalidate.readLock', move: -1 });
+    expect(stuck).toMatchObject({ rule: 'nobody-stuck', what: 'vcpu waits at folio.waitRef, host waits at invalidate.readLock', move: -1 });
     expect(exhaustive).toBe(false);
     expect(judge({ world: '{ pages: 2 }', threads: { vcpu: ['to-private 0'], host: pinned }, policy: waits })).toMatchObject({
-      verdict: 'stuck', safety: 'unknown', liveness: 'stuck', counterexample: { rule: 'nobody-stuck', what: 'vcpu waits at folio.readRef, host waits at invalidate.readLock' },
+      verdict: 'stuck', safety: 'unknown', liveness: 'stuck', counterexample: { rule: 'nobody-stuck', what: 'vcpu waits at folio.waitRef, host waits at invalidate.readLock' },
     });
   });
 

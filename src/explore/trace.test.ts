@@ -116,7 +116,7 @@ describe('a schedule', () => {
 
   test('says who waits where all do', () => {
     const { what } = replaySchedule({ ...cellOf(found[6][1]), schedule: traceOf(found[6][1]).schedule });
-    expect(what).toBe('vcpu waits at folio.readRef, host waits at invalidate.readLock');
+    expect(what).toBe('vcpu waits at folio.waitRef, host waits at invalidate.readLock');
   });
 
   test.each([

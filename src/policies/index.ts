@@ -1,11 +1,14 @@
-/** Every policy, in the order of the documents: the measures first, then the five that the project was founded on. */
+/** Every policy, in the order of the documents: the measures first, then the five that the project was founded on, then the rest of the debate. */
 import { disallowGup } from './conversion/disallow-gup.ts';
 import { exclusivePin } from './conversion/exclusive-pin.ts';
 import { folioMmapped } from './conversion/folio-mmapped.ts';
+import { inPlace } from './conversion/in-place.ts';
 import { lowerBound, nullPolicy } from './conversion/reference.ts';
 import { refuseMmap } from './conversion/refuse-mmap.ts';
 import { sigbusOnFault } from './conversion/sigbus-on-fault.ts';
+import { sigsegvOnFault } from './conversion/sigsegv-on-fault.ts';
 import { split4k } from './conversion/split-4k.ts';
+import { waitForPins } from './conversion/wait-for-pins.ts';
 import type { ConversionPolicy } from './policy.ts';
 
 export const policies: readonly ConversionPolicy[] = [
@@ -16,5 +19,8 @@ export const policies: readonly ConversionPolicy[] = [
   refuseMmap,
   disallowGup,
   split4k,
+  waitForPins,
   exclusivePin,
+  sigsegvOnFault,
+  inPlace,
 ];
