@@ -41,7 +41,7 @@ const SHARED_COLUMNS: ReadonlySet<string> = new Set(['mm', 'callPending', 'callK
 const WALK_COLUMNS: ReadonlySet<string> = new Set(['walkWindow', 'walkStart', 'walkEnd']);
 const LOCK_WORDS: ReadonlySet<string> = new Set(['mmapLock', 'invalidateLock', 'iMmapLock', 'mmuLock']);
 /** Locks that are a bit of a word. */
-const LOCK_BITS: Readonly<Record<string, number>> = { table: TableBit.Locked, pageState: PageBit.Locked };
+const LOCK_BITS: Readonly<Record<string, number>> = { table: TableBit.Locked, pageState: PageBit.Locked | PageBit.Migrating };
 
 /** What a step may read beside what its mark says, and why nobody can tell. */
 const ALSO_READS: readonly { readonly step: RegExp; readonly columns: readonly string[]; readonly because: string }[] = [

@@ -6,7 +6,7 @@
  * (`flippedPages`, `regionFlipped`, `largeMapcount`, `windowVmas`), and which page tables exist.
  */
 import { CrossCall } from '../model/crossCalls.ts';
-import { EntryBit, TableBit } from '../model/entries.ts';
+import { EntryBit, TableBit, isMigrationEntry } from '../model/entries.ts';
 import { PageBit, isPrivate } from '../model/file.ts';
 import { GUP_PIN_COUNTING_BIAS } from '../model/folios.ts';
 import { WRITER } from '../model/locks.ts';
@@ -117,6 +117,9 @@ function shareability(before: World, after: World): readonly string[] {
       ...(lost(was, is, PageBit.Degraded) ? [`page ${page} is no longer given up`] : []),
       ...(gained(was, is, PageBit.Secondary) ? [`secondary MMU maps page ${page}`] : []),
       ...(lost(was, is, PageBit.Secondary) ? [`secondary MMU drops page ${page}`] : []),
+      ...(gained(was, is, PageBit.ExclusivePin) ? [`page ${page} pinned exclusively`] : []),
+      // Of a page that has turned private its shareability says so from now on.
+      ...(lost(was, is, PageBit.ExclusivePin) && !isPrivate(after, page) ? [`exclusive pin of page ${page} dropped`] : []),
     ];
   });
 }
@@ -161,8 +164,9 @@ function entries(before: World, after: World): readonly string[] {
       const name = `PTE of page ${page}${inWindow(after, window)}`;
       const isStale = ((is & ~was) & (EntryBit.StaleMunmap | EntryBit.StaleZap)) !== 0;
       return [
-        ...(gained(was, is, EntryBit.Present) ? [`${name} set`] : []),
-        ...(lost(was, is, EntryBit.Present) ? [`${name} cleared${isStale ? ' (stale TLB)' : ''}`] : []),
+        ...(gained(was, is, EntryBit.Present) ? [`${name} ${isMigrationEntry(was) ? 'restored' : 'set'}`] : []),
+        ...(lost(was, is, EntryBit.Present) ? [`${name} ${isMigrationEntry(is) ? 'becomes a migration entry' : 'cleared'}${isStale ? ' (stale TLB)' : ''}`] : []),
+        ...(isMigrationEntry(was) && (is & (EntryBit.Present | EntryBit.Migration)) === 0 ? [`migration entry of page ${page}${inWindow(after, window)} dropped`] : []),
         ...(gained(was, is, EntryBit.Dirty) ? [`${name} dirty`] : []),
         ...(isFlushed(before, after, window, page) ? [`${name} flushed`] : []),
       ];
@@ -264,6 +268,7 @@ function references(before: World, after: World, head: number): readonly string[
   if (is === 0 && before.flags.some((flags, task) => before.page[task] === head && lost(flags, after.flags[task], TaskFlag.Orphaned))) return [];
   const [told] = change(`refcount of ${folioName(after, head)}`, was, is);
   if (told === undefined) return [];
+  if (after.pageState[head] & PageBit.Migrating && (was === 0 || is === 0)) return [`${told} (${is === 0 ? 'frozen' : 'unfrozen'})`];
   const pins = is - was >= GUP_PIN_COUNTING_BIAS - 1 ? ' (pinned)' : was - is >= GUP_PIN_COUNTING_BIAS - 1 ? ' (unpinned)' : '';
   return [`${told}${is === 0 ? ' (freed)' : pins}`];
 }

@@ -183,7 +183,8 @@ function touchThroughMapping(world: World, task: number, write: boolean): boolea
 function staleReach(world: World, task: number, bits: number, write: boolean): boolean {
   if ((bits & (EntryBit.StaleMunmap | EntryBit.StaleZap)) === 0) return false;
   if (world.shape.mappingsAreHarmless && isPrivate(world, world.page[task])) return false;
-  if (write && (bits & EntryBit.RmapDelayed) === 0) return false;
+  // A migration entry remembers that it was dirty; of others the delayed mapping count tells.
+  if (write && (bits & (bits & EntryBit.Migration ? EntryBit.Dirty : EntryBit.RmapDelayed)) === 0) return false;
   const { cpus } = world.shape;
   const page = world.page[task];
   for (let other = 0; other < cpus; other++) {

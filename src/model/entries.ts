@@ -21,7 +21,13 @@ export const EntryBit = {
   MmMark: 1 << 5,
   /** Coverage by a VMA in i_mmap. */
   IMmapMark: 1 << 6,
+  /** Without Present: a migration entry, at which a fault waits until the folio is unlocked (`Shape.keeps`). */
+  Migration: 1 << 7,
 } as const;
+
+export const isMigrationEntry = (bits: number): boolean => (bits & (EntryBit.Present | EntryBit.Migration)) === EntryBit.Migration;
+
+const OF_EVERY_ENTRY = 0x7f;
 
 const tables = ({ pages, windows, regionOrder }: { readonly pages: number; readonly windows: number; readonly regionOrder: number }): number =>
   windows * Math.ceil(pages / (1 << regionOrder));
@@ -31,7 +37,7 @@ export const TableBit = { Allocated: 1, Locked: 2 } as const;
 
 export const entryColumns = {
   /** [window x pages + page]. */
-  entry: column('u8', 'entry', ({ windows, pages }) => windows * pages, () => 0x7f),
+  entry: column('u8', 'entry', ({ windows, pages }) => windows * pages, ({ keeps }) => (keeps === 'migrations' ? OF_EVERY_ENTRY | EntryBit.Migration : OF_EVERY_ENTRY)),
   /** [window x regions + page >> regionOrder]. */
   table: column('u8', 'table', tables, () => 3),
 } as const;

@@ -5,16 +5,18 @@
  * invalidate_lock is dropped before the entry exists: that race is closed by the reference, not by the lock.
  */
 import { clearContent } from './content.ts';
-import { EntryBit, TableBit, tableOf } from './entries.ts';
+import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteExposure } from './exposure.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
 import { addMapping, cacheReferences, dropReference } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
 import { addToBatch } from './lru.ts';
+import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
+import type { Keeps } from './shape.ts';
 import { RegionBit, backRegion } from './stage2.ts';
-import { Flow, acquire, end, free, freeWhen, goTo, guarded, release, steady } from './step.ts';
+import { Flow, acquire, end, free, freeWhen, goTo, guarded, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { inMm, reachesBeyondEnd } from './windows.ts';
@@ -155,6 +157,16 @@ const readEntryNone: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
+/** Waits at a migration entry until its folio is unlocked; otherwise there was one, or is an entry now, and it looks again. */
+const waitAtMigrationEntry: Run = (world, task) => {
+  const page = world.page[task];
+  if (page >= world.shape.pages) return Flow.Next;
+  const bits = world.entry[world.window[task] * world.shape.pages + page];
+  if ((bits & (EntryBit.Present | EntryBit.Migration)) === 0) return Flow.Next;
+  const head = headOf(world, page);
+  return isMigrationEntry(bits) && world.pageState[head] & PageBit.Locked ? waitFor(world, lockId(Waiting.Migration, head)) : Flow.Otherwise;
+};
+
 /** What the kernel answers to a host access of a private page. */
 export type PrivateSignal = 'SIGBUS' | 'SIGSEGV';
 
@@ -163,6 +175,8 @@ export interface FaultRules {
   readonly privateSignal?: PrivateSignal;
   /** A private page is mapped like any other. */
   readonly mapsPrivate?: boolean;
+  /** With `migrations` a fault may meet a migration entry. */
+  readonly keeps?: Keeps;
 }
 
 /** Otherwise the host has no business there: beyond the end of the file, which is SIGBUS, or private. */
@@ -213,6 +227,7 @@ const setEntry: Run = (world, task) => {
 export function faultCoreSteps(rules: FaultRules): readonly Step[] {
   return [
     steady('pte.readNone', readEntryNone, 'end'),
+    ...(rules.keeps === 'migrations' ? [waits('migration.wait', waitAtMigrationEntry, 'pte.readNone')] : []),
     acquire('invalidate.readLock', readLockInvalidate),
     guarded('state.read', readStateShared(rules), 'invalidate.readUnlockRefused'),
     ...getFolioSteps(),

@@ -34,11 +34,13 @@ export const PageBit = {
   NeighbourZapped: 1 << 9,
   /** A conversion under way has taken its exclusive pin (`Shape.keeps`); once the page is private that says so. */
   ExclusivePin: 1 << 10,
+  /** A conversion has locked the folio to move it in place, with a reference of its own (at the head; `Shape.keeps`). A part of the lock. */
+  Migrating: 1 << 11,
 } as const;
 
 const OF_EVERY_PAGE = 0x3ff;
 /** Bits that only a world has which keeps something more of a page. */
-const KEPT: Readonly<Record<Keeps, number>> = { 'exclusive-pins': PageBit.ExclusivePin };
+const KEPT: Readonly<Record<Keeps, number>> = { 'exclusive-pins': PageBit.ExclusivePin, 'migrations': PageBit.Migrating };
 
 export const fileColumns = {
   pageState: column('u16', 'page', ({ pages }) => pages, ({ keeps }) => OF_EVERY_PAGE | (keeps === undefined ? 0 : KEPT[keeps])),

@@ -93,6 +93,7 @@ describe('broken invariants', () => {
         world.largeMapcount[0]++;
       },
     ],
+    ['M4: window 0 has a migration entry for page 1, whose folio nobody moves', (world) => (world.entry[1] = EntryBit.Migration)],
     ['S1: flippedPages is 1, counted 0', (world) => world.flippedPages[0]++],
     [
       'S1: flipped pages of region 1 is 0, counted 1',
@@ -122,11 +123,26 @@ describe('broken invariants', () => {
       world.pageState[0] |= PageBit.Secondary;
       world.dataRefs[0]++;
     }],
+    ['S5: page 2 has the mark of an exclusive pin, and nobody converts', (world) => (world.pageState[2] |= PageBit.ExclusivePin)],
     ['L1: mmap_locks have 1 readers and 0 writers, and 0 tasks hold one', (world) => world.mmapLock[0]++],
     ['L1: invalidate_lock is held by a writer, and 0 tasks hold it', (world) => (world.invalidateLock[0] = WRITER)],
     ['L1: i_mmap_rwsem is held by 2 readers, and 0 tasks hold it', (world) => (world.iMmapLock[0] = 2)],
     ['L1: mmu_lock is held by 0 readers, and 1 tasks hold it', (world) => (world.held[0] = 1 << LockClass.Mmu)],
     ['L1: 1 folios are locked, and 0 tasks hold a folio lock', (world) => (world.pageState[0] |= PageBit.Locked)],
+    [
+      'L1: folio 0 is moved, and not locked',
+      (world) => {
+        world.pageState[0] |= PageBit.Migrating;
+        world.refcount[0]++;
+      },
+    ],
+    [
+      'L1: 1 folios are moved, and nobody with invalidate_lock holds a folio lock',
+      (world) => {
+        world.pageState[0] |= PageBit.Migrating | PageBit.Locked;
+        world.refcount[0]++;
+      },
+    ],
     ['L1: task 1 holds the folio lock of page 0, which is not locked', (world) => (world.held[1] = 1 << LockClass.Folio)],
     ['L1: 1 page tables are locked, and 0 tasks hold a page-table lock', (world) => (world.table[1] = TableBit.Locked)],
     ['L1: task 0 holds a page-table lock, and no table of its is locked', (world) => (world.held[0] = 1 << LockClass.PageTable)],

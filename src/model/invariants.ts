@@ -5,7 +5,7 @@
  * middle of a routine too. Invariants only read. For tests and the explorer; no simulation calls them.
  */
 import { CrossCall } from './crossCalls.ts';
-import { EntryBit, TableBit, tableOf } from './entries.ts';
+import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
 import { PageBit, headOf } from './file.ts';
 import { staleBitOf } from './inFlight.ts';
 import { LockClass, WRITER } from './locks.ts';
@@ -152,13 +152,25 @@ function wrongRwLocks(world: World): string | undefined {
 
 function wrongFolioLocks(world: World): string | undefined {
   const holders = holdersOf(world, LockClass.Folio);
+  let migrating = 0;
+  for (const [page, state] of world.pageState.entries()) {
+    if ((state & PageBit.Migrating) === 0) continue;
+    migrating++;
+    if ((state & PageBit.Locked) === 0) return `folio ${page} is moved, and not locked`;
+  }
+  // Who moves folios has invalidate_lock exclusively, and may have locked several of them.
+  const mover = migrating > 0 ? holders.find((task) => holds(world, task, LockClass.Invalidate)) : undefined;
+  if (migrating > 0 && mover === undefined) return `${migrating} folios are moved, and nobody with invalidate_lock holds a folio lock`;
   for (const task of holders) {
+    if (task === mover) continue;
     const head = headOf(world, world.page[task]);
     if ((world.pageState[head] & PageBit.Locked) === 0) return `task ${task} holds the folio lock of page ${head}, which is not locked`;
   }
   let locked = 0;
   for (const state of world.pageState) if (state & PageBit.Locked) locked++;
-  return locked === holders.length ? undefined : `${locked} folios are locked, and ${holders.length} tasks hold a folio lock`;
+  const expected = holders.length + (mover === undefined ? 0 : migrating - 1);
+  if (locked === expected) return undefined;
+  return mover === undefined ? `${locked} folios are locked, and ${holders.length} tasks hold a folio lock` : `${locked} folios are locked, ${expected} by those who hold a folio lock`;
 }
 
 function wrongTableLocks(world: World): string | undefined {
@@ -226,6 +238,25 @@ function lostGather(world: World): string | undefined {
   return undefined;
 }
 
+/** Whoever meets a migration entry waits for the lock of its folio. */
+function strayMigrationEntry(world: World): string | undefined {
+  const { windows, pages } = world.shape;
+  for (let window = 0; window < windows; window++) {
+    for (let page = 0; page < pages; page++) {
+      if (!isMigrationEntry(world.entry[window * pages + page]) || world.pageState[headOf(world, page)] & PageBit.Migrating) continue;
+      return `window ${window} has a migration entry for page ${page}, whose folio nobody moves`;
+    }
+  }
+  return undefined;
+}
+
+/** What a conversion marks for its own length. */
+function leftMark(world: World): string | undefined {
+  if (world.invalidateLock[0] === WRITER) return undefined;
+  const page = world.pageState.findIndex((state) => (state & PageBit.ExclusivePin) !== 0);
+  return page < 0 ? undefined : `page ${page} has the mark of an exclusive pin, and nobody converts`;
+}
+
 export const invariants: readonly Invariant[] = [
   {
     name: 'F1',
@@ -257,10 +288,12 @@ export const invariants: readonly Invariant[] = [
   { name: 'M1', sentence: 'only an index with a folio is mapped, by the host or (with small backing) by stage-2', broken: mappedAbsence },
   { name: 'M2', sentence: 'the number of VMAs of a window is its number of runs of covered pages', broken: miscountedVmas },
   { name: 'M3', sentence: 'every cleared entry belongs to one gather', broken: lostGather },
+  { name: 'M4', sentence: 'a migration entry stands only for a folio that a conversion has locked and moves', broken: strayMigrationEntry },
   { name: 'S1', sentence: 'the numbers of flipped pages, by region and of the file, are recounts of the pages', broken: miscountedFlips },
   { name: 'S2', sentence: 'an invalidation is open only under invalidate_lock held exclusively', broken: openInvalidation },
   { name: 'S3', sentence: 'a large stage-2 leaf lies over pages of one shareability, and over no small leaf', broken: mixedLeaf },
   { name: 'S4', sentence: 'the entries of secondary MMUs, and those who install one, are as many as is said', broken: miscountedSecondaries },
+  { name: 'S5', sentence: 'an exclusive pin is marked beside the shareability only while a conversion is under way', broken: leftMark },
   { name: 'L1', sentence: 'a lock word says how many tasks hold the lock, and how', broken: (world) => wrongRwLocks(world) ?? wrongFolioLocks(world) ?? wrongTableLocks(world) },
   { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, has no notifier under way, and waits for nobody', broken: busyIdler },
   { name: 'C1', sentence: 'the calls that a task waits for are those that CPUs have not acknowledged', broken: miscountedCalls },

@@ -48,7 +48,10 @@ export function recountWorld(world: World, program: Program): Recount {
 
 function countFile(world: World, { refcount, dataRefs }: Recount): void {
   for (let page = 0; page < world.shape.pages; page++) {
-    if (world.pageState[page] & PageBit.Present) refcount[page] += cacheReferences(world);
+    const state = world.pageState[page];
+    // A folio that is moved has the mover's reference, or its count is frozen.
+    if (state & PageBit.Migrating) refcount[page] += world.refcount[page] === 0 ? 0 : cacheReferences(world) + 1;
+    else if (state & PageBit.Present) refcount[page] += cacheReferences(world);
     if (world.pageState[page] & PageBit.Secondary) dataRefs[page]++;
   }
 }
@@ -98,6 +101,7 @@ function countTask(world: World, recount: Recount, program: Program, task: numbe
   if (world.flags[task] & TaskFlag.HoldsFolio) recount.refcount[headOf(world, world.page[task])]++;
   if (world.flags[task] & TaskFlag.IrqOff) countGupFast(world, recount, name, task);
   else if (program.routineNames[at] === 'toPrivate' && LOOKED_UP.has(name)) countLookups(world, recount, task);
+  else if (program.routineNames[at] === 'toPrivate' && OF_ONE_FOLIO.has(name)) recount.refcount[world.walkStart[task]]++;
   else if (name === 'pte.set') recount.mapcount[world.page[task]]++;
   else if (name === 'rmap.remove') countUnremoved(world, recount, task);
   else if (name === 'unpin' || name === 'undo.references') uncountPins(world, recount, world.slot[task]);
@@ -123,6 +127,9 @@ const LOOKED_UP: ReadonlySet<string> = new Set([
   'folio.waitMapcount', 'folio.waitPins', 'folio.waitRef', 'folio.rereadMapcount', 'folio.rereadPins', 'folio.rereadRef',
   'to folio.readPins', 'to folio.put',
 ]);
+
+/** Steps of a migration in place that hold a reference on the folio of the walk, which is not locked for it yet, or no longer. */
+const OF_ONE_FOLIO: ReadonlySet<string> = new Set(['folio.lock', 'folio.putMoved']);
 
 function countLookups(world: World, { refcount }: Recount, task: number): void {
   for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += world.sizes.folioPages) {

@@ -110,7 +110,7 @@ const refuse = (errno: number): Run => (world, task) => {
 };
 
 /** Ghost: tells who stood in the way, from what the world knows and the kernel does not. */
-function blame(world: World, task: number, head: number): void {
+export function blame(world: World, task: number, head: number): void {
   const { meter, sizes } = world;
   if (folioMapcount(world, head) > 0) {
     meter.note(Op['refused.mapping']);

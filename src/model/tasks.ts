@@ -18,6 +18,14 @@ const pages = ({ pages: count }: Shape): number => count;
 /** What the caller names may lie beyond the end of the file. */
 const named = ({ pages: count }: Shape): number => count + PAGES_BEYOND_END_MAX;
 
+const migrators = (shape: Shape): number => (shape.keeps === 'migrations' ? shape.tasks : 0);
+
+/** Passes over a range before a migration in place is given up: NR_MAX_MIGRATE_PAGES_RETRY of mm/migrate.c. */
+export const MIGRATION_PASSES = 10;
+/** Where every interleaving counts two stand for them: a third begins in the states that the second begins in. */
+const PASSES_EXPLORED = 2;
+export const passesMax = ({ keeps, chunk }: Shape): number => (keeps !== 'migrations' ? 0 : chunk === 1 ? PASSES_EXPLORED : MIGRATION_PASSES);
+
 export const taskColumns = {
   /** Position in the program at each depth; 0 = idle (at depth 0) or unused. */
   pc: column('u16', 'task', (shape) => shape.tasks * DEPTH_MAX, () => 0xffff),
@@ -60,6 +68,9 @@ export const taskColumns = {
   /** What its cross calls ask of the other CPUs: a `CrossCall`. */
   callKind: column('u8', 'task', tasks, () => 3),
   callCount: column('u8', 'task', tasks, ({ cpus }) => cpus),
+  /** Passes of a migration in place that have failed, and the folio that failed the last: the walks that restore the entries need all other locals. */
+  passes: column('u8', 'task', migrators, (shape) => passesMax(shape)),
+  failedFolio: column('u32', 'task', migrators, pages, 'page'),
 } as const;
 
 export const ATTEMPTS_MAX = 7;

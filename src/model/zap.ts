@@ -45,7 +45,7 @@ export function unlockPageTable(world: World, task: number, window: number, page
 const tablePage = (world: World, task: number): number => world.walkCursor[task] - 1;
 
 /** Moves the cursor to the next page table of the window that exists. */
-const nextTable: Run = (world, task) => {
+export const nextTable: Run = (world, task) => {
   const window = world.walkWindow[task];
   const end = world.walkEnd[task];
   const { regionOrder } = world.shape;
@@ -62,7 +62,7 @@ const nextTable: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
-const lockTable: Run = (world, task) => {
+export const lockTable: Run = (world, task) => {
   const flow = lockPageTable(world, task, world.walkWindow[task], world.walkCursor[task]);
   if (flow === Flow.Next) world.flags[task] &= ~TaskFlag.DirtyTable;
   return flow;
@@ -87,7 +87,11 @@ const clearEntries = (stale: StaleBit): Run => (world, task) => {
   let neighbours = 0;
   for (let page = first; page < last; page++) {
     const bits = entry[base + page];
-    if ((bits & EntryBit.Present) === 0) continue;
+    if ((bits & EntryBit.Present) === 0) {
+      // Nothing is counted for a migration entry.
+      if (bits & EntryBit.Migration) entry[base + page] = bits & ~(EntryBit.Migration | EntryBit.Dirty);
+      continue;
+    }
     let left = (bits & ~(EntryBit.Present | EntryBit.Dirty)) | stale;
     if (bits & EntryBit.Dirty) {
       left |= EntryBit.RmapDelayed;
@@ -178,13 +182,13 @@ const putGather = (stale: StaleBit): Run => (world, task) => {
   return Flow.Next;
 };
 
-/** Steps that zap [walkStart, walkEnd) in `walkWindow`, all but the last flush. */
-export function zapWindowSteps(stale: StaleBit): readonly Step[] {
+/** Steps that zap [walkStart, walkEnd) in `walkWindow`, all but the last flush. @param clear clears the entries of a chunk */
+export function zapWindowSteps(stale: StaleBit, clear: Run = clearEntries(stale)): readonly Step[] {
   return [
     freeWhen('secondaries')('notifier.begin', beginNotifier),
     steady('zap.table', nextTable, 'notifier.end'),
     acquire('ptl.lock', lockTable),
-    steady('pte.clear', clearEntries(stale)),
+    steady('pte.clear', clear),
     freeWhen('mapcounts')('rmap.remove', removeCleanMappings(stale), 'pte.clear'),
     free('dirty', ifDirty, 'ptl.unlock'),
     steady('dirty.send', sendGatherFlush, 'ptl.unlock'),
@@ -218,7 +222,7 @@ export const readUnlockIMmap: Run = (world, task) => {
   return Flow.Next;
 };
 
-const beginWalk: Run = (world, task) => {
+export const beginWalk: Run = (world, task) => {
   const flow = readLockIMmap(world, task);
   if (flow !== Flow.Next) return flow;
   world.meter.charge(Op['rmap.walk']);
@@ -231,7 +235,7 @@ const beginWalk: Run = (world, task) => {
 };
 
 /** Finds the next VMA in i_mmap behind [walkStart, walkEnd) of `walkWindow` and makes its part of [cursor, cursorEnd) the walk. */
-const nextVma: Run = (world, task) => {
+export const nextVma: Run = (world, task) => {
   const end = world.cursorEnd[task];
   let from = world.walkEnd[task];
   for (let window = world.walkWindow[task]; window < world.shape.windows; window++) {
@@ -247,7 +251,7 @@ const nextVma: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
-const endWalk: Run = (world, task) => {
+export const endWalk: Run = (world, task) => {
   world.walkStart[task] = world.cursor[task];
   world.walkEnd[task] = world.cursorEnd[task];
   world.cursor[task] = 0;
@@ -259,13 +263,13 @@ const endWalk: Run = (world, task) => {
 
 /**
  * Steps of unmap_mapping_pages: zap [walkStart, walkEnd) in every VMA of the file, one flush a VMA, under i_mmap_rwsem.
- * To be called with invalidate_lock held exclusively.
+ * To be called with invalidate_lock held exclusively. @param clear see `zapWindowSteps`
  */
-export function unmapEverywhereSteps(): readonly Step[] {
+export function unmapEverywhereSteps(clear?: Run): readonly Step[] {
   return [
     acquireUnless('vmas')('iMmap.readLock', beginWalk),
     freeWhen('vmas')('rmap.nextVma', nextVma, 'iMmap.readUnlock'),
-    ...zapWindowSteps(EntryBit.StaleZap),
+    ...zapWindowSteps(EntryBit.StaleZap, clear),
     ...flushGatherSteps(EntryBit.StaleZap),
     goTo('rmap.nextVma'),
     releaseUnless('vmas')('iMmap.readUnlock', endWalk),

@@ -4,6 +4,7 @@ import { exclusivePin } from './conversion/exclusive-pin.ts';
 import { folioMmapped } from './conversion/folio-mmapped.ts';
 import { inPlace } from './conversion/in-place.ts';
 import { lowerBound, nullPolicy } from './conversion/reference.ts';
+import { migrateLike } from './conversion/migrate-like.ts';
 import { refuseMmap } from './conversion/refuse-mmap.ts';
 import { sigbusOnFault } from './conversion/sigbus-on-fault.ts';
 import { sigsegvOnFault } from './conversion/sigsegv-on-fault.ts';
@@ -22,5 +23,6 @@ export const policies: readonly ConversionPolicy[] = [
   waitForPins,
   exclusivePin,
   sigsegvOnFault,
+  migrateLike,
   inPlace,
 ];

@@ -457,13 +457,13 @@ export class Engine {
     return sleptNs;
   }
 
-  /** A task that waited has what it waited for; where that is a read lock, the next reader may have it too. */
+  /** A task that waited has what it waited for; where others can have it too (a read lock, the end of a migration), the next one is woken. */
   private served(task: number, now: number): void {
     this.waiters.served(task);
     this.woken--;
     const waitOn = this.waiters.waitedOn(task);
     const lockClass = lockClassOf(waitOn);
-    const shared = lockClass === LockClass.Mmap || lockClass === LockClass.Invalidate || lockClass === LockClass.IMmap;
+    const shared = lockClass === LockClass.Mmap || lockClass === LockClass.Invalidate || lockClass === LockClass.IMmap || lockClass === Waiting.Migration;
     if (shared && this.waiters.count > 0) this.wake(waitOn, now);
   }
 
