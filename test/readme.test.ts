@@ -123,7 +123,8 @@ describe('names in the documents', () => {
 
   test('of policies, workloads, operations, steps and files all exist', () => {
     // A name of ours has a hyphen or a dot in it; one word alone may be anything.
-    const unknown = spans.filter(({ span }) => /^[a-z0-9]+(?:[-.][a-zA-Z0-9]+)+$/.test(span) && !names.has(span) && !exampleNames.includes(span) && !existsSync(path.join(ROOT, span)));
+    // The words of the litmus language are litmus/README.md's own: the test of the parser reads its examples.
+    const unknown = spans.filter(({ document, span }) => document !== 'litmus/README.md' && !EXAMPLES.has(span) && !/\.(?:policy\.mjs|litmus\.yaml)$/.test(span) && /^[a-z0-9]+(?:[-.][a-zA-Z0-9]+)+$/.test(span) && !names.has(span) && !exampleNames.includes(span) && !existsSync(path.join(ROOT, span)));
     expect(unknown).toEqual([]);
   });
   test('of files all exist', () => {
@@ -196,8 +197,9 @@ function complaints(program: Command, command: string): readonly string[] {
     if (option === undefined && word !== '--help') return [`${second} has no option ${word}`];
     const values = known[word.slice(2)];
     if (values === undefined) return [];
-    const isFile = (name: string) => existsSync(path.join(ROOT, name));
-    return rest[index + 1].split(',').filter((name) => !values.includes(name) && !isFile(name)).map((name) => `no ${word.slice(2)} ${name}`);
+    // A file of the reader's own, and a word that stands for one.
+    const isFree = (name: string) => existsSync(path.join(ROOT, name)) || name.startsWith('./') || /^[A-Z]+$/.test(name);
+    return rest[index + 1].split(',').filter((name) => !values.includes(name) && !isFree(name)).map((name) => `no ${word.slice(2)} ${name}`);
   });
 }
 
