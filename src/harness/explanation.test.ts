@@ -120,8 +120,9 @@ describe('the rest of an explanation', () => {
   test.each(policies.map((policy) => [policy.name, policy] as const))('%s has its argument as data', (_, { argument, reference }) => {
     expect(argument?.idea).toMatch(/^[a-z0-9].*[^.]$/);
     expect(argument?.price).toMatch(/^[a-z0-9].*[^.]$/);
-    expect([argument?.sources.length !== 0, argument?.against.length !== 0]).toEqual([reference === undefined, reference === undefined]);
-    for (const { who, says } of [...(argument?.for ?? []), ...(argument?.against ?? [])]) expect([who, says]).toEqual([expect.stringMatching(/^[A-Z]/), expect.stringMatching(/[^.]$/)]);
+    const voices = [...(argument?.for ?? []), ...(argument?.against ?? [])];
+    expect([argument?.sources.length !== 0, voices.length !== 0]).toEqual([reference === undefined, reference === undefined]);
+    for (const { who, says } of voices) expect([who, says]).toEqual([expect.stringMatching(/^[A-Z]/), expect.stringMatching(/[^.]$/)]);
   });
 
   test('a verdict stands for each check, one where there is none', async () => {
