@@ -45,6 +45,7 @@ const conversion = (situation: string, held: readonly ScriptedAccess[], withoutD
 });
 
 const SCENES: readonly Scene[] = [
+  conversion('while a short pin (O_DIRECT) is held for another 2 ms', [a.io(PAGE, 1, 3_000_000)]),
   conversion('while a long-term pin is held (an io_uring fixed buffer)', [a.pinLong(0, PAGE)]),
   conversion('while a long-term pin is held whose VMA is gone', [a.pinLong(0, PAGE), a.unmap(0, FILE_PAGES)]),
   conversion('while a vmsplice holds the page (FOLL_GET) and its VMA is gone', [a.splice(0, PAGE), a.unmap(0, FILE_PAGES)]),

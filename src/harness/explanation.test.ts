@@ -79,6 +79,7 @@ describe('the steps of an explanation', () => {
 
 describe('the answers of an explanation', () => {
   const PIN = 'to-private while a long-term pin is held (an io_uring fixed buffer)';
+  const SHORT = 'to-private while a short pin (O_DIRECT) is held for another 2 ms';
   const NEIGHBOUR = 'to-private while the page next to it is pinned';
   const COVERED = 'to-private while a VMA covers the page, by a VMM that leaves its own routine out';
   const MMAP = 'mmap of a private page';
@@ -88,18 +89,20 @@ describe('the answers of an explanation', () => {
     ['sigbus-on-fault', { [PIN]: 'EAGAIN', [COVERED]: 'OK', [MMAP]: 'OK', [STORE]: 'SIGBUS' }],
     ['folio-mmapped', { [PIN]: 'EAGAIN', [COVERED]: 'EPERM', [MMAP]: 'EPERM', [STORE]: 'SIGSEGV' }],
     ['refuse-mmap', { [PIN]: 'EAGAIN', [COVERED]: 'EBUSY', [MMAP]: 'EBUSY', [STORE]: 'EBUSY' }],
+    ['wait-for-pins', { [SHORT]: 'OK', [PIN]: 'OK', [STORE]: 'SIGBUS' }],
     ['disallow-gup', { [PIN]: 'OK', [COVERED]: 'OK', [MMAP]: 'OK', [STORE]: 'SIGBUS' }],
   ])('of %s', async (name, answers) => {
     expect(answersOf(await explain(name))).toMatchObject(answers);
   });
 
   test('tell what the VMM makes of a refusal', async () => {
-    const [pinned] = (await explain('sigbus-on-fault')).answers;
+    const [short, pinned] = (await explain('sigbus-on-fault')).answers;
+    expect([short.answer, short.consequence]).toEqual(['EAGAIN', 'granted after 9 attempts; the page is private']);
     expect(pinned.consequence).toBe('the VMM asks again with back-off and gives up after 106 attempts in 100 ms; the page is still shared');
   });
 
   test('differ by the check: what mapcount lets through is exposed and reached', async () => {
-    const [pinned, unmapped] = (await explain('sigbus-on-fault', { check: 'mapcount' })).answers;
+    const [, pinned, unmapped] = (await explain('sigbus-on-fault', { check: 'mapcount' })).answers;
     for (const { answer, consequence, exposed } of [pinned, unmapped]) {
       expect([answer, consequence, exposed]).toEqual(['OK', 'granted at once; the page is private; the holder then reached private data', true]);
     }

@@ -136,6 +136,8 @@ describe('an explanation of sigbus-on-fault', () => {
     expect(text.slice(text.indexOf('what it answers'))).toMatchInlineSnapshot(`
       "what it answers, one scene each
       -------------------------------
+      - to-private while a short pin (O_DIRECT) is held for another 2 ms: EAGAIN; granted after 9 attempts; the page is
+        private
       - to-private while a long-term pin is held (an io_uring fixed buffer): EAGAIN; the VMM asks again with back-off and
         gives up after 106 attempts in 100 ms; the page is still shared
       - to-private while a long-term pin is held whose VMA is gone: EAGAIN; the VMM asks again with back-off and gives up
