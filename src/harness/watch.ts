@@ -59,7 +59,7 @@ export function watch(pulse: SharedArrayBuffer, seconds: number, onStuck: (step:
 
 function nameOf(pulse: SharedArrayBuffer, words: Int32Array, step: number): string {
   const text = Buffer.from(new Uint8Array(pulse, WORDS * 4, Atomics.load(words, NAMES_LENGTH))).toString('utf8');
-  return text.split('\n')[step - 1] ?? `step ${step}`;
+  return text.split('\n')[step - 1] || `step ${step}`;
 }
 
 /** What a task of a user's policy has. */

@@ -26,7 +26,7 @@ const TEMPLATE = '`foliobench new policy NAME` writes one that runs';
 export function checkPolicies(module: Readonly<Record<string, unknown>>, path: string, onCall: (what: string) => void = () => {}): readonly ConversionPolicy[] {
   const { default: exported } = module;
   if (exported === undefined) {
-    const others = Object.keys(module);
+    const others = Object.keys(module).filter((name) => name !== 'default');
     throw new UserError({
       what: `${path} has no default export`,
       why: others.length === 0 ? 'it exports nothing' : `it exports ${others.join(', ')} by name`,
