@@ -1,8 +1,8 @@
 /**
  * What a policy of the conversion family is: both sides of a contract, as lists of steps, and the words for it.
  *
- * A policy never mentions time and never counts: the model charges operations, engines price them. It is a pure function
- * of its options; all its state lives in the world.
+ * A policy never counts, and mentions no time but the limit of a wait in its kernel: the model charges operations, engines
+ * price them. It is a pure function of its options; all its state lives in the world.
  */
 import type { HostRules } from '../model/host.ts';
 import type { VmmStrategy } from '../model/request.ts';

@@ -7,8 +7,8 @@
  * What differs from sigbus-on-fault, which takes the mail's idea and leaves the steps to us:
  * - the series says in which order (preallocate, unmap, check, zap stage-2, store) and when the LRU batches are drained (once a call,
  *   at the first count that is too high); `sigbus-on-fault` follows it in both, so that at order 0 every verdict is the same;
- * - folios are looked up in batches of filemap_get_folios and tested one by one, so that a refusal has touched one batch
- *   and not the whole range. It is the only difference in the figures, and only ranges of more than a batch have it.
+ * - folios are looked up in batches of filemap_get_folios and tested one by one, so that a refusal has touched the batches up to it, and a
+ *   drain has one batch read again, and not the whole range. Ranges of more than a batch have that difference, and there is no other.
  * Differs from Linux: the series has folios of order 0 only, and unmaps the range; here the folios that overlap it are unmapped as a
  * whole, since the count of a large folio has its neighbours' mappings in it.
  */
