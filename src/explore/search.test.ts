@@ -292,7 +292,7 @@ describe('corners', () => {
       { seed: 1, numRuns: 60 },
     );
     expect([...verdicts.keys()]).toEqual(expect.arrayContaining(['proved', 'end-reachable']));
-  });
+  }, 120_000);
 });
 
 /** undefined where the policy does not do what comes before. */
