@@ -52,7 +52,10 @@ export function planExploration({ files, policies: wantedPolicies, policyFiles =
     .flatMap((file) => {
       const names = policyNames ?? file.litmus.policies ?? PROPOSALS;
       const checks = checkNames ?? file.litmus.checks ?? CHECKS;
-      return known.filter(({ name }) => names.includes(name)).flatMap((policy) => checksOf(policy, checks).map((check) => ({ file, policy: policy.name, check, ...(chosen[policy.name] === undefined ? {} : { choices: chosen[policy.name] }) })));
+      const named = wantedPolicies === undefined || wantedPolicies.includes('all') ? (file.litmus.policies ?? []) : names;
+      return known
+        .filter(({ name }) => names.includes(name))
+        .flatMap((policy) => checksOf(policy, checks, named.includes(policy.name)).map((check) => ({ file, policy: policy.name, check, ...(chosen[policy.name] === undefined ? {} : { choices: chosen[policy.name] }) })));
     })
     .map((cell, index) => ({ index, ...cell }));
   refuseUnusedChoices(choose, cells.map(({ policy }) => policy));
@@ -68,11 +71,11 @@ function namedPolicies(wanted: readonly string[], own: readonly PolicyFacts[]): 
   return resolveNames('policy', 'policies', wanted, [...explorablePolicies.map(({ name }) => name), ...ownNames]);
 }
 
-/** A policy without checks is explored once, under none. */
-function checksOf({ name, checks: taken }: PolicyFacts, wanted: readonly string[]): readonly (Check | null)[] {
+/** A policy without checks is explored once, under none. One that takes none of those that are wanted is left out, unless it was named. */
+function checksOf({ name, checks: taken }: PolicyFacts, wanted: readonly string[], isNamed: boolean): readonly (Check | null)[] {
   if (taken.length === 0) return [null];
   const possible = taken.filter((check) => wanted.includes(check));
-  if (possible.length > 0) return possible;
+  if (possible.length > 0 || !isNamed) return possible;
   throw new UserError({
     what: `${name} does not take the check ${wanted.join(', ')}`,
     why: `it takes ${taken.join(', ')}`,

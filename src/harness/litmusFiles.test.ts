@@ -86,7 +86,7 @@ describe('a text', () => {
 
   test.each<[name: string, text: string, what: string, why: string]>([
     ['empty', ' \n\n', 'x.litmus.yaml:1: the file is empty', 'a litmus has a name, a question, threads and expectations'],
-    ['with an unknown policy', pinRace({ name: 'x', expect: [`'*': proved`, 'sigbus-on-falt: broken'] }), 'x.litmus.yaml:16: unknown policy "sigbus-on-falt"', 'the nearest known are sigbus-on-fault'],
+    ['with an unknown policy', pinRace({ name: 'x', expect: [`'*': proved`, 'sigbus-on-falt: broken'] }), 'x.litmus.yaml:16: unknown policy "sigbus-on-falt"', 'the nearest known are sigbus-on-fault, sigsegv-on-fault'],
     ['with an unknown check', pinRace({ name: 'x', more: ['checks: [recount]'] }), 'x.litmus.yaml:14: unknown check "recount"', 'the nearest known are refcount, mapcount'],
     ['with an unknown sentence', pinRace({ name: 'x', more: ['always: [no-exposur]'] }), 'x.litmus.yaml:14: unknown sentence "no-exposur"', 'the nearest known are no-exposure'],
     ['with a policy that is near to none', pinRace({ name: 'x', more: ['policies: [q]'] }), 'x.litmus.yaml:14: unknown policy "q"', expect.stringContaining('known are null, lower-bound, sigbus-on-fault')],

@@ -122,7 +122,8 @@ function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks, choos
       const choices = chosen[name] === undefined ? {} : { choices: chosen[name] };
       if (taken.length === 0) return [{ policy: name, check: null, ...choices }];
       const possible = checks.filter((check) => taken.includes(check));
-      if (possible.length > 0) return possible.map((check) => ({ policy: name, check, ...choices }));
+      // One of `all` that takes none of these checks is left out; one that was named is a mistake.
+      if (possible.length > 0 || wanted === undefined || wanted.includes('all')) return possible.map((check) => ({ policy: name, check, ...choices }));
       throw new UserError({
         what: `${name} does not take the check ${checks.join(', ')}`,
         why: `it takes ${taken.join(', ')}`,
