@@ -57,7 +57,7 @@ const mistake = (what: string, why: string, fix: string) => ({
 
 describe('a mistake in the words is one message and exit code 2', () => {
   test.each([
-    ['--policy sigbus-on-falt', 'unknown policy "sigbus-on-falt"', 'the nearest known are sigbus-on-fault', 'pick one of `foliobench list policies`, or all'],
+    ['--policy sigbus-on-falt', 'unknown policy "sigbus-on-falt"', 'the nearest known are sigbus-on-fault, sigsegv-on-fault', 'pick one of `foliobench list policies`, or all, or the path of a module'],
     ['--workload seqential', 'unknown workload "seqential"', 'the nearest known are sequential', 'pick one of `foliobench list workloads`, or all, or the path of a trace'],
     ['--workload boot-512n', 'unknown workload "boot-512n"', 'the nearest known are boot-512m, arm64-boot-512m', 'pick one of `foliobench list workloads`, or all, or the path of a trace'],
     ['--workload ,', '"," names nothing', 'a list has at least one name', 'write it as a,b or leave the option away'],

@@ -99,7 +99,7 @@ describe('a mistake', () => {
     expect(failure).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: 'foliobench: unknown policy "sigbus-on-falt"\n  why: the nearest known are sigbus-on-fault\n  fix: pick one of `foliobench list policies`, or all\n',
+      stderr: 'foliobench: unknown policy "sigbus-on-falt"\n  why: the nearest known are sigbus-on-fault, sigsegv-on-fault\n  fix: pick one of `foliobench list policies`, or all, or the path of a module\n',
     });
   });
 });
