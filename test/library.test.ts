@@ -30,15 +30,15 @@ const policyNamed = (name: string): ConversionPolicy => known.find((policy) => p
 interface Cell {
   readonly litmus: Litmus;
   readonly policy: ConversionPolicy;
-  readonly check: Check;
+  /** undefined: the policy has none. */
+  readonly check: Check | undefined;
   readonly verdict: VerdictName | undefined;
 }
 
 /** The cells that a run of the library explores. */
 const cells: readonly Cell[] = library.flatMap((litmus) =>
   (litmus.policies?.map(policyNamed) ?? shipped).flatMap((policy) =>
-    (litmus.checks ?? CHECKS)
-      .filter((check) => policy.checks.includes(check))
+    (policy.checks.length === 0 ? [undefined] : (litmus.checks ?? CHECKS).filter((check) => policy.checks.includes(check)))
       .map((check) => ({ litmus, policy, check, verdict: litmus.expectation(policy.name, check)?.verdict })),
   ),
 );
@@ -63,7 +63,7 @@ describe('each file of the library', () => {
 /* ---- what the debate knows ---- */
 
 /** "policy, policy" by file: where a check is expected to break. Cells of shipped policies. */
-function brokenUnder(check: Check): Readonly<Record<string, string>> {
+function brokenUnder(check: Check | undefined): Readonly<Record<string, string>> {
   const byFile: Record<string, string> = {};
   for (const { litmus, policy, check: other, verdict } of cells) {
     if (other !== check || verdict !== 'broken' || !isShipped(policy)) continue;
@@ -92,9 +92,20 @@ describe('under the refcount', () => {
     expect(stuck.filter(({ litmus }) => litmus.world.patience !== Infinity)).toEqual([]);
     expect(stuck.map(({ litmus, policy }) => `${litmus.name} ${policy.name}`)).toEqual([
       'pin-holder-faults-before-unpin wait-for-pins',
-      'pipe-is-never-read-forever sigbus-on-fault', 'pipe-is-never-read-forever wait-for-pins',
-      ...WITH_GUP.split(', ').map((policy) => `vmm-waits-while-it-holds ${policy}`),
+      'pipe-is-never-read-forever sigbus-on-fault', 'pipe-is-never-read-forever wait-for-pins', 'pipe-is-never-read-forever migrate-like',
+      ...shipped.filter(({ name }) => name !== 'disallow-gup').map(({ name }) => `vmm-waits-while-it-holds ${name}`),
     ]);
+  });
+});
+
+test('an exclusive pin, in place of a check, is broken by gets and by secondary MMUs, and by no pin', () => {
+  expect(brokenUnder(undefined)).toEqual({
+    'exclusive-pin-and-get': 'exclusive-pin',
+    'gup-fast-get': 'exclusive-pin',
+    'gup-fast-get-broadcast': 'exclusive-pin',
+    'lazy-donation': 'exclusive-pin',
+    'secondary-mmu': 'exclusive-pin',
+    'vmsplice-outlives-munmap': 'exclusive-pin',
   });
 });
 

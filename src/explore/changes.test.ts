@@ -318,7 +318,7 @@ describe('what is not told', () => {
   const silent = [
     'pc', 'depth', 'kind', 'held', 'outcome', 'attempts', 'mm', 'window', 'slot', 'rangeStart', 'rangeEnd', 'page', 'cursor', 'cursorEnd', 'walkStart', 'walkEnd', 'walkCursor',
     'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed', 'accepting',
-    'passes', 'failedFolio',
+    'passes', 'failedFolio', 'reading', 'slotReadOnly',
   ] as const;
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [

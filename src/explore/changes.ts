@@ -117,6 +117,8 @@ function shareability(before: World, after: World): readonly string[] {
       ...(lost(was, is, PageBit.Degraded) ? [`page ${page} is no longer given up`] : []),
       ...(gained(was, is, PageBit.Secondary) ? [`secondary MMU maps page ${page}`] : []),
       ...(lost(was, is, PageBit.Secondary) ? [`secondary MMU drops page ${page}`] : []),
+      ...(gained(was, is, PageBit.ReadOnly) ? [`page ${page} becomes read-only for the host`] : []),
+      ...(lost(was, is, PageBit.ReadOnly) ? [`page ${page} is no longer read-only`] : []),
       ...(gained(was, is, PageBit.ExclusivePin) ? [`page ${page} pinned exclusively`] : []),
       // Of a page that has turned private its shareability says so from now on.
       ...(lost(was, is, PageBit.ExclusivePin) && !isPrivate(after, page) ? [`exclusive pin of page ${page} dropped`] : []),
@@ -164,7 +166,8 @@ function entries(before: World, after: World): readonly string[] {
       const name = `PTE of page ${page}${inWindow(after, window)}`;
       const isStale = ((is & ~was) & (EntryBit.StaleMunmap | EntryBit.StaleZap)) !== 0;
       return [
-        ...(gained(was, is, EntryBit.Present) ? [`${name} ${isMigrationEntry(was) ? 'restored' : 'set'}`] : []),
+        ...(gained(was, is, EntryBit.Present) ? [`${name} ${isMigrationEntry(was) ? 'restored' : is & EntryBit.WriteProtected ? 'set, write-protected' : 'set'}`] : []),
+        ...(was & is & EntryBit.Present ? protection(name, was, is) : []),
         ...(lost(was, is, EntryBit.Present) ? [`${name} ${isMigrationEntry(is) ? 'becomes a migration entry' : 'cleared'}${isStale ? ' (stale TLB)' : ''}`] : []),
         ...(isMigrationEntry(was) && (is & (EntryBit.Present | EntryBit.Migration)) === 0 ? [`migration entry of page ${page}${inWindow(after, window)} dropped`] : []),
         ...(gained(was, is, EntryBit.Dirty) ? [`${name} dirty`] : []),
@@ -173,6 +176,9 @@ function entries(before: World, after: World): readonly string[] {
     }),
   );
 }
+
+const protection = (name: string, was: number, is: number): readonly string[] =>
+  (was & EntryBit.WriteProtected) === (is & EntryBit.WriteProtected) ? [] : [`${name} ${is & EntryBit.WriteProtected ? 'write-protected' : 'writable'}`];
 
 /** Whether a gather that has cleared the entry knows since this step that no TLB holds it. */
 function isFlushed(before: World, after: World, window: number, page: number): boolean {

@@ -90,7 +90,7 @@ describe('an operation that is wrong is told', () => {
   test('with the nearest one', () => {
     expect(complaintOf('to-privat 0')).toBe(
       'x.litmus.yaml:7: unknown operation "to-privat 0"\n' +
-        '  why: the operations are guest read, guest write, host read, host write, to-private, to-shared, pin, vmsplice, access, unpin, io, copy, punch, ' +
+        '  why: the operations are guest read, guest write, host read, host write, to-private, to-shared, to-read-only, pin, vmsplice, access, unpin, io, copy, punch, ' +
         'allocate, mmap, munmap, fork, close, secondary map, secondary access\n' +
         '  fix: did you mean "to-private"?',
     );

@@ -71,6 +71,7 @@ export const OPERATIONS: readonly OperationForm[] = [
   },
   { words: 'to-private', form: 'to-private RANGE', read: ({ range }) => ({ kind: Access.ToPrivate, ...range() }) },
   { words: 'to-shared', form: 'to-shared RANGE', read: ({ range }) => ({ kind: Access.ToShared, ...range() }) },
+  { words: 'to-read-only', form: 'to-read-only RANGE', read: ({ range }) => ({ kind: Access.ToReadOnly, ...range() }) },
   { words: 'pin', form: 'pin RANGE as NAME [short|long-term|get] [read|write] [fast|slow]', read: readPin },
   { words: 'vmsplice', form: 'vmsplice RANGE as NAME', read: ({ range, expect, buffer }) => ({ kind: Access.Splice, ...range(), slot: (expect('as'), buffer()) }) },
   { words: 'access', form: 'access NAME', read: ({ buffer }) => ({ kind: Access.DeviceAccess, slot: buffer() }) },
@@ -93,7 +94,7 @@ export const OPERATIONS: readonly OperationForm[] = [
 
 /** Kinds that deliver a content, so that `=> VALUE` can stand behind them. */
 const READERS: ReadonlySet<AccessKind> = new Set([Access.GuestRead, Access.HostRead, Access.DeviceAccess, Access.Copy, Access.Fork, Access.SecondaryAccess]);
-const CONVERSIONS: ReadonlySet<AccessKind> = new Set([Access.ToPrivate, Access.ToShared]);
+const CONVERSIONS: ReadonlySet<AccessKind> = new Set([Access.ToPrivate, Access.ToShared, Access.ToReadOnly]);
 const GUEST: ReadonlySet<AccessKind> = new Set([Access.GuestRead, Access.GuestWrite]);
 
 /** Kinds that fill a buffer with references. */

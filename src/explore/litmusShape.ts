@@ -48,7 +48,7 @@ export function shapeOfLitmus(litmus: Litmus, policy: ConversionPolicy): Shape {
 
 const GUEST_OR_KERNEL: ReadonlySet<number> = new Set([
   Access.GuestRead, Access.GuestWrite, Access.ToShared, Access.ToPrivate, Access.Unpin, Access.DeviceAccess, Access.Punch, Access.Unmap, Access.Map,
-  Access.Allocate, Access.Close, Access.SecondaryAccess,
+  Access.Allocate, Access.Close, Access.SecondaryAccess, Access.ToReadOnly,
 ]);
 const GUP: ReadonlySet<number> = new Set([Access.PinShort, Access.PinLong, Access.Splice, Access.SecondaryMap]);
 

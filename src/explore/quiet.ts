@@ -25,6 +25,8 @@ export interface QuietOptions {
 
 const USES_STAGE2: ReadonlySet<number> = new Set([Access.GuestRead, Access.GuestWrite, Access.ToShared, Access.ToPrivate, Access.Punch, Access.Close, Access.Map]);
 const CHANGES_VMAS: ReadonlySet<number> = new Set([Access.Map, Access.Unmap, Access.Fork, Access.Close]);
+/** Whatever the check of the policy reads. */
+const READS_MAPCOUNTS: ReadonlySet<number> = new Set([Access.ToReadOnly]);
 const REMOVES_FOLIOS: ReadonlySet<number> = new Set([Access.Punch, Access.Close]);
 
 /** What is quiet in a litmus under a policy. */
@@ -41,7 +43,7 @@ export function quietIn({ litmus, shape, rules, check, program }: QuietOptions):
     vmas: users(CHANGES_VMAS) === 0 && !vmmMaps,
     wishes: !shape.lazy,
     pincounts: shape.folioOrder === 0,
-    mapcounts: check === 'refcount' && shape.folioOrder === 0 && !removes,
+    mapcounts: check === 'refcount' && shape.folioOrder === 0 && !removes && users(READS_MAPCOUNTS) === 0,
     slots: !removes && litmus.buffers.every((_, buffer) => threads.filter(({ operations }) => buffersOf(operations).includes(buffer)).length <= 1) && shape.tasks === shape.cpus,
     lru: shape.lruBatch === 0,
     contents: shape.content === 'none',

@@ -6,7 +6,7 @@
  * reduced search is written out in single steps.
  */
 import { openWays } from '../model/exposure.ts';
-import { isPrivate } from '../model/file.ts';
+import { PageBit, isPrivate } from '../model/file.ts';
 import { invariants } from '../model/invariants.ts';
 import { DEPTH_MAX } from '../model/step.ts';
 import { UserError } from '../model/userError.ts';
@@ -276,6 +276,9 @@ function exposed({ world, host }: Machine): string {
     if (!isPrivate(world, page)) continue;
     const ways = openWays(world, host.program, page);
     if (ways.length > 0) pages.push(`page ${page} is private and within reach by ${ways.map(({ letter, sentence }) => `(${letter}) ${sentence}`).join(' and ')}`);
+  }
+  for (let page = 0; page < world.shape.pages; page++) {
+    if (world.pageState[page] & PageBit.ReadOnly && world.pageState[page] & PageBit.Exposed) pages.push(`page ${page} is read-only for the host, which can write it`);
   }
   return pages.length > 0 ? pages.join('; ') : 'the host reaches a private page';
 }

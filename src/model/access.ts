@@ -7,7 +7,7 @@
 import { deliverContent, storeContent } from './content.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
-import { noteReach } from './exposure.ts';
+import { noteReach, noteWrite } from './exposure.ts';
 import { clearFolioStep, getFolioSteps, putFolio, readLockInvalidate, readLockMmap, readUnlockInvalidate, readUnlockMmap, unlockFolio } from './fault.ts';
 import { PageBit, isPrivate } from './file.ts';
 import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
@@ -154,7 +154,11 @@ export function reachesHost(world: World, window: number, page: number, write: b
   const bits = world.entry[at];
   if ((bits & EntryBit.Present) === 0) return false;
   if (world.shape.mappingsAreHarmless && isPrivate(world, page)) return false;
-  if (write && (bits & EntryBit.Dirty) === 0) world.entry[at] = bits | EntryBit.Dirty;
+  if (write) {
+    if (bits & EntryBit.WriteProtected) return false;
+    if ((bits & EntryBit.Dirty) === 0) world.entry[at] = bits | EntryBit.Dirty;
+    noteWrite(world, page);
+  }
   noteReach(world, page);
   return true;
 }

@@ -23,6 +23,8 @@ export const EntryBit = {
   IMmapMark: 1 << 6,
   /** Without Present: a migration entry, at which a fault waits until the folio is unlocked (`Shape.keeps`). */
   Migration: 1 << 7,
+  /** With Present: a write faults (`Shape.keeps`). The same bit, and another world. */
+  WriteProtected: 1 << 7,
 } as const;
 
 export const isMigrationEntry = (bits: number): boolean => (bits & (EntryBit.Present | EntryBit.Migration)) === EntryBit.Migration;
@@ -37,7 +39,7 @@ export const TableBit = { Allocated: 1, Locked: 2 } as const;
 
 export const entryColumns = {
   /** [window x pages + page]. */
-  entry: column('u8', 'entry', ({ windows, pages }) => windows * pages, ({ keeps }) => (keeps === 'migrations' ? OF_EVERY_ENTRY | EntryBit.Migration : OF_EVERY_ENTRY)),
+  entry: column('u8', 'entry', ({ windows, pages }) => windows * pages, ({ keeps }) => (keeps === 'migrations' || keeps === 'read-only' ? OF_EVERY_ENTRY | EntryBit.Migration : OF_EVERY_ENTRY)),
   /** [window x regions + page >> regionOrder]. */
   table: column('u8', 'table', tables, () => 3),
 } as const;

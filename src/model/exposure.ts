@@ -56,6 +56,30 @@ export function noteReach(world: World, frame: number): void {
   if (frame < world.shape.pages && isPrivate(world, frame)) world.meter.note(Op['access.rogue']);
 }
 
+/* ---- pages that the host may only read ---- */
+
+const isReadOnly = (world: World, page: number): boolean => world.shape.keeps === 'read-only' && page < world.shape.pages && (world.pageState[page] & PageBit.ReadOnly) !== 0;
+
+/** Whether anybody on the host could write the page: by an entry, a buffer, a secondary MMU. */
+export function isWritable(world: World, page: number): boolean {
+  if (world.pageState[page] & PageBit.Secondary) return true;
+  if (someWindow(world, (window) => (entryOf(world, window, page) & (EntryBit.Present | EntryBit.WriteProtected)) === EntryBit.Present)) return true;
+  const { slotFrame, slotReadOnly, shape: { slotPages } } = world;
+  return slotFrame.some((frame, place) => frame === page + 1 && slotReadOnly[Math.floor(place / slotPages)] === 0);
+}
+
+/** To be called when a page becomes read-only, and when a way to its data opens that may be one to write. */
+export function noteWritable(world: World, page: number): void {
+  if (!isReadOnly(world, page) || world.pageState[page] & PageBit.Exposed || !isWritable(world, page)) return;
+  world.pageState[page] |= PageBit.Exposed;
+  world.meter.note(Op['access.exposed']);
+}
+
+/** A host write reached the frame. */
+export function noteWrite(world: World, frame: number): void {
+  if (isReadOnly(world, frame)) world.meter.note(Op['access.rogue']);
+}
+
 /* ---- which ways are open: for counterexamples and tests ---- */
 
 export interface Way {

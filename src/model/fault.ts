@@ -7,7 +7,7 @@
 import { clearContent } from './content.ts';
 import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
 import { Errno } from './errno.ts';
-import { noteExposure } from './exposure.ts';
+import { noteExposure, noteWritable } from './exposure.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
 import { addMapping, cacheReferences, dropReference } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
@@ -18,7 +18,7 @@ import type { Keeps } from './shape.ts';
 import { RegionBit, backRegion } from './stage2.ts';
 import { Flow, acquire, end, free, freeWhen, goTo, guarded, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
-import { TaskFlag } from './tasks.ts';
+import { TaskFlag, wantsWrite } from './tasks.ts';
 import { inMm, reachesBeyondEnd } from './windows.ts';
 import { lockPageTable, unlockPageTable } from './zap.ts';
 import type { World } from './world.ts';
@@ -145,13 +145,17 @@ export function getFolioSteps(): readonly Step[] {
 /** Zeroes it where that was not done: the folio lock is held. */
 export const clearFolioStep: Step = freeWhen('contents')('folio.clear', clearFolio);
 
+/** Whether the entry serves the task: it is there, and not write-protected where it wants to write. */
+export const serves = (world: World, task: number, bits: number): boolean =>
+  (bits & EntryBit.Present) !== 0 && ((bits & EntryBit.WriteProtected) === 0 || !wantsWrite(world, task));
+
 /** Otherwise the entry is there: somebody else's fault was first. No VMA: SIGSEGV. */
 const readEntryNone: Run = (world, task) => {
   const window = world.window[task];
   const page = world.page[task];
   const inFile = page < world.shape.pages;
   world.outcome[task] = Errno.OK;
-  if (inFile && world.entry[window * world.shape.pages + page] & EntryBit.Present) return Flow.Otherwise;
+  if (inFile && serves(world, task, world.entry[window * world.shape.pages + page])) return Flow.Otherwise;
   if (inFile ? inMm(world, window, page) : reachesBeyondEnd(world, window)) return Flow.Next;
   world.outcome[task] = Errno.SIGSEGV;
   return Flow.Otherwise;
@@ -175,7 +179,7 @@ export interface FaultRules {
   readonly privateSignal?: PrivateSignal;
   /** A private page is mapped like any other. */
   readonly mapsPrivate?: boolean;
-  /** With `migrations` a fault may meet a migration entry. */
+  /** With `migrations` a fault may meet a migration entry, with `read-only` a write-protected one. */
   readonly keeps?: Keeps;
 }
 
@@ -184,7 +188,8 @@ const readStateShared = ({ privateSignal = 'SIGBUS', mapsPrivate = false }: Faul
   const page = world.page[task];
   const inFile = page < world.shape.pages;
   world.meter.charge(Op['state.read']);
-  if (inFile && (mapsPrivate || !isPrivate(world, page))) return Flow.Next;
+  const readOnly = inFile && (world.pageState[page] & PageBit.ReadOnly) !== 0;
+  if (inFile && (mapsPrivate || !isPrivate(world, page)) && !(readOnly && wantsWrite(world, task))) return Flow.Next;
   world.outcome[task] = inFile ? Errno[privateSignal] : Errno.SIGBUS;
   return Flow.Otherwise;
 };
@@ -198,7 +203,19 @@ export const unlockEntry: Run = (world, task) => {
 };
 
 const recheckEntryNone: Run = (world, task) =>
+  serves(world, task, world.entry[world.window[task] * world.shape.pages + world.page[task]]) ? Flow.Otherwise : Flow.Next;
+
+/** Otherwise the entry is there and write-protected, and the fault is for a write: the page may be written, its state was read. */
+const isNone: Run = (world, task) =>
   world.entry[world.window[task] * world.shape.pages + world.page[task]] & EntryBit.Present ? Flow.Otherwise : Flow.Next;
+
+/** As wp_page_reuse: the entry allows writes, nothing is counted. */
+const unprotectEntry: Run = (world, task) => {
+  world.entry[world.window[task] * world.shape.pages + world.page[task]] &= ~EntryBit.WriteProtected;
+  noteWritable(world, world.page[task]);
+  world.meter.charge(Op['pte.set']);
+  return Flow.Next;
+};
 
 const addRmap: Run = (world, task) => {
   addMapping(world, world.page[task]);
@@ -211,10 +228,13 @@ const setEntry: Run = (world, task) => {
   const page = world.page[task];
   const table = tableOf(world, window, page);
   world.table[table] |= TableBit.Allocated;
-  world.entry[window * world.shape.pages + page] |= EntryBit.Present;
+  // Where a file is told of first writes a fault for a read installs a write-protected entry (vma_wants_writenotify).
+  const isProtected = world.shape.keeps === 'read-only' && !wantsWrite(world, task);
+  world.entry[window * world.shape.pages + page] |= EntryBit.Present | (isProtected ? EntryBit.WriteProtected : 0);
   world.flags[task] &= ~TaskFlag.HoldsFolio;
   world.dataRefs[page]++;
   noteExposure(world, page);
+  noteWritable(world, page);
   world.meter.charge(Op['pte.set']);
   if (world.pageState[page] & PageBit.NeighbourZapped) {
     world.pageState[page] &= ~PageBit.NeighbourZapped;
@@ -235,11 +255,13 @@ export function faultCoreSteps(rules: FaultRules): readonly Step[] {
     clearFolioStep,
     acquire('ptl.lock', lockEntry),
     guarded('pte.recheckNone', recheckEntryNone, 'ptl.unlockLost'),
+    ...(rules.keeps === 'read-only' ? [guarded('pte.isNone', isNone, 'pte.unprotect')] : []),
     freeWhen('mapcounts')('rmap.add', addRmap),
     steady('pte.set', setEntry),
     release('ptl.unlock', unlockEntry),
     release('folio.unlock', unlockFolio),
     goTo('end'),
+    ...(rules.keeps === 'read-only' ? [steady('pte.unprotect', unprotectEntry)] : []),
     release('ptl.unlockLost', unlockEntry),
     release('folio.unlockLost', unlockFolio),
     steady('folio.put', putFolio),

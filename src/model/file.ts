@@ -36,11 +36,13 @@ export const PageBit = {
   ExclusivePin: 1 << 10,
   /** A conversion has locked the folio to move it in place, with a reference of its own (at the head; `Shape.keeps`). A part of the lock. */
   Migrating: 1 << 11,
+  /** Shared, and the host may only read it (`Shape.keeps`). */
+  ReadOnly: 1 << 12,
 } as const;
 
 const OF_EVERY_PAGE = 0x3ff;
 /** Bits that only a world has which keeps something more of a page. */
-const KEPT: Readonly<Record<Keeps, number>> = { 'exclusive-pins': PageBit.ExclusivePin, 'migrations': PageBit.Migrating };
+const KEPT: Readonly<Record<Keeps, number>> = { 'exclusive-pins': PageBit.ExclusivePin, 'migrations': PageBit.Migrating, 'read-only': PageBit.ReadOnly };
 
 export const fileColumns = {
   pageState: column('u16', 'page', ({ pages }) => pages, ({ keeps }) => OF_EVERY_PAGE | (keeps === undefined ? 0 : KEPT[keeps])),

@@ -13,8 +13,8 @@
 import { enterHostFault, faultResult, outcomeOk, remapSteps } from './access.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
-import { openWay } from './exposure.ts';
-import { lockEntry, readLockMmap, readUnlockMmap, unlockEntry } from './fault.ts';
+import { noteWritable, openWay } from './exposure.ts';
+import { lockEntry, readLockMmap, readUnlockMmap, serves, unlockEntry } from './fault.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
 import { dropReference, addPinPart } from './folios.ts';
 import { Op } from './operations.ts';
@@ -47,7 +47,7 @@ const readEntries: Run = (world, task) => {
   const last = Math.min(first + world.shape.chunk, world.rangeEnd[task], world.shape.pages);
   const base = world.window[task] * world.shape.pages;
   let page = first;
-  while (page < last && world.entry[base + page] & EntryBit.Present) page++;
+  while (page < last && serves(world, task, world.entry[base + page])) page++;
   world.cursorEnd[task] = page;
   // The entry that stops it was read too.
   world.meter.chargeMany(Op['gup.fast'], page < last ? page - first + 1 : page - first);
@@ -103,7 +103,7 @@ const rereadEntries: Run = (world, task) => {
   const last = world.cursorEnd[task];
   const base = world.window[task] * world.shape.pages;
   let page = world.cursor[task];
-  while (page < last && world.entry[base + page] & EntryBit.Present) openWay(world, page++);
+  while (page < last && serves(world, task, world.entry[base + page])) openWay(world, page++);
   world.walkCursor[task] = page;
   return page === last ? Flow.Next : Flow.Otherwise;
 };
@@ -161,6 +161,7 @@ const fallBack: Run = (world, task) => (world.flags[task] & TaskFlag.FastOnly ? 
 function record(world: World, task: number, page: number): void {
   const slot = world.slot[task];
   world.slotFrame[slot * world.shape.slotPages + world.slotCount[slot]++] = page + 1;
+  noteWritable(world, page);
 }
 
 /* ---- the slow path, one page ---- */
@@ -177,7 +178,7 @@ const refuseVma: Run = () => Flow.Otherwise;
 /** Grabs under the page-table lock; otherwise the page has to be faulted in. */
 const grabLocked: Run = (world, task) => {
   const page = world.page[task];
-  if ((world.entry[world.window[task] * world.shape.pages + page] & EntryBit.Present) === 0) return Flow.Otherwise;
+  if (!serves(world, task, world.entry[world.window[task] * world.shape.pages + page])) return Flow.Otherwise;
   const head = headOf(world, page);
   world.refcount[head]++;
   if (!isGet(world, task)) addPinPart(world, page, 1);

@@ -3,7 +3,7 @@
  *
  * Source: mm/gup.c (unpin_user_pages). A pin of a large folio is two counts, dropped one after the other.
  */
-import { closeWay, noteReach } from './exposure.ts';
+import { closeWay, noteReach, noteWrite } from './exposure.ts';
 import { GUP_PIN_COUNTING_BIAS, dropReference, addPinPart } from './folios.ts';
 import { Errno } from './errno.ts';
 import { lockId } from './locks.ts';
@@ -12,7 +12,7 @@ import { Op } from './operations.ts';
 import { SlotKind, clearSlot } from './slots.ts';
 import { DEPTH_MAX, Flow, end, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
-import { Kind } from './tasks.ts';
+import { Kind, wantsWrite } from './tasks.ts';
 import type { World } from './world.ts';
 
 /** Whether the pins of the slot are counted apart from its references. */
@@ -43,8 +43,10 @@ export const undoReferences: Run = (world, task) => {
   const slot = world.slot[task];
   const kind = world.slotKind[slot];
   dropAll(world, slot);
+  const readOnly = world.slotReadOnly[slot];
   clearSlot(world, slot);
   world.slotKind[slot] = kind;
+  if (world.slotReadOnly.length > 0) world.slotReadOnly[slot] = readOnly;
   return Flow.Next;
 };
 
@@ -67,6 +69,9 @@ export const touchSlot: Run = (world, task) => {
   const slot = world.slot[task];
   const base = slot * world.shape.slotPages;
   for (let place = base; place < base + world.slotCount[slot]; place++) noteReach(world, world.slotFrame[place] - 1);
+  if (world.shape.keeps === 'read-only' && world.slotReadOnly[slot] === 0) {
+    for (let place = base; place < base + world.slotCount[slot]; place++) noteWrite(world, world.slotFrame[place] - 1);
+  }
   world.meter.chargeMany(Op['device.access'], world.slotCount[slot]);
   return Flow.Next;
 };
@@ -75,6 +80,7 @@ export const fillSlot = (kind: number, flags: number): Run => (world, task) => {
   const slot = world.slot[task];
   world.slotKind[slot] = kind;
   world.flags[task] |= flags;
+  if (world.slotReadOnly.length > 0) world.slotReadOnly[slot] = wantsWrite(world, task) ? 0 : 1;
   world.cursor[task] = world.rangeStart[task];
   world.meter.charge(Op.syscall);
   return Flow.Next;

@@ -4,7 +4,8 @@
  * This is the one place that knows every routine. Where a policy does not say otherwise, the kernel behaves as guest_memfd
  * does today; where it does, only the named blocks change.
  */
-import { complete, copyRangeSteps, copySteps, guestAccessSteps, hostAccessSteps } from './access.ts';
+import { Errno } from './errno.ts';
+import { complete, copyRangeSteps, copySteps, fail, guestAccessSteps, hostAccessSteps } from './access.ts';
 import { allocateSteps } from './allocate.ts';
 import { convertRequestSteps } from './request.ts';
 import type { VmmStrategy } from './request.ts';
@@ -19,13 +20,15 @@ import { closeSteps, punchSteps } from './punch.ts';
 import type { Keeps, Shape } from './shape.ts';
 import { secondaryAccessSteps, secondaryMapSteps } from './secondary.ts';
 import { buildProgram, free } from './step.ts';
-import type { Program, Routine, Step } from './step.ts';
+import type { Program, Routine, Run, Step } from './step.ts';
 
 /** Both sides of a policy's contract: what the kernel does, and what a well-behaved VMM does to live with it. */
 export interface HostRules {
   /** The kernel's side of the two conversions: routines that leave `outcome`. */
   readonly toPrivate: readonly Step[];
   readonly toShared: readonly Step[];
+  /** From shared to what the host may only read; default: EINVAL, there is no such state. */
+  readonly toReadOnly?: readonly Step[];
   /** The file's mmap hook; a refusal sets `outcome` and goes on at `mmap.refused`. */
   readonly mmapHook?: readonly Step[];
   /** The mmap hook leaves invalidate_lock held for reading; it is dropped once the VMA is in i_mmap, or at `invalidate.readUnlockRefused` of the hook. */
@@ -65,13 +68,19 @@ export const shapeOfRules = ({ keeps, mappingsAreHarmless = false }: HostRules):
   ...(mappingsAreHarmless ? { mappingsAreHarmless } : {}),
 });
 
+/** An attribute that the kernel does not know. */
+const refuseUnsupported: Run = (world, task) => {
+  world.outcome[task] = Errno.EINVAL;
+  return fail(world, task);
+};
+
 /** `full`: one VMA over the file; `none`: no mapping. */
 export type StartMapping = 'full' | 'none';
 
 /** Routine of each access kind, by the values of the workloads' `Access`. */
 const ACCESS_ROUTINES = [
   '', 'guestAccess', 'guestAccess', 'hostRead', 'hostWrite', 'convert', 'convert', 'io', 'pinShort', 'pinLong', 'splice',
-  'deviceAccess', 'unpin', 'copy', 'punch', 'unmap', 'map', 'fork', 'allocate', 'close', 'secondaryMap', 'secondaryAccess',
+  'deviceAccess', 'unpin', 'copy', 'punch', 'unmap', 'map', 'fork', 'allocate', 'close', 'secondaryMap', 'secondaryAccess', 'convertReadOnly',
 ] as const;
 
 export interface Host {
@@ -119,13 +128,17 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM 
         bare: whole,
         strategy,
         platform,
+        readOnly: rules.toReadOnly !== undefined,
       }),
     },
+    ...(rules.toReadOnly === undefined ? {} : { toReadOnly: { steps: rules.toReadOnly } }),
     ignored: { steps: [free('request.ignored', complete)] },
+    ...(rules.toReadOnly === undefined ? { unsupported: { steps: [free('request.unsupported', refuseUnsupported)] } } : {}),
   };
   const program = buildProgram(routines);
   deviceEntry = program.entry('device');
   const request = rules.ignoresRequests ? 'ignored' : 'convertRequest';
-  const entries = Uint16Array.from(ACCESS_ROUTINES, (routine) => (routine === '' ? 0 : program.entry(routine === 'convert' ? request : routine)));
+  const requests: Readonly<Record<string, string>> = { convert: request, convertReadOnly: rules.toReadOnly === undefined ? 'unsupported' : request };
+  const entries = Uint16Array.from(ACCESS_ROUTINES, (routine) => (routine === '' ? 0 : program.entry(requests[routine] ?? routine)));
   return { program, entries };
 }

@@ -124,6 +124,14 @@ describe('broken invariants', () => {
       world.dataRefs[0]++;
     }],
     ['S5: page 2 has the mark of an exclusive pin, and nobody converts', (world) => (world.pageState[2] |= PageBit.ExclusivePin)],
+    [
+      'S5: page 0 is private, and marked as what the host may read',
+      (world) => {
+        world.pageState[0] |= PageBit.Flipped | PageBit.ReadOnly;
+        world.flippedPages[0]++;
+        world.regionFlipped[0]++;
+      },
+    ],
     ['L1: mmap_locks have 1 readers and 0 writers, and 0 tasks hold one', (world) => world.mmapLock[0]++],
     ['L1: invalidate_lock is held by a writer, and 0 tasks hold it', (world) => (world.invalidateLock[0] = WRITER)],
     ['L1: i_mmap_rwsem is held by 2 readers, and 0 tasks hold it', (world) => (world.iMmapLock[0] = 2)],

@@ -6,7 +6,7 @@
  */
 import { CrossCall } from './crossCalls.ts';
 import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
-import { PageBit, headOf } from './file.ts';
+import { PageBit, headOf, isPrivate } from './file.ts';
 import { staleBitOf } from './inFlight.ts';
 import { LockClass, WRITER } from './locks.ts';
 import { isMappingSecondary } from './notifier.ts';
@@ -252,6 +252,8 @@ function strayMigrationEntry(world: World): string | undefined {
 
 /** What a conversion marks for its own length. */
 function leftMark(world: World): string | undefined {
+  const both = world.pageState.findIndex((state, page) => (state & PageBit.ReadOnly) !== 0 && isPrivate(world, page));
+  if (both >= 0) return `page ${both} is private, and marked as what the host may read`;
   if (world.invalidateLock[0] === WRITER) return undefined;
   const page = world.pageState.findIndex((state) => (state & PageBit.ExclusivePin) !== 0);
   return page < 0 ? undefined : `page ${page} has the mark of an exclusive pin, and nobody converts`;
@@ -293,7 +295,7 @@ export const invariants: readonly Invariant[] = [
   { name: 'S2', sentence: 'an invalidation is open only under invalidate_lock held exclusively', broken: openInvalidation },
   { name: 'S3', sentence: 'a large stage-2 leaf lies over pages of one shareability, and over no small leaf', broken: mixedLeaf },
   { name: 'S4', sentence: 'the entries of secondary MMUs, and those who install one, are as many as is said', broken: miscountedSecondaries },
-  { name: 'S5', sentence: 'an exclusive pin is marked beside the shareability only while a conversion is under way', broken: leftMark },
+  { name: 'S5', sentence: 'beside the shareability an exclusive pin is marked only while a conversion is under way, and only shared pages as read-only', broken: leftMark },
   { name: 'L1', sentence: 'a lock word says how many tasks hold the lock, and how', broken: (world) => wrongRwLocks(world) ?? wrongFolioLocks(world) ?? wrongTableLocks(world) },
   { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, has no notifier under way, and waits for nobody', broken: busyIdler },
   { name: 'C1', sentence: 'the calls that a task waits for are those that CPUs have not acknowledged', broken: miscountedCalls },

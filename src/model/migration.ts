@@ -23,7 +23,7 @@ import { blame } from './references.ts';
 import { Flow, acquire, acquireUnless, free, freeWhen, goTo, guarded, release, releaseUnless, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { Gather, TaskFlag, passesMax } from './tasks.ts';
-import { beginWalk, chunkEnd, endWalk, lockTable, nextTable, nextVma, unlockPageTable, unmapEverywhereSteps } from './zap.ts';
+import { beginWalk, chunkEnd, endWalk, lockTable, nextTable, nextVma, unlockWalkedTable, unmapEverywhereSteps } from './zap.ts';
 import type { World } from './world.ts';
 
 /** The folios that overlap the range: [rangeFirst, rangeLast). */
@@ -181,11 +181,6 @@ const restoreEntries: Run = (world, task) => {
   if (restored > 0) meter.chargeMany(Op['pte.set'], restored);
   world.walkCursor[task] = last;
   return last < world.walkEnd[task] && (last & (world.sizes.regionPages - 1)) !== 0 ? Flow.Otherwise : Flow.Next;
-};
-
-const unlockWalkedTable: Run = (world, task) => {
-  unlockPageTable(world, task, world.walkWindow[task], world.walkCursor[task] - 1);
-  return Flow.Next;
 };
 
 /** Unlocks the folio of the walk; whoever waits at one of its migration entries looks again. */

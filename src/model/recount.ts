@@ -101,6 +101,7 @@ function countTask(world: World, recount: Recount, program: Program, task: numbe
   if (world.flags[task] & TaskFlag.HoldsFolio) recount.refcount[headOf(world, world.page[task])]++;
   if (world.flags[task] & TaskFlag.IrqOff) countGupFast(world, recount, name, task);
   else if (program.routineNames[at] === 'toPrivate' && LOOKED_UP.has(name)) countLookups(world, recount, task);
+  else if (program.routineNames[at] === 'toReadOnly' && LOOKED_UP.has(name)) countLookups(world, recount, task);
   else if (program.routineNames[at] === 'toPrivate' && OF_ONE_FOLIO.has(name)) recount.refcount[world.walkStart[task]]++;
   else if (name === 'pte.set') recount.mapcount[world.page[task]]++;
   else if (name === 'rmap.remove') countUnremoved(world, recount, task);

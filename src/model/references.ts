@@ -126,6 +126,18 @@ export function blame(world: World, task: number, head: number): void {
   meter.note(own ? Op['refused.ownPin'] : neighbour ? Op['refused.neighbourPin'] : Op['refused.transient']);
 }
 
+/** The same where the folio may be mapped and nobody minds: whose pin or get it was. What no buffer holds ends by itself. */
+export function blameHolders({ slotFrame, rangeStart, rangeEnd, meter, sizes: { folioPages } }: World, task: number, head: number): void {
+  let own = false;
+  let neighbour = false;
+  for (let page = head; page < head + folioPages; page++) {
+    if (!slotFrame.includes(page + 1)) continue;
+    if (page >= rangeStart[task] && page < rangeEnd[task]) own = true;
+    else neighbour = true;
+  }
+  meter.note(own ? Op['refused.ownPin'] : neighbour ? Op['refused.neighbourPin'] : Op['refused.transient']);
+}
+
 export type CheckName = 'mapcount' | 'mapped-or-pinned' | 'refcount';
 
 export interface ReferenceCheckOptions {

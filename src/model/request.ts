@@ -18,10 +18,12 @@ import { ATTEMPTS_MAX, TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
 
 /** What the engine's access kinds are called here; the values are those of the workloads' `Access`. */
-export const RequestKind = { ToShared: 5, ToPrivate: 6 } as const;
+export const RequestKind = { ToShared: 5, ToPrivate: 6, ToReadOnly: 22 } as const;
 
 /** A donation by a guest's fault is a request for privacy. */
-const wantsPrivate = (world: World, task: number): boolean => world.kind[task] !== RequestKind.ToShared;
+const wantsPrivate = (world: World, task: number): boolean => world.kind[task] !== RequestKind.ToShared && world.kind[task] !== RequestKind.ToReadOnly;
+
+const ifReadOnly: Run = (world, task) => (world.kind[task] === RequestKind.ToReadOnly ? Flow.Next : Flow.Otherwise);
 
 const beginRequest: Run = (world, task) => {
   const { meter, pageState } = world;
@@ -126,6 +128,8 @@ export interface RequestRules {
   readonly bare?: boolean;
   /** Default: `back-off`. `release-pins-first` calls the routine `releasePins`. */
   readonly strategy?: VmmStrategy;
+  /** There is a routine `toReadOnly`. */
+  readonly readOnly?: boolean;
   /** Default: `sw-protected`. */
   readonly platform?: PlatformName;
 }
@@ -163,7 +167,7 @@ const AGAIN: Readonly<Record<VmmStrategy, Again>> = {
  * Calls `toPrivate` or `toShared`, the kernel's side; tries again as the strategy has it, until the engine's time limit.
  */
 export function convertRequestSteps(rules: RequestRules): readonly Step[] {
-  const { beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false, strategy = 'back-off', platform = DEFAULT_PLATFORM } = rules;
+  const { beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false, strategy = 'back-off', platform = DEFAULT_PLATFORM, readOnly = false } = rules;
   const danceAfter = (name: string): readonly Step[] => (afterRequest === undefined ? [] : [callRoutine(name, afterRequest)]);
   return [
     freeWhen('wishes')('request.begin', beginRequest),
@@ -175,6 +179,7 @@ export function convertRequestSteps(rules: RequestRules): readonly Step[] {
     callRoutine('kernel.toPrivate', 'toPrivate'),
     goTo('ioctl.leave'),
     free('ioctl.enterShared', bare ? enterBare : enterIoctl, 'ioctl.leave'),
+    ...(readOnly ? [free('readOnly', ifReadOnly, 'kernel.toShared'), callRoutine('kernel.toReadOnly', 'toReadOnly'), goTo('ioctl.leave')] : []),
     callRoutine('kernel.toShared', 'toShared'),
     free('ioctl.leave', leaveIoctl, 'retryable'),
     ...danceAfter('vmm.after'),

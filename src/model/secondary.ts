@@ -10,10 +10,9 @@
  */
 import { complete, enterHostFault, fail, faultResult, remapSteps } from './access.ts';
 import { deliverContent, storeContent } from './content.ts';
-import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
-import { noteReach, openWay } from './exposure.ts';
-import { lockEntry, putFolio, readLockMmap, readUnlockMmap, unlockEntry } from './fault.ts';
+import { noteReach, noteWritable, noteWrite, openWay } from './exposure.ts';
+import { lockEntry, putFolio, readLockMmap, readUnlockMmap, serves, unlockEntry } from './fault.ts';
 import { PageBit, headOf } from './file.ts';
 import { countRefusal } from './gup.ts';
 import type { GupRules } from './gup.ts';
@@ -39,7 +38,7 @@ const findVma: Run = (world, task) => {
 /** Takes a get under the page-table lock; otherwise the page has to be faulted in. */
 const grabLocked: Run = (world, task) => {
   const page = world.page[task];
-  if ((world.entry[world.window[task] * world.shape.pages + page] & EntryBit.Present) === 0) return Flow.Otherwise;
+  if (!serves(world, task, world.entry[world.window[task] * world.shape.pages + page])) return Flow.Otherwise;
   world.refcount[headOf(world, page)]++;
   world.flags[task] |= TaskFlag.HoldsFolio;
   world.meter.charge(Op['gup.grab']);
@@ -56,6 +55,7 @@ const install: Run = (world, task) => {
   else {
     world.pageState[page] |= PageBit.Secondary;
     openWay(world, page);
+    noteWritable(world, page);
   }
   return Flow.Next;
 };
@@ -102,6 +102,7 @@ const access: Run = (world, task) => {
     return Flow.Otherwise;
   }
   noteReach(world, page);
+  noteWrite(world, page);
   storeContent(world, task, page);
   deliverContent(world, page);
   world.meter.charge(Op['device.access']);

@@ -53,8 +53,8 @@ export interface Shape {
   readonly mappingsAreHarmless?: boolean;
 }
 
-/** Exclusive pins of a converter, or migration entries; columns and bits for them are part of no other world. */
-export type Keeps = 'exclusive-pins' | 'migrations';
+/** Exclusive pins of a converter, migration entries, or a third state in which the host may only read; columns and bits for them are part of no other world. */
+export type Keeps = 'exclusive-pins' | 'migrations' | 'read-only';
 
 /** The platform's rule for contents at a conversion: they survive, read as zero, or are undefined afterwards. */
 export const CONTENT_RULES = ['none', 'preserve', 'zero', 'scramble'] as const;

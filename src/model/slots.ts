@@ -22,6 +22,8 @@ export const SlotKind = {
 export const slotColumns = {
   slotKind: column('u8', 'slot', ({ slots }) => slots, () => 5),
   slotCount: column('u16', 'slot', ({ slots }) => slots, ({ slotPages }) => slotPages),
+  /** Ghost: taken for reading only, where that makes a difference (`Shape.keeps`). */
+  slotReadOnly: column('u8', 'slot', ({ slots, keeps }) => (keeps === 'read-only' ? slots : 0), () => 1),
   /** Frames held, as frame + 1: [slot x slotPages + place]. */
   slotFrame: column('u32', 'slot', ({ slots, slotPages }) => slots * slotPages, ({ pages, spareFolios, folioOrder }) => pages + (spareFolios << folioOrder), 'frame'),
 } as const;
@@ -41,4 +43,5 @@ export function clearSlot(world: World, slot: number): void {
   world.slotFrame.fill(0, base, base + world.slotCount[slot]);
   world.slotCount[slot] = 0;
   world.slotKind[slot] = SlotKind.Empty;
+  if (world.slotReadOnly.length > 0) world.slotReadOnly[slot] = 0;
 }

@@ -26,6 +26,9 @@ export const MIGRATION_PASSES = 10;
 const PASSES_EXPLORED = 2;
 export const passesMax = ({ keeps, chunk }: Shape): number => (keeps !== 'migrations' ? 0 : chunk === 1 ? PASSES_EXPLORED : MIGRATION_PASSES);
 
+/** Mappings that a folio can have are all that a reading of its count is compared with: a larger one is as good as one more than they are. */
+export const readingMax = ({ windows, folioOrder }: Shape): number => (windows << folioOrder) + 1;
+
 export const taskColumns = {
   /** Position in the program at each depth; 0 = idle (at depth 0) or unused. */
   pc: column('u16', 'task', (shape) => shape.tasks * DEPTH_MAX, () => 0xffff),
@@ -71,12 +74,21 @@ export const taskColumns = {
   /** Passes of a migration in place that have failed, and the folio that failed the last: the walks that restore the entries need all other locals. */
   passes: column('u8', 'task', migrators, (shape) => passesMax(shape)),
   failedFolio: column('u32', 'task', migrators, pages, 'page'),
+  /** References beyond the owner's that a count was read with, saturating: mappings are compared with it a step later. */
+  reading: column('u32', 'task', ({ keeps, tasks: count }) => (keeps === 'read-only' ? count : 0), (shape) => readingMax(shape)),
 } as const;
 
 export const ATTEMPTS_MAX = 7;
 
 /** Access kinds that the model tells apart where one routine serves several; the values are those of the workloads' `Access`. */
-export const Kind = { GuestRead: 1, PinShort: 8, Unpin: 12, Copy: 13, Unmap: 15, Map: 16, SecondaryMap: 20 } as const;
+export const Kind = { GuestRead: 1, HostRead: 3, PinShort: 8, PinLong: 9, Splice: 10, Unpin: 12, Copy: 13, Unmap: 15, Map: 16, Fork: 17, SecondaryMap: 20 } as const;
+
+/** Whether the host's access of the task wants to write: a fault for it, or a GUP with FOLL_WRITE. */
+export function wantsWrite({ kind, flags }: World, task: number): boolean {
+  const what = kind[task];
+  if (what === Kind.PinShort || what === Kind.PinLong || what === Kind.Splice) return (flags[task] & TaskFlag.ReadOnly) === 0;
+  return what !== Kind.HostRead && what !== Kind.Fork;
+}
 
 /** Bits of `flags`. */
 export const TaskFlag = {

@@ -92,7 +92,7 @@ const clearEntries = (stale: StaleBit): Run => (world, task) => {
       if (bits & EntryBit.Migration) entry[base + page] = bits & ~(EntryBit.Migration | EntryBit.Dirty);
       continue;
     }
-    let left = (bits & ~(EntryBit.Present | EntryBit.Dirty)) | stale;
+    let left = (bits & ~(EntryBit.Present | EntryBit.Dirty | EntryBit.WriteProtected)) | stale;
     if (bits & EntryBit.Dirty) {
       left |= EntryBit.RmapDelayed;
       world.flags[task] |= TaskFlag.DirtyTable;
@@ -125,6 +125,12 @@ const removeCleanMappings = (stale: StaleBit): Run => (world, task) => {
   }
   world.walkCursor[task] = last;
   return last < world.walkEnd[task] && (last & (world.sizes.regionPages - 1)) !== 0 ? Flow.Otherwise : Flow.Next;
+};
+
+/** Of a walk that leaves nothing in a gather. */
+export const unlockWalkedTable: Run = (world, task) => {
+  unlockPageTable(world, task, world.walkWindow[task], tablePage(world, task));
+  return Flow.Next;
 };
 
 const ifDirty: Run = (world, task) => (world.flags[task] & TaskFlag.DirtyTable ? Flow.Next : Flow.Otherwise);

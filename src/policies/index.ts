@@ -5,6 +5,7 @@ import { folioMmapped } from './conversion/folio-mmapped.ts';
 import { inPlace } from './conversion/in-place.ts';
 import { lowerBound, nullPolicy } from './conversion/reference.ts';
 import { migrateLike } from './conversion/migrate-like.ts';
+import { readOnlyShared } from './conversion/read-only-shared.ts';
 import { refuseMmap } from './conversion/refuse-mmap.ts';
 import { sigbusOnFault } from './conversion/sigbus-on-fault.ts';
 import { sigsegvOnFault } from './conversion/sigsegv-on-fault.ts';
@@ -23,6 +24,7 @@ export const policies: readonly ConversionPolicy[] = [
   waitForPins,
   exclusivePin,
   sigsegvOnFault,
+  readOnlyShared,
   migrateLike,
   inPlace,
 ];

@@ -145,7 +145,7 @@ export class Accounting {
     if (this.donation[task] === 2) this.recordSuccess(task, beforeNs);
     const donation = (world.flags[task] & TaskFlag.Donation) !== 0;
     this.donation[task] = donation ? 1 : 0;
-    this.direction[task] = !donation && world.kind[task] === RequestKind.ToShared ? 1 : 0;
+    this.direction[task] = !donation && world.kind[task] !== RequestKind.ToPrivate ? 1 : 0;
     this.requestStartNs[task] = donation ? this.guestFaultStartNs[task] : beforeNs;
     const account = this.account(task);
     account.requested++;

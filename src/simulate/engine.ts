@@ -428,7 +428,7 @@ export class Engine {
 
   private beginRare(task: number, kind: number, holdNs: number): void {
     this.holdNs[task] = holdNs;
-    if (kind === Access.ToShared || kind === Access.ToPrivate) this.meter.clearPhases(task);
+    if (kind === Access.ToShared || kind === Access.ToPrivate || kind === Access.ToReadOnly) this.meter.clearPhases(task);
     if (kind !== Access.Punch) return;
     this.spins[task] = 0;
     this.notePopulated();

@@ -70,6 +70,7 @@ export const a = {
   hostWrite: (page: number, window = 0, value = 0): ScriptedAccess => ({ kind: Access.HostWrite, page, window, value }),
   toShared: (page: number, count = 1): ScriptedAccess => ({ kind: Access.ToShared, page, count }),
   toPrivate: (page: number, count = 1): ScriptedAccess => ({ kind: Access.ToPrivate, page, count }),
+  toReadOnly: (page: number, count = 1): ScriptedAccess => ({ kind: Access.ToReadOnly, page, count }),
   io: (page: number, count = 1, holdNs = 50_000): ScriptedAccess => ({ kind: Access.Io, page, count, holdNs }),
   pinShort: (slot: number, page: number, count = 1): ScriptedAccess => ({ kind: Access.PinShort, slot, page, count }),
   pinLong: (slot: number, page: number, count = 1): ScriptedAccess => ({ kind: Access.PinLong, slot, page, count }),

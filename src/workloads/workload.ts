@@ -48,6 +48,8 @@ export const Access = {
   SecondaryMap: 20,
   /** It touches `page` through its own entry. */
   SecondaryAccess: 21,
+  /** The guest asks that the host may only read [page, page + count), which it has shared. Counted with the requests to share; only one policy knows of it. */
+  ToReadOnly: 22,
 } as const;
 export type AccessKind = (typeof Access)[keyof typeof Access];
 

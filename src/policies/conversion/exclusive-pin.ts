@@ -15,10 +15,10 @@ import { PageBit, headOf } from '../../model/file.ts';
 import { folioMaybeDmaPinned } from '../../model/folios.ts';
 import { endInvalidation, stage2ZapSteps } from '../../model/invalidation.ts';
 import { Op } from '../../model/operations.ts';
+import { blameHolders } from '../../model/references.ts';
 import { Flow, acquire, end, free, freeWhen, goTo, guarded, release, steady } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
 import { TaskFlag } from '../../model/tasks.ts';
-import type { World } from '../../model/world.ts';
 import { valueOf } from '../choices.ts';
 import type { ConversionPolicy, PolicyChoice } from '../policy.ts';
 import { EXCLUSIVE_PIN_MAIL } from '../sources.ts';
@@ -43,7 +43,7 @@ const pinExclusively: Run = (world, task) => {
       world.flags[task] |= TaskFlag.Refused;
       world.outcome[task] = Errno.EBUSY;
       world.walkCursor[task] = head;
-      world.meter.note(whoPinned(world, task, head));
+      blameHolders(world, task, head);
       break;
     }
     pageState[page] |= PageBit.ExclusivePin;
@@ -64,17 +64,6 @@ const dropMarks = (charged: boolean): Run => (world, task) => {
   world.cursor[task] = first;
   return first > world.rangeStart[task] ? Flow.Otherwise : Flow.Next;
 };
-
-/** Ghost: the event that tells whose pin stood in the way. Pages may be mapped here; what no buffer holds is GUP-fast's. */
-function whoPinned({ slotFrame, rangeStart, rangeEnd, sizes: { folioPages } }: World, task: number, head: number): number {
-  let neighbour = false;
-  for (let page = head; page < head + folioPages; page++) {
-    if (!slotFrame.includes(page + 1)) continue;
-    if (page >= rangeStart[task] && page < rangeEnd[task]) return Op['refused.ownPin'];
-    neighbour = true;
-  }
-  return neighbour ? Op['refused.neighbourPin'] : Op['refused.transient'];
-}
 
 /** A range of which nothing was pinned has nothing to take back. */
 const anyPinned: Run = (world, task) => (world.cursor[task] > world.rangeStart[task] ? Flow.Next : Flow.Otherwise);
