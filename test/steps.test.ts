@@ -54,6 +54,13 @@ const more: readonly SmallLitmus[] = [
   { world: '{ pages: 1, mmap: false }', threads: { host: ['mmap 0', 'host read 0'] } },
   { world: '{ pages: 2, lazy: true, lru-batch: 1, patience: 1 }', threads: { vcpu: ['guest write 0'], host: ['pin 0 as buffer long-term'] } },
   { world: '{ pages: 2, start: private }', threads: { vcpu: ['to-shared 0'], host: ['mmap 0..1', 'host read 1'] } },
+  // Only one policy knows of the third state; there a fault for a read leaves an entry that the first write faults at.
+  { world: '{ pages: 1, lru-batch: 1 }', threads: { vcpu: ['to-read-only 0'], host: ['host write 0', 'pin 0 as buffer', 'unpin buffer'] } },
+  { world: '{ pages: 1, lru-batch: 1 }', threads: { vcpu: ['to-read-only 0'], host: ['host write 0'], toucher: ['host write 0'] } },
+  { world: '{ pages: 2 }', threads: { vcpu: ['to-read-only 1'], host: ['host write 0', 'pin 0..1 as buffer'] } },
+  { world: '{ pages: 1 }', threads: { vcpu: ['host write 0', 'to-read-only 0', 'to-shared 0', 'pin 0 as buffer', 'to-read-only 0'], host: ['host read 0'] } },
+  ...['fast', 'slow'].map((how) => ({ threads: { vcpu: ['to-private 0'], host: ['host write 0', `pin 0 as buffer short ${how}`, 'unpin buffer', `pin 0 as buffer short ${how}`] } })),
+  { threads: { host: ['host write 0', 'punch 0'] } },
 ];
 
 interface Reason {
