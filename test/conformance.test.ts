@@ -74,21 +74,23 @@ const divergences: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'cv-4-before-allocation-shared-order-1': unlike('host write 0 0xA'),
   'cv-6-truncate': unlike('host write 0 0xB'),
   'cv-6-truncate-order-1': unlike('host write 0 0xB'),
-  'elevated-refcount-0': refused('pin 0 as buffer long-term'),
-  'elevated-refcount-1': refused('pin 1 as buffer long-term'),
-  'elevated-refcount-2': refused('pin 2 as buffer long-term'),
-  'elevated-refcount-3': refused('pin 3 as buffer long-term'),
+  'elevated-refcount-0': refused(0),
+  'elevated-refcount-1': refused(1),
+  'elevated-refcount-2': refused(2),
+  'elevated-refcount-3': refused(3),
   'forked-accesses': unlike('host write 0 0xE'),
   'gm-4-fault-private': {
     'folio-mmapped': '"mmap 0..3" of vcpu ends with EPERM',
     'refuse-mmap': '"mmap 0..3" of vcpu ends with EBUSY',
     'sigsegv-on-fault': '"host write 0 0xAA" of vcpu ends with SIGSEGV',
+    'exclusive-pin': '"host write 0 0xAA" of vcpu ends with SIGSEGV',
   },
   'content-stray-write': { 'refuse-mmap': '"to-private 0" of vcpu ends with EBUSY at 0' },
   'large-folio-neighbour': { 'refuse-mmap': '"host read 1" of vcpu ends with EBUSY' },
   'large-folio-error-offset': {
     'disallow-gup': '"to-private 0" of vcpu ends with OK',
     'split-4k': '"to-private 0" of vcpu ends with OK',
+    'exclusive-pin': '"to-private 0" of vcpu ends with EBUSY at 0',
   },
 };
 
@@ -98,12 +100,14 @@ function unlike(access: string): Readonly<Record<string, string>> {
     'folio-mmapped': `"${access}" of vcpu ends with SIGSEGV`,
     'refuse-mmap': `"${access}" of vcpu ends with EBUSY`,
     'sigsegv-on-fault': `"${access}" of vcpu ends with SIGSEGV`,
+    'exclusive-pin': `"${access}" of vcpu ends with SIGSEGV`,
   };
 }
 
-/** A long-term pin that the policy does not grant. */
-function refused(pin: string): Readonly<Record<string, string>> {
-  return { 'disallow-gup': `"${pin}" of vcpu ends with EFAULT`, 'wait-for-pins': `"${pin}" of vcpu ends with EFAULT` };
+/** A long-term pin that the policy does not grant, or does not call EAGAIN. */
+function refused(page: number): Readonly<Record<string, string>> {
+  const pin = `"pin ${page} as buffer long-term" of vcpu ends with EFAULT`;
+  return { 'disallow-gup': pin, 'wait-for-pins': pin, 'migrate-like': pin, 'exclusive-pin': `"to-private 0..3" of vcpu ends with EBUSY at ${page}` };
 }
 
 const shipped = policies.filter(({ reference }) => reference === undefined);
