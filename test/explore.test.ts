@@ -50,7 +50,8 @@ describe('a file of the user', () => {
     const [, schedule] = /--replay '([^']+)'/.exec(stdout) ?? [];
     const replayed = await foliobench('explore', 'mine.litmus.yaml', '--policy', 'lower-bound', '--replay', schedule);
     expect(replayed.code).toBe(0);
-    expect(stdout).toContain(replayed.stdout);
+    // A search says more in the lines above: how many states it saw, and that this was not expected.
+    expect(stdout).toContain(replayed.stdout.slice(replayed.stdout.indexOf('violated:')));
   });
 
   test('of many states is given up on Ctrl-C: what had ended is printed, and the program ends with 130', async () => {

@@ -1,5 +1,5 @@
 /** States as words: what goes in comes out, and only equal states are equal. */
-import fc from 'fast-check';
+import { array as arrays, assert, constant, integer, property, record } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { policies } from '../policies/index.ts';
 import { buildHost } from '../model/host.ts';
@@ -21,12 +21,12 @@ describe('a packing', () => {
   });
 
   test('gives back what was packed, whatever the widths', () => {
-    const field = fc.integer({ min: 0, max: 32 }).chain((width) => {
+    const field = integer({ min: 0, max: 32 }).chain((width) => {
       const max = width === 32 ? 0xffffffff : (2 ** width) - 1;
-      return fc.record({ max: fc.constant(max), value: fc.integer({ min: 0, max }) });
+      return record({ max: constant(max), value: integer({ min: 0, max }) });
     });
-    fc.assert(
-      fc.property(fc.array(field, { minLength: 1, maxLength: 40 }), (fields) => {
+    assert(
+      property(arrays(field, { minLength: 1, maxLength: 40 }), (fields) => {
         const array = Uint32Array.from(fields, ({ value }) => value);
         const { pack, unpack, words } = createPacking(fields.map(({ max }, index) => ({ array, index, max })));
         const out = new Uint32Array(words + 2);

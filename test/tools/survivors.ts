@@ -15,7 +15,7 @@ export interface Reason {
 }
 
 /** Policies of which the kernel unmaps by itself, and those of which it asks for mappings and refuses. */
-const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k'];
+const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place'];
 const REFUSING: readonly string[] = ['folio-mmapped', 'refuse-mmap'];
 
 const BOTH = ['toPrivate', 'toShared'] as const;
