@@ -125,7 +125,13 @@ describe('the build', () => {
   test('and the committed verdicts agree, so that no policy is stale', async () => {
     const safety = await readSafety(packageFolder());
     const proposals = policies.filter(({ reference }) => reference === undefined);
-    const safe = Object.fromEntries(proposals.map(({ name }) => [name, safety(name, 'refcount')]));
-    expect(safe, 'if the sources have changed: npm run build && foliobench explore --update').toEqual(Object.fromEntries(proposals.map(({ name }) => [name, 'proved'])));
+    const safe = Object.fromEntries(proposals.map(({ name, checks }) => [name, safety(name, checks.length === 0 ? null : 'refcount')]));
+    const expected = {
+      ...Object.fromEntries(proposals.map(({ name }) => [name, 'proved'])),
+      'exclusive-pin': 'broken: exclusive-pin-and-get',
+      // It gets stuck where a search ends early: a deadlock has no successors.
+      'wait-for-pins': 'not proved',
+    };
+    expect(safe, 'if the sources have changed: npm run build && foliobench explore --update').toEqual(expected);
   });
 });
