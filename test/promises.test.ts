@@ -66,8 +66,8 @@ async function countStreams({ workload, options }: Question) {
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0);
 const count = ({ operations }: Tally, name: OperationName): number => operations[Op[name]];
 const isNull = ({ reference }: ConversionPolicy): boolean => reference === 'null';
-/** exclusive-pin has a hole by design: FOLL_GET is not affected by it, and what pinned early reads on (litmus/conversion/exclusive-pin-and-get). */
-const isProposal = ({ name, reference }: ConversionPolicy): boolean => reference === undefined && name !== 'exclusive-pin';
+/** Proposals that ask who has a page. An exclusive pin asks for pins alone: fixed-buffers and misbehaving-vmm have gets. */
+const isSafe = ({ reference, checks }: ConversionPolicy): boolean => reference === undefined && checks.includes('refcount');
 
 /** Two figures of each policy that have to be equal, and what they are. */
 type Pair = readonly [what: string, one: (tally: Tally, policy: ConversionPolicy) => number, other: (tally: Tally, policy: ConversionPolicy) => number];
