@@ -188,7 +188,7 @@ function prices(): string {
 interface BenchRecord {
   readonly tool: { readonly version: string };
   readonly environment: { readonly cpuModel: string; readonly cpus: number; readonly kernel: string; readonly node: string };
-  readonly cases: readonly { readonly measurements: readonly BenchFigure[] }[];
+  readonly cases: readonly { readonly name: string; readonly measurements: readonly BenchFigure[] }[];
 }
 interface BenchFigure {
   readonly figure: string;
@@ -198,17 +198,23 @@ interface BenchFigure {
   readonly target: number | null;
 }
 
+/** A table for each committed record: a case that was measured apart has its own. */
 function speed(): string {
-  const file = readdirSync(path.join(ROOT, 'results')).filter((name) => /^bench.*\.json$/.test(name)).sort()[0];
-  if (file === undefined) return '`npm run bench` prints each figure beside its target. No figures are committed yet.';
+  const files = readdirSync(path.join(ROOT, 'results')).filter((name) => /^bench.*\.json$/.test(name)).sort();
+  if (files.length === 0) return '`npm run bench` prints each figure beside its target. No figures are committed yet.';
+  return files.map(speedOf).join('\n\n');
+}
+
+function speedOf(file: string): string {
   const { tool, environment, cases } = JSON.parse(readDocument(`results/${file}`)) as BenchRecord;
   const rows = cases.flatMap(({ measurements }) => measurements).map(({ figure, unit, better, value, target }) => {
     const met = target === null ? null : better === 'more' ? value >= target : value <= target;
     const aim = target === null ? '' : `${better === 'more' ? 'at least' : 'at most'} ${formatFigure(target)}`;
     return `| ${figure} | ${formatFigure(value)} ${unit} | ${aim} | ${met === null ? '' : met ? 'yes' : `no: ${formatFigure(value / (target ?? 1))} of it`} |`;
   });
+  const only = cases.length === 1 ? `--only ${cases[0].name} ` : '';
   return [
-    `From \`npm run bench -- -o results/${file}\`: foliobench ${tool.version}, ${environment.cpuModel}, ${environment.cpus} CPUs, Linux ${environment.kernel}, Node ${environment.node}.`,
+    `From \`npm run bench -- ${only}-o results/${file}\`: foliobench ${tool.version}, ${environment.cpuModel}, ${environment.cpus} CPUs, Linux ${environment.kernel}, Node ${environment.node}.`,
     '',
     '| figure | measured | target | reached |',
     '| --- | ---: | ---: | --- |',
