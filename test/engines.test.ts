@@ -70,7 +70,6 @@ async function simulatedWorlds(litmus: Litmus, policy: ConversionPolicy, seed: n
     host,
     actors: scriptedActors(litmus.threads.map((thread) => actorOf(thread, below))),
     windowsPerProcess: litmus.world.windowsPerProcess,
-    launchPages: 0,
     runAhead: false,
     onStep: () => {
       if (!isStopOfExplorer(world, host)) return;

@@ -13,7 +13,7 @@ import { PageBit, isPrivate } from './file.ts';
 import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
-import { mayMapLarge, setLargeLeaf, stage2Maps } from './stage2.ts';
+import { setLeaf, stage2Maps } from './stage2.ts';
 import { Flow, acquire, acquireUnless, callRoutine, end, free, freeWhen, goTo, release, releaseUnless, steady } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, Kind, TaskFlag } from './tasks.ts';
@@ -99,11 +99,8 @@ const checkSnapshot: Run = (world, task) =>
   world.invalidating[0] !== 0 || world.flags[task] & TaskFlag.SawInvalidation ? Flow.Otherwise : Flow.Next;
 
 const mapStage2: Run = (world, task) => {
-  const page = world.page[task];
-  const region = page >> world.shape.regionOrder;
   world.meter.charge(Op['stage2.map']);
-  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
-  else world.pageState[page] |= PageBit.Leaf;
+  setLeaf(world, world.page[task]);
   world.flags[task] &= ~TaskFlag.InGuestFault;
   return Flow.Next;
 };

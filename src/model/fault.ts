@@ -9,7 +9,8 @@ import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteExposure, noteWritable } from './exposure.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
-import { addMapping, cacheReferences, dropReference } from './folios.ts';
+import { addMapping, cacheReferences, dropReference, noteFolio } from './folios.ts';
+import { Gauge } from './gauges.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
 import { addToBatch } from './lru.ts';
 import { Waiting } from './meter.ts';
@@ -72,6 +73,7 @@ const insertFolio: Run = (world, task) => {
     world.pageState[head] |= PageBit.Present;
     world.refcount[head] += cacheReferences(world);
     world.meter.charge(Op['pageCache.insert']);
+    noteFolio(world, 1);
   }
   // GUP-fast may still hold a grab that it is about to drop, of the folio that a punch has just taken out of this frame.
   world.refcount[head]++;
@@ -227,6 +229,7 @@ const setEntry: Run = (world, task) => {
   const window = world.window[task];
   const page = world.page[task];
   const table = tableOf(world, window, page);
+  if ((world.table[table] & TableBit.Allocated) === 0) world.meter.move(Gauge.tables, 1);
   world.table[table] |= TableBit.Allocated;
   // Where a file is told of first writes a fault for a read installs a write-protected entry (vma_wants_writenotify).
   const isProtected = world.shape.keeps === 'read-only' && !wantsWrite(world, task);

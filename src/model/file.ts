@@ -38,11 +38,21 @@ export const PageBit = {
   Migrating: 1 << 11,
   /** Shared, and the host may only read it (`Shape.keeps`). */
   ReadOnly: 1 << 12,
+  /** The memory for private pages has one at this index; what is in the page cache is another (`Shape.keeps`). */
+  PrivatePresent: 1 << 13,
+  /** Neither side may use it until the last reference of the host goes (`Shape.keeps`). */
+  Draining: 1 << 14,
 } as const;
 
 const OF_EVERY_PAGE = 0x3ff;
 /** Bits that only a world has which keeps something more of a page. */
-const KEPT: Readonly<Record<Keeps, number>> = { 'exclusive-pins': PageBit.ExclusivePin, 'migrations': PageBit.Migrating, 'read-only': PageBit.ReadOnly };
+const KEPT: Readonly<Record<Keeps, number>> = {
+  'exclusive-pins': PageBit.ExclusivePin,
+  'migrations': PageBit.Migrating,
+  'read-only': PageBit.ReadOnly,
+  'separate-memory': PageBit.PrivatePresent,
+  'put-callbacks': PageBit.Draining,
+};
 
 export const fileColumns = {
   pageState: column('u16', 'page', ({ pages }) => pages, ({ keeps }) => OF_EVERY_PAGE | (keeps === undefined ? 0 : KEPT[keeps])),

@@ -14,6 +14,7 @@
  */
 import { column } from './columns.ts';
 import { clearContent } from './content.ts';
+import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
 import type { Shape } from './shape.ts';
 import type { World } from './world.ts';
@@ -46,6 +47,12 @@ export const folioColumns = {
 
 /** References of the page cache and the owner on a folio of this world. */
 export const cacheReferences = (world: World): number => world.sizes.folioPages + world.shape.ownerRefs;
+
+/** A folio came into the page cache (1) or left it (-1). */
+export function noteFolio({ meter, sizes, shape }: World, sign: 1 | -1): void {
+  meter.move(Gauge.pages, sign * sizes.folioPages);
+  if (shape.folioOrder > 0) meter.move(Gauge.largeFolios, sign);
+}
 
 /** folio_mapcount: mappings of any page of the folio. */
 export function folioMapcount(world: World, head: number): number {

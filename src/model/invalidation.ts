@@ -5,14 +5,12 @@
  */
 import { writeLockMmu, writeUnlockMmu } from './access.ts';
 import { sendKick, waitCalls } from './crossCalls.ts';
-import { PageBit } from './file.ts';
 import { isMappingSecondary } from './notifier.ts';
 import { Op } from './operations.ts';
-import { RegionBit } from './stage2.ts';
+import { clearLeaves } from './stage2.ts';
 import { Flow, acquireUnless, freeWhen, releaseUnless, waitsUnless } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
-import type { World } from './world.ts';
 
 /** Announces the invalidation: every stage-2 fault that is under way will start again. */
 const beginInvalidation: Run = (world, task) => {
@@ -27,44 +25,16 @@ const beginInvalidation: Run = (world, task) => {
 
 /** Clears the stage-2 leaves of the chunk. A large leaf is cleared whole or split. */
 const clearStage2: Run = (world, task) => {
-  const { pageState, regionState, meter } = world;
-  const { regionOrder, chunk } = world.shape;
   const first = world.cursor[task];
-  const last = Math.min(first + chunk, world.rangeEnd[task]);
-  let cleared = 0;
-  for (let page = first; page < last; page++) {
-    const region = page >> regionOrder;
-    if (regionState[region] & RegionBit.Leaf) {
-      regionState[region] &= ~RegionBit.Leaf;
-      if (coversRegion(world, task, region)) {
-        cleared++;
-        continue;
-      }
-      meter.charge(Op['stage2.split']);
-      splitLeaf(world, region);
-    }
-    if (pageState[page] & PageBit.Leaf) {
-      pageState[page] &= ~PageBit.Leaf;
-      cleared++;
-    }
-  }
+  const last = Math.min(first + world.shape.chunk, world.rangeEnd[task]);
+  const cleared = clearLeaves(world, first, last, world.rangeStart[task], world.rangeEnd[task], true);
   if (cleared > 0) {
-    meter.chargeMany(Op['stage2.zap'], cleared);
+    world.meter.chargeMany(Op['stage2.zap'], cleared);
     world.flags[task] |= TaskFlag.Zapped;
   }
   world.cursor[task] = last;
   return last < world.rangeEnd[task] ? Flow.Otherwise : Flow.Next;
 };
-
-function coversRegion(world: World, task: number, region: number): boolean {
-  const { regionPages } = world.sizes;
-  return world.rangeStart[task] <= region * regionPages && world.rangeEnd[task] >= (region + 1) * regionPages;
-}
-
-function splitLeaf(world: World, region: number): void {
-  const { regionPages } = world.sizes;
-  for (let page = region * regionPages; page < (region + 1) * regionPages; page++) world.pageState[page] |= PageBit.Leaf;
-}
 
 const kickVcpus: Run = (world, task) => {
   if (world.flags[task] & TaskFlag.Zapped) sendKick(world, task);

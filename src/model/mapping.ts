@@ -9,6 +9,7 @@ import { complete, fail, outcomeOk } from './access.ts';
 import { EntryBit, TableBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { readUnlockInvalidate } from './fault.ts';
+import { Gauge } from './gauges.ts';
 import { LockClass, acquireWrite, downgrade, releaseRead, releaseWrite } from './locks.ts';
 import { Op } from './operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, release, steady } from './step.ts';
@@ -97,7 +98,13 @@ const freeTables: Run = (world, task) => {
   if (coversFile(world, task)) {
     const { regions } = world.sizes;
     const base = world.walkWindow[task] * regions;
-    for (let table = base; table < base + regions; table++) if (world.table[table]) world.table[table] &= ~TableBit.Allocated;
+    let freed = 0;
+    for (let table = base; table < base + regions; table++) {
+      if ((world.table[table] & TableBit.Allocated) === 0) continue;
+      world.table[table] &= ~TableBit.Allocated;
+      freed++;
+    }
+    world.meter.move(Gauge.tables, -freed);
   }
   return Flow.Next;
 };

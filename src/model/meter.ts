@@ -5,6 +5,7 @@
  * whose prices are all zero. No policy touches it.
  */
 import { ERRNOS } from './errno.ts';
+import { GAUGES } from './gauges.ts';
 import { OPERATIONS, PHASES } from './operations.ts';
 
 /** Something that happened in a step and that only an engine with clocks cares about. */
@@ -41,6 +42,10 @@ export class Meter {
   readonly mmapErrors = new Float64Array(ERRNOS.length);
   readonly gupErrors = new Float64Array(ERRNOS.length);
   readonly convertErrors = new Float64Array(ERRNOS.length);
+  /** How much there is now, by index in GAUGES. */
+  readonly gauge = new Float64Array(GAUGES.length);
+  /** A gauge has moved since the engine looked. */
+  gaugesMoved = false;
   /** Charged time by task and phase; the row behind the last task belongs to nobody. */
   readonly phaseNs: Float64Array;
   /** What the current step cost so far. */
@@ -114,6 +119,14 @@ export class Meter {
 
   noteMany(operation: number, times: number): void {
     this.count[operation] += times;
+  }
+
+  /** There is more of something, or less. @param by how many, negative where they went */
+  move(gauge: number, by: number): void {
+    if (by === 0) return;
+    this.gauge[gauge] += by;
+    this.gaugesMoved = true;
+    this.attention = true;
   }
 
   charge(operation: number): void {

@@ -58,6 +58,11 @@ export const OPERATIONS = [
   work('folio.readRef', 'referenceWait', 'compare a folio\'s counts with what its owner expects'),
   work('folio.put', 'bookkeeping', 'drop a reference'),
   work('folio.split', 'splitMerge', 'split one 4 KiB folio off a larger one'),
+  work('folio.merge', 'splitMerge', 'put one 4 KiB folio into a larger one'),
+  work('folio.freeze', 'splitMerge', 'folio_ref_freeze: exchange the count that is expected for 0'),
+  work('vmemmap.restore', 'splitMerge', 'allocate, copy and map one page of struct pages that HVO had given back'),
+  work('vmemmap.optimise', 'splitMerge', 'map one page of struct pages to the first one of its folio, and free it'),
+  work('vmemmap.flush', 'splitMerge', 'flush the kernel\'s mapping of struct pages on every CPU'),
   work('lru.add', 'bookkeeping', 'put a new folio into this CPU\'s LRU batch'),
   work('lru.drain', 'referenceWait', 'lru_add_drain_all: queue work on one CPU that has a pending batch'),
   work('lru.drainWork', 'referenceWait', 'the work item on the drained CPU'),
@@ -89,8 +94,14 @@ export const OPERATIONS = [
   work('stage2.map', 'stage2', 'install a stage-2 leaf'),
   work('stage2.zap', 'stage2', 'clear one stage-2 leaf'),
   work('stage2.split', 'splitMerge', 'replace a 2 MiB stage-2 leaf by 512 leaves of 4 KiB'),
+  work('stage2.splitGigantic', 'splitMerge', 'replace a 1 GiB stage-2 leaf by 512 leaves of 2 MiB'),
   work('stage2.kick', 'tlb', 'kick one vCPU so that it flushes its guest TLB'),
   work('stage2.interrupt', 'tlb', 'what the kicked vCPU pays'),
+
+  // The guest's TLB, which holds what both page tables say together.
+  work('guest.tlbMiss4K', 'bookkeeping', 'a guest access misses the TLB; both page tables are walked to a 4 KiB stage-2 leaf'),
+  work('guest.tlbMiss2M', 'bookkeeping', 'the same, to a 2 MiB leaf'),
+  work('guest.tlbMiss1G', 'bookkeeping', 'the same, to a 1 GiB leaf'),
 
   // What a platform adds to a conversion, a page at a time unless it says otherwise.
   work('hyp.call', 'stage2', 'pKVM: the host calls the hypervisor and is back'),
@@ -103,6 +114,10 @@ export const OPERATIONS = [
   work('sept.remove', 'stage2', 'TDX: TDH.MEM.PAGE.REMOVE, and the write-back of the page\'s cache lines'),
   work('sept.aug', 'stage2', 'TDX: TDH.MEM.PAGE.AUG adds a pending page'),
   work('sept.accept', 'stage2', 'TDX: the guest\'s TDG.MEM.PAGE.ACCEPT, which zeroes the page'),
+
+  // Work that cannot be done where it falls due.
+  work('work.queue', 'bookkeeping', 'queue a work item and wake its worker'),
+  work('work.run', 'bookkeeping', 'the worker takes a work item'),
 
   // Shareability.
   work('state.read', 'bookkeeping', 'look up the shareability of a range'),
@@ -121,6 +136,8 @@ export const OPERATIONS = [
   event('work.done', 'a page of work that was done: a load or store is one, an I/O as many as it has pages; conversions are none'),
   event('access.failed', 'an access of the workload that ended in a signal or an error and was dropped'),
   event('access.degraded', 'a guest access to a page whose conversion was given up'),
+  event('access.orphan', 'a device or kernel user touched a page that is no longer the guest\'s: its data is lost to the guest, or the guest\'s to it'),
+  event('merge.failed', 'a large page was wholly private again and could not be put together: a reference was in the way'),
   event('pte.zapNeighbour', 'an entry zapped only because its page shares a folio with the converted range'),
   event('fault.neighbour', 'a host fault on a page that lost its entry as a neighbour'),
   event('signal.SIGBUS', 'a host access ended in SIGBUS'),

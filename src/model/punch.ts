@@ -17,7 +17,7 @@ import { writeLockInvalidate, writeUnlockInvalidate } from './convert.ts';
 import { Errno } from './errno.ts';
 import { lockFolio, putFolio, unlockFolio } from './fault.ts';
 import { PageBit } from './file.ts';
-import { cacheReferences, folioMapcount, spareFolio, GUP_PIN_COUNTING_BIAS } from './folios.ts';
+import { cacheReferences, folioMapcount, noteFolio, spareFolio, GUP_PIN_COUNTING_BIAS } from './folios.ts';
 import { endInvalidation, stage2ZapSteps } from './invalidation.ts';
 import { lockId, waitFor } from './locks.ts';
 import { repointBatches } from './lru.ts';
@@ -77,6 +77,7 @@ const removeFolio: Run = (world, task) => {
   world.pageState[head] &= ~(PageBit.Present | PageBit.UpToDate);
   world.refcount[head] = 1;
   world.meter.charge(Op['pageCache.remove']);
+  noteFolio(world, -1);
   return Flow.Next;
 };
 

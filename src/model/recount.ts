@@ -8,11 +8,13 @@
  *
  * Price: one pass over all entries, frames and tasks. For tests and the explorer; no simulation calls this.
  */
-import { EntryBit } from './entries.ts';
+import { EntryBit, TableBit } from './entries.ts';
 import { PageBit, headOf } from './file.ts';
 import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
+import { GAUGES, Gauge } from './gauges.ts';
 import { isFlushed, keptByGupFast, staleBitOf } from './inFlight.ts';
 import { SlotKind } from './slots.ts';
+import { RegionBit } from './stage2.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
 import { TaskFlag } from './tasks.ts';
@@ -155,4 +157,19 @@ function uncountPins(world: World, { pincount, dataRefs }: Recount, slot: number
     pincount[(world.slotFrame[place] - 1) >> folioOrder]--;
     dataRefs[world.slotFrame[place] - 1]--;
   }
+}
+
+/** What the gauges of the world should be, by index in GAUGES, counted from its columns. */
+export function recountGauges(world: World): Float64Array {
+  const { shape, sizes, pageState, regionState, table } = world;
+  const gauge = new Float64Array(GAUGES.length);
+  for (let page = 0; page < shape.pages; page++) {
+    if (pageState[page] & PageBit.Leaf) gauge[Gauge.leaves4K]++;
+    if (page !== headOf(world, page) || (pageState[page] & PageBit.Present) === 0) continue;
+    gauge[Gauge.pages] += sizes.folioPages;
+    if (shape.folioOrder > 0) gauge[Gauge.largeFolios]++;
+  }
+  for (const state of regionState) if (state & RegionBit.Leaf) gauge[Gauge.leaves2M]++;
+  for (const bits of table) if (bits & TableBit.Allocated) gauge[Gauge.tables]++;
+  return gauge;
 }

@@ -49,12 +49,23 @@ export interface Shape {
   readonly mmapAllowed: boolean;
   /** What the kernel keeps of a page beyond what guest_memfd does, where the policy needs it; default: nothing. */
   readonly keeps?: Keeps;
+  /** Large folios may be split into folios of order 0, and put together again, one by one; default: folios keep their order. */
+  readonly splits?: boolean;
+  /** The host's fault may map all of a region with one entry (a PMD); default: single pages only. */
+  readonly pmdMappings?: boolean;
+  /** log2 of the pages of a gigantic stage-2 leaf, where the memory comes in units of it: 18 on x86-64; default: there is none. */
+  readonly giganticOrder?: number;
+  /** The struct pages of large folios are given back but for the first page of them (HVO); default: they are not. */
+  readonly hvo?: boolean;
   /** The host's access to a private page through a mapping ends as a signal and reaches nothing (pKVM), so that a mapping is no exposure. */
   readonly mappingsAreHarmless?: boolean;
 }
 
-/** Exclusive pins of a converter, migration entries, or a third state in which the host may only read; columns and bits for them are part of no other world. */
-export type Keeps = 'exclusive-pins' | 'migrations' | 'read-only';
+/**
+ * Exclusive pins of a converter, migration entries, a third state in which the host may only read, a memory of its own for private
+ * pages, or folios that wait for their last reference; columns and bits for them are part of no other world.
+ */
+export type Keeps = 'exclusive-pins' | 'migrations' | 'read-only' | 'separate-memory' | 'put-callbacks';
 
 /** The platform's rule for contents at a conversion: they survive, read as zero, or are undefined afterwards. */
 export const CONTENT_RULES = ['none', 'preserve', 'zero', 'scramble'] as const;

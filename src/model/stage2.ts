@@ -7,6 +7,8 @@
 import { column } from './columns.ts';
 import { PageBit } from './file.ts';
 import { cacheReferences } from './folios.ts';
+import { Gauge } from './gauges.ts';
+import { Op } from './operations.ts';
 import type { World } from './world.ts';
 
 const regions = ({ pages, regionOrder }: { readonly pages: number; readonly regionOrder: number }): number => Math.ceil(pages / (1 << regionOrder));
@@ -62,13 +64,75 @@ export function backRegion(world: World, region: number): number {
     refcount[page] += cacheReferences(world);
     inserted++;
   }
+  world.meter.move(Gauge.pages, inserted);
   return inserted;
 }
 
 /** One large leaf takes the place of the small ones that the region may have. */
 export function setLargeLeaf(world: World, region: number): void {
-  const { pageState } = world;
+  const { pageState, meter } = world;
   const { regionPages } = world.sizes;
+  if ((world.regionState[region] & RegionBit.Leaf) === 0) meter.move(Gauge.leaves2M, 1);
   world.regionState[region] |= RegionBit.Leaf;
-  for (let page = region * regionPages; page < (region + 1) * regionPages; page++) pageState[page] &= ~PageBit.Leaf;
+  let replaced = 0;
+  for (let page = region * regionPages; page < (region + 1) * regionPages; page++) {
+    if ((pageState[page] & PageBit.Leaf) === 0) continue;
+    pageState[page] &= ~PageBit.Leaf;
+    replaced++;
+  }
+  meter.move(Gauge.leaves4K, -replaced);
+}
+
+/** A leaf of 4 KiB for a page that no large one maps. */
+export function setSmallLeaf(world: World, page: number): void {
+  if (world.pageState[page] & PageBit.Leaf) return;
+  world.pageState[page] |= PageBit.Leaf;
+  world.meter.move(Gauge.leaves4K, 1);
+}
+
+/** Maps the page with the largest leaf that its surroundings allow. */
+export function setLeaf(world: World, page: number): void {
+  const region = page >> world.shape.regionOrder;
+  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
+  else setSmallLeaf(world, page);
+}
+
+/**
+ * Clears the leaves of [first, last). A large one is cleared whole where the range [rangeStart, rangeEnd) covers it, else it is split
+ * first, which is charged where `charges` says so. @returns leaves cleared
+ */
+export function clearLeaves(world: World, first: number, last: number, rangeStart: number, rangeEnd: number, charges: boolean): number {
+  const { pageState, regionState, meter } = world;
+  const { regionOrder } = world.shape;
+  const { regionPages } = world.sizes;
+  let small = 0;
+  let large = 0;
+  for (let page = first; page < last; page++) {
+    const region = page >> regionOrder;
+    if (regionState[region] & RegionBit.Leaf) {
+      if (rangeStart <= region * regionPages && rangeEnd >= (region + 1) * regionPages) {
+        regionState[region] &= ~RegionBit.Leaf;
+        large++;
+        continue;
+      }
+      if (charges) meter.charge(Op['stage2.split']);
+      splitLargeLeaf(world, region);
+    }
+    if (pageState[page] & PageBit.Leaf) {
+      pageState[page] &= ~PageBit.Leaf;
+      small++;
+    }
+  }
+  meter.move(Gauge.leaves4K, -small);
+  meter.move(Gauge.leaves2M, -large);
+  return small + large;
+}
+
+/** Small leaves take the place of a large one. */
+function splitLargeLeaf(world: World, region: number): void {
+  const { regionPages } = world.sizes;
+  world.regionState[region] &= ~RegionBit.Leaf;
+  for (let page = region * regionPages; page < (region + 1) * regionPages; page++) world.pageState[page] |= PageBit.Leaf;
+  world.meter.move(Gauge.leaves2M, -1);
+  world.meter.move(Gauge.leaves4K, regionPages);
 }

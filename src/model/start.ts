@@ -3,9 +3,9 @@
  * start otherwise than the rest. None of it is counted or priced. Both engines begin here.
  */
 import { PageBit, headOf, isPrivate } from './file.ts';
-import { cacheReferences } from './folios.ts';
+import { cacheReferences, noteFolio } from './folios.ts';
 import type { HostRules, StartMapping } from './host.ts';
-import { RegionBit, backRegion, mayMapLarge, setLargeLeaf } from './stage2.ts';
+import { RegionBit, backRegion, setLeaf } from './stage2.ts';
 import { openWindow } from './windows.ts';
 import type { World } from './world.ts';
 
@@ -43,18 +43,15 @@ export function setShareability(world: World, page: number, shared: boolean): vo
   world.flippedPages[0] += change;
 }
 
-/** A page of the launch image: in the page cache, written, mapped in stage-2. @returns the pages that came with it */
-export function populate(world: World, page: number): number {
+/** A page of the launch image: in the page cache, written, mapped in stage-2. */
+export function populate(world: World, page: number): void {
   const head = headOf(world, page);
   const region = page >> world.shape.regionOrder;
-  let populated = 0;
-  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) populated += backRegion(world, region);
+  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) backRegion(world, region);
   if ((world.pageState[head] & PageBit.Present) === 0) {
     world.pageState[head] |= PageBit.Present | PageBit.UpToDate;
     world.refcount[head] = cacheReferences(world);
-    populated += world.sizes.folioPages;
+    noteFolio(world, 1);
   }
-  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
-  else world.pageState[page] |= PageBit.Leaf;
-  return populated;
+  setLeaf(world, page);
 }

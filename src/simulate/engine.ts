@@ -19,6 +19,7 @@ import type { World } from '../model/world.ts';
 import { Access, createBatch } from '../workloads/workload.ts';
 import type { Actor, Batch } from '../workloads/workload.ts';
 import { Accounting } from './accounting.ts';
+import { GaugeRecord } from './gaugeRecord.ts';
 import { Interrupts } from './interrupts.ts';
 import { TaskQueue } from './queue.ts';
 import { LOCKS } from './tally.ts';
@@ -38,15 +39,11 @@ const PHASE_TLB = PHASES.indexOf('tlb');
 const PHASE_REFERENCE_WAIT = PHASES.indexOf('referenceWait');
 const PHASE_BACKOFF = PHASES.indexOf('backoff');
 
-const PAGE_BYTES = 4096;
-
 export interface EngineOptions {
   readonly world: World;
   readonly host: Host;
   readonly actors: readonly Actor[];
   readonly windowsPerProcess: number;
-  /** Populated pages at the start. */
-  readonly launchPages: number;
   readonly runAhead: boolean;
   /** The VMM tries a refused conversion again without a rest. */
   readonly retriesAtOnce?: boolean;
@@ -62,7 +59,7 @@ export class Engine {
   accesses = 0;
   virtualNs = 0;
   readonly lockBlockedNs = new Float64Array(LOCKS.length);
-  populatedPagesMax: number;
+  readonly gauges: GaugeRecord;
 
   private readonly world: World;
   private readonly meter: Meter;
@@ -90,7 +87,7 @@ export class Engine {
   private patienceEnded = false;
 
   constructor(options: EngineOptions) {
-    const { world, actors, launchPages } = options;
+    const { world, actors } = options;
     const { tasks } = world.shape;
     this.options = options;
     this.world = world;
@@ -107,7 +104,7 @@ export class Engine {
     this.batches = actors.map(() => createBatch());
     this.batchAt = new Int32Array(actors.length);
     this.batchEnd = new Int32Array(actors.length);
-    this.populatedPagesMax = launchPages;
+    this.gauges = new GaugeRecord(world.meter);
     for (let task = 0; task < actors.length; task++) this.queue.push(task, 0);
   }
 
@@ -328,6 +325,7 @@ export class Engine {
     const { meter, world } = this;
     let now = nowNs;
     meter.attention = false;
+    if (meter.gaugesMoved) this.gauges.note(now);
     if (meter.event !== Event.None) {
       const { event } = meter;
       meter.event = Event.None;
@@ -431,18 +429,6 @@ export class Engine {
     if (kind === Access.ToShared || kind === Access.ToPrivate || kind === Access.ToReadOnly) this.meter.clearPhases(task);
     if (kind !== Access.Punch) return;
     this.spins[task] = 0;
-    this.notePopulated();
-  }
-
-  /** Populated memory only falls in a punch, so its peak is the largest value before one, or at the end. */
-  notePopulated(): void {
-    const { count } = this.meter;
-    const populated = this.options.launchPages + (count[Op['pageCache.insert']] - count[Op['pageCache.remove']]) * this.world.sizes.folioPages;
-    if (populated > this.populatedPagesMax) this.populatedPagesMax = populated;
-  }
-
-  get populatedBytesMax(): number {
-    return this.populatedPagesMax * PAGE_BYTES;
   }
 
   /** How long the VMM rests before it tries again, or until its patience ends (`patienceEnded`). */
@@ -497,7 +483,6 @@ export class Engine {
       this.meter.note(Op['access.failed']);
       this.accounting.noteStarved(task, this.queue.timeNs[task]);
     }
-    this.notePopulated();
   }
 }
 

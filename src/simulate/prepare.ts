@@ -88,10 +88,8 @@ export function windowsOf(options: Pick<WorkloadOptions, 'processes' | 'windowsP
   return (processesOf(options, actors) + 1) * options.windowsPerProcess;
 }
 
-/** Puts a fresh world into its state at t = 0. @returns the pages that are populated then */
-export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): number {
+/** Puts a fresh world into its state at t = 0. */
+export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): void {
   startWorld(world, rules, { processOfCpu: opened.actors.map(({ process }) => process), windowsPerProcess });
-  let populated = 0;
-  for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populated += populate(world, at);
-  return populated;
+  for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populate(world, at);
 }

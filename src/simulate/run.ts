@@ -1,8 +1,8 @@
 /**
  * The entry to engine 1: one cell in, one tally out.
  */
-import { TableBit } from '../model/entries.ts';
-import { PageBit } from '../model/file.ts';
+import { Gauge } from '../model/gauges.ts';
+import type { GaugeName } from '../model/gauges.ts';
 import { buildHost } from '../model/host.ts';
 import type { Host, HostRules } from '../model/host.ts';
 import { Meter } from '../model/meter.ts';
@@ -10,13 +10,13 @@ import { OPERATIONS, Op } from '../model/operations.ts';
 import { DEFAULT_PLATFORM, PLATFORMS } from '../model/platform.ts';
 import type { PlatformName } from '../model/platform.ts';
 import type { VmmStrategy } from '../model/request.ts';
-import { RegionBit } from '../model/stage2.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
 import type { CostProfile } from './costs.ts';
 import { Engine } from './engine.ts';
+import { PAGE_BYTES, STRUCT_PAGE_BYTES } from './gaugeRecord.ts';
 import { prepareWorld, shapeOf } from './prepare.ts';
 import type { ConversionTally, Direction, Tally } from './tally.ts';
 
@@ -57,13 +57,12 @@ export async function run(runOptions: RunOptions): Promise<RunOutcome> {
     const shape = shapeOf({ policy, rules, folioOrder, options, opened, platform });
     const host = buildHost(rules, shape);
     const world = createWorld(shape, new Meter(costs.priceNs, shape.tasks));
-    const launchPages = prepareWorld(world, rules, opened, options.windowsPerProcess);
+    prepareWorld(world, rules, opened, options.windowsPerProcess);
     const engine = new Engine({
       world,
       host,
       actors: opened.actors,
       windowsPerProcess: options.windowsPerProcess,
-      launchPages,
       runAhead,
       retriesAtOnce: vmm === 'retry-at-once',
       ...(onProgress === undefined ? {} : { onProgress }),
@@ -109,29 +108,32 @@ function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally 
   };
 }
 
-/** struct page: 64 bytes for each page of memory. */
-const STRUCT_PAGE_BYTES = 64;
-const PAGE_BYTES = 4096;
-
-function memoryOf(engine: Engine, world: World): Tally['memory'] {
-  const { pages } = world.shape;
-  const { regionPages, regions } = world.sizes;
-  let stage2Leaves4K = 0;
-  let stage2Leaves2M = 0;
-  for (let page = 0; page < pages; page++) if (world.pageState[page] & PageBit.Leaf) stage2Leaves4K++;
-  for (let region = 0; region < regions; region++) if (world.regionState[region] & RegionBit.Leaf) stage2Leaves2M++;
-  let tables = 0;
-  for (let table = 0; table < world.table.length; table++) if (world.table[table] & TableBit.Allocated) tables++;
-  const large = stage2Leaves2M * regionPages;
-  const mapped = stage2Leaves4K + large;
-  const vmemmapBytes = pages * STRUCT_PAGE_BYTES;
-  const pageTableBytes = tables * PAGE_BYTES;
+function memoryOf({ gauges, virtualNs }: Engine, { sizes: { folioPages, regionPages }, shape: { giganticOrder } }: World): Tally['memory'] {
+  const end = (name: GaugeName): number => gauges.end(Gauge[name]);
+  const mean = (name: GaugeName): number => gauges.mean(Gauge[name], virtualNs);
+  const max = (name: GaugeName): number => gauges.max[Gauge[name]];
+  const coverage = (of: (name: GaugeName) => number): number => {
+    const large = of('leaves2M') * regionPages + (giganticOrder === undefined ? 0 : of('leaves1G') * (1 << giganticOrder));
+    const mapped = of('leaves4K') + large;
+    return mapped === 0 ? 0 : large / mapped;
+  };
+  const structPages = (of: (name: GaugeName) => number): number => (of('pages') + of('privatePages')) * STRUCT_PAGE_BYTES;
+  // HVO leaves a large folio one page of struct pages; a folio that has no more than that keeps what it has.
+  const givenBack = Math.max(0, folioPages * STRUCT_PAGE_BYTES - PAGE_BYTES);
   return {
-    vmemmapBytes,
-    pageTableBytes,
-    peakBytes: engine.populatedBytesMax + vmemmapBytes + pageTableBytes,
-    stage2Leaves4K,
-    stage2Leaves2M,
-    hugeCoverage: mapped === 0 ? 0 : large / mapped,
+    vmemmapBytes: structPages(max),
+    vmemmapMeanBytes: structPages(mean),
+    vmemmapHvoMeanBytes: structPages(mean) - mean('largeFolios') * givenBack,
+    vmemmapHvoEndBytes: structPages(end) - end('largeFolios') * givenBack,
+    pageTableBytes: end('tables') * PAGE_BYTES,
+    pageTableMaxBytes: max('tables') * PAGE_BYTES,
+    doubleMaxBytes: max('doublePages') * PAGE_BYTES,
+    doubleMeanBytes: mean('doublePages') * PAGE_BYTES,
+    peakBytes: gauges.peakBytes,
+    stage2Leaves4K: end('leaves4K'),
+    stage2Leaves2M: end('leaves2M'),
+    stage2Leaves1G: end('leaves1G'),
+    hugeCoverage: coverage(end),
+    hugeCoverageMean: coverage(mean),
   };
 }

@@ -51,16 +51,26 @@ export interface Tally {
   readonly errors: { readonly mmap: Float64Array; readonly gup: Float64Array; readonly convert: Float64Array };
   /** Time charged by rmap walks: the operations of phase `rmap`, wherever they were charged. */
   readonly rmapNs: number;
+  /** Bytes; *Mean* is over virtual time, *Max* the most at one moment, the others are at the end. */
   readonly memory: {
+    /** struct pages of the populated memory at its largest, without HVO; and their means without and with it. */
     readonly vmemmapBytes: number;
-    /** Host page tables at the end of the run. */
+    readonly vmemmapMeanBytes: number;
+    readonly vmemmapHvoMeanBytes: number;
+    readonly vmemmapHvoEndBytes: number;
     readonly pageTableBytes: number;
-    /** Highest total of populated guest memory, vmemmap and page tables. */
+    readonly pageTableMaxBytes: number;
+    /** Memory that stands twice for one piece of guest memory. */
+    readonly doubleMaxBytes: number;
+    readonly doubleMeanBytes: number;
+    /** Highest total of populated guest memory, its struct pages without HVO, and host page tables. */
     readonly peakBytes: number;
-    /** Stage-2 leaves at the end. */
+    /** Stage-2 leaves. */
     readonly stage2Leaves4K: number;
     readonly stage2Leaves2M: number;
-    /** Share of the stage-2 mapped bytes that large leaves map, at the end; 0 where nothing is mapped. */
+    readonly stage2Leaves1G: number;
+    /** Share of the stage-2 mapped bytes that large leaves map; 0 where nothing is mapped. */
     readonly hugeCoverage: number;
+    readonly hugeCoverageMean: number;
   };
 }

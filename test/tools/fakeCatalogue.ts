@@ -110,7 +110,22 @@ export function fakeTally({ policy, options: { seed, accessCount } }: Pick<Engin
     lockBlockedNs: Float64Array.from(LOCKS, (lock) => (lock === 'invalidate' ? seed : 0)),
     errors: { mmap: errnos(refuses ? { EPERM: 7 } : {}), gup: errnos({}), convert: errnos({ EBUSY: requested - succeeded }) },
     rmapNs: 500,
-    memory: { vmemmapBytes: 64, pageTableBytes: 4096, peakBytes: 8192, stage2Leaves4K: 2, stage2Leaves2M: 0, hugeCoverage: 0 },
+    memory: {
+      vmemmapBytes: 64,
+      vmemmapMeanBytes: 64,
+      vmemmapHvoMeanBytes: 64,
+      vmemmapHvoEndBytes: 64,
+      pageTableBytes: 4096,
+      pageTableMaxBytes: 4096,
+      doubleMaxBytes: 0,
+      doubleMeanBytes: 0,
+      peakBytes: 8192,
+      stage2Leaves4K: 2,
+      stage2Leaves2M: 0,
+      stage2Leaves1G: 0,
+      hugeCoverage: 0,
+      hugeCoverageMean: 0,
+    },
   };
 }
 

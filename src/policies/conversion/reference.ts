@@ -8,10 +8,10 @@ import { storeState } from '../../model/convert.ts';
 import { EntryBit } from '../../model/entries.ts';
 import { Errno } from '../../model/errno.ts';
 import { closeWay } from '../../model/exposure.ts';
-import { PageBit, headOf, rangeIs } from '../../model/file.ts';
+import { headOf, rangeIs } from '../../model/file.ts';
 import { dropReference, removeMapping } from '../../model/folios.ts';
 import { Op } from '../../model/operations.ts';
-import { RegionBit } from '../../model/stage2.ts';
+import { clearLeaves } from '../../model/stage2.ts';
 import { Flow, end, step } from '../../model/step.ts';
 import type { Run } from '../../model/step.ts';
 import type { World } from '../../model/world.ts';
@@ -49,23 +49,7 @@ function unmapForFree(world: World, start: number, end: number): void {
 }
 
 function zapStage2(world: World, start: number, end: number): void {
-  const { regionOrder } = world.shape;
-  const { regionPages } = world.sizes;
-  let cleared = 0;
-  for (let page = start; page < end; page++) {
-    const region = page >> regionOrder;
-    if (world.regionState[region] & RegionBit.Leaf) {
-      world.regionState[region] &= ~RegionBit.Leaf;
-      for (let other = region * regionPages; other < (region + 1) * regionPages; other++) {
-        if (other < start || other >= end) world.pageState[other] |= PageBit.Leaf;
-      }
-      cleared++;
-    } else if (world.pageState[page] & PageBit.Leaf) {
-      cleared++;
-    }
-    world.pageState[page] &= ~PageBit.Leaf;
-  }
-  world.meter.chargeMany(Op['stage2.zap'], cleared);
+  world.meter.chargeMany(Op['stage2.zap'], clearLeaves(world, start, end, start, end, false));
 }
 
 const convertAtOnce = (toPrivate: boolean): Run => {
