@@ -8,7 +8,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { checkLitmus } from '../src/explore/checkLitmus.ts';
-import { Choice, Machine } from '../src/explore/machine.ts';
+import { Machine } from '../src/explore/machine.ts';
+import { Choice } from '../src/explore/moves.ts';
 import { parseLitmus } from '../src/explore/parseLitmus.ts';
 import { NO_REDUCTIONS } from '../src/explore/verdict.ts';
 import { RegionBit } from '../src/model/stage2.ts';

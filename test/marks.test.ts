@@ -9,7 +9,7 @@
 import { assert, constantFrom, nat, pre, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mayTouchMapping } from '../src/explore/litmusShape.ts';
-import { choiceOf, isAcknowledgement, taskOf } from '../src/explore/machine.ts';
+import { choiceOf, isAcknowledgement, taskOf } from '../src/explore/moves.ts';
 import type { Machine } from '../src/explore/machine.ts';
 import { marksWhere, quietIn } from '../src/explore/quiet.ts';
 import { forEachMove } from '../src/explore/search.ts';

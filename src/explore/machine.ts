@@ -24,19 +24,11 @@ import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { Litmus, LitmusOperation } from './litmus.ts';
 import { clearSignals, mayTouchMapping, shapeOfLitmus } from './litmusShape.ts';
+import { Choice, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './moves.ts';
+import { layProgress } from './progress.ts';
 import { marksWhere, quietIn } from './quiet.ts';
 import { fits, resultId, resultText } from './results.ts';
 import type { Reductions } from './verdict.ts';
-
-/** Everything about a task's move that is not the task: how a rest ends, or which page an operation on `any` takes. */
-export const Choice = { None: 0, TimeOut: 1, FirstPage: 2 } as const;
-
-/** A move as a number: the task and its choice, or the caller and the CPU that acknowledges. */
-export const moveOf = (task: number, choice: number): number => (task << 8) | choice;
-export const acknowledgementOf = (caller: number, cpu: number): number => 0x8000 | (caller << 8) | cpu;
-export const isAcknowledgement = (move: number): boolean => (move & 0x8000) !== 0;
-export const taskOf = (move: number): number => (move >> 8) & 0x7f;
-export const choiceOf = (move: number): number => move & 0xff;
 
 /** An operation that never comes to its end takes no more steps than this alone. */
 const STEPS_ALONE_MAX = 100_000;
@@ -60,13 +52,11 @@ export class Machine {
   readonly world: World;
   readonly host: Host;
   readonly keepResults: boolean;
-  /** By thread: the operation that comes next (the one it is in has the number before). */
+  /** How far the threads are (see `Progress`). */
   readonly next: Uint8Array;
-  /** By thread: the errno and the error offset's page (plus one) of its last conversion, and the value (plus one) that it has read; 0 between operations. */
   readonly errno: Uint8Array;
   readonly errorPage: Uint8Array;
   readonly readValue: Uint16Array;
-  /** By thread and operation, where results are kept: the `resultId` of each that has ended. */
   readonly results: Uint32Array;
   readonly firstResult: readonly number[];
   /** By program position: whether the step was ever taken. */
@@ -107,23 +97,15 @@ export class Machine {
     this.marks = marksWhere(quiet, this.host.program);
     this.taken = new Uint8Array(this.host.program.run.length);
     const { threads } = litmus;
-    const count = threads.length;
-    let place = 0;
-    this.firstResult = threads.map(({ operations }) => (place += operations.length) - operations.length);
-    const progress = new ArrayBuffer(count * 5 + (count % 2) + 4 + (keepResults ? place * 4 : 0) + 4);
-    let offset = 0;
-    const take = (bytes: number, align: number): number => {
-      const at = Math.ceil(offset / align) * align;
-      offset = at + bytes;
-      return at;
-    };
-    this.results = new Uint32Array(progress, take(keepResults ? place * 4 : 0, 4), keepResults ? place : 0);
-    this.readValue = new Uint16Array(progress, take(count * 2, 2), count);
-    this.next = new Uint8Array(progress, take(count, 1), count);
-    this.errno = new Uint8Array(progress, take(count, 1), count);
-    this.errorPage = new Uint8Array(progress, take(count, 1), count);
+    const progress = layProgress(threads.map(({ operations }) => operations.length), keepResults);
+    this.firstResult = progress.firstResult;
+    this.results = progress.results;
+    this.readValue = progress.readValue;
+    this.next = progress.next;
+    this.errno = progress.errno;
+    this.errorPage = progress.errorPage;
     this.stateBytes = new Uint8Array(this.world.buffer);
-    this.progressBytes = new Uint8Array(progress);
+    this.progressBytes = progress.bytes;
     this.savedState = new Uint8Array(this.stateBytes.length);
     this.savedProgress = new Uint8Array(this.progressBytes.length);
     this.acknowledgesAtOnce = Uint8Array.from({ length: shape.cpus }, (_, cpu) => (reductions.movers && !mayTouchMapping(litmus, cpu, this.rules.vmm?.bounces ?? false) ? 1 : 0));

@@ -12,7 +12,7 @@ import { recountWorld } from '../model/recount.ts';
 import { invariants } from '../model/invariants.ts';
 import type { Invariant } from '../model/invariants.ts';
 import { Op } from '../model/operations.ts';
-import { Choice, acknowledgementOf, moveOf } from './machine.ts';
+import { Choice, acknowledgementOf, moveOf } from './moves.ts';
 import type { Machine } from './machine.ts';
 import { RowColumn } from './packing.ts';
 import { errnoText, fits, resultText, succeeded } from './results.ts';

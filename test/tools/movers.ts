@@ -7,7 +7,7 @@
 import { canAcknowledge } from '../../src/model/crossCalls.ts';
 import { Op } from '../../src/model/operations.ts';
 import { Mark } from '../../src/model/step.ts';
-import { Choice, choiceOf, isAcknowledgement, taskOf } from '../../src/explore/machine.ts';
+import { Choice, choiceOf, isAcknowledgement, taskOf } from '../../src/explore/moves.ts';
 import type { Machine } from '../../src/explore/machine.ts';
 import { forEachMove } from '../../src/explore/search.ts';
 import { ghostsOf } from '../../src/explore/states.ts';
