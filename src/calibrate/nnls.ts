@@ -25,7 +25,7 @@ export function nonNegativeLeastSquares(rows: readonly (readonly number[])[], ta
   const gram = used.map((a) => used.map((b) => rows.reduce((sum, row, at) => sum + (weights[at] * row[a] * row[b]) / (scale[a] * scale[b]), 0)));
   const moment = used.map((a) => rows.reduce((sum, row, at) => sum + (weights[at] * row[a] * target[at]) / scale[a], 0));
   const passive = new Set<number>();
-  let solution = new Float64Array(used.length);
+  let solution: Float64Array = new Float64Array(used.length);
   // Each round adds a column; rounding could make two of them take turns.
   for (let round = 0; round < 3 * used.length; round++) {
     const next = steepest(gram, moment, solution, passive);
