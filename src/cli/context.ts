@@ -25,5 +25,7 @@ export interface CliContext {
   readonly nowMs: () => number;
   /** Calls back on Ctrl-C, until the function that it returns is called. */
   readonly onInterrupt: (callback: () => void) => () => void;
+  /** Where a CI system wants to be told: annotations among the output, a job summary in a file. */
+  readonly ciEnvironment: { readonly annotates?: boolean; readonly summaryFile?: string };
   readonly setExitCode: (code: number) => void;
 }

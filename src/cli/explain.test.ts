@@ -24,6 +24,7 @@ async function run(line: string) {
     createRunner: () => createLocalRunner(fakeCatalogue),
     createExplorationRunner: createLocalExplorationRunner,
     packageFolder: folder,
+    ciEnvironment: {},
     stdout: { write: (text) => void (outcome.stdout += text) },
     stderr: { write: (text) => void (outcome.stderr += text) },
     nowMs: () => 0,

@@ -46,6 +46,10 @@ await runCommandLine(process.argv.slice(2), {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, callback);
     };
   },
+  ciEnvironment: {
+    annotates: process.env['GITHUB_ACTIONS'] === 'true',
+    ...(process.env['GITHUB_STEP_SUMMARY'] === undefined ? {} : { summaryFile: process.env['GITHUB_STEP_SUMMARY'] }),
+  },
   setExitCode(code) {
     process.exitCode = code;
   },

@@ -5,8 +5,10 @@ import { StepError } from '../policies/guard.ts';
 import { addCompareCommand } from './compare.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
+import { addDiffCommand } from './diff.ts';
 import { addExplainCommand } from './explain.ts';
 import { addExploreCommand } from './explore.ts';
+import { addGateCommand } from './gate.ts';
 import { addListCommand } from './list.ts';
 import { addMergeCommand } from './merge.ts';
 import { addNewCommand } from './newPolicy.ts';
@@ -40,6 +42,8 @@ function createProgram(context: CliContext): Command {
   addExplainCommand(program, context);
   addListCommand(program, context);
   addMergeCommand(program, context);
+  addDiffCommand(program, context);
+  addGateCommand(program, context);
   addNewCommand(program, context);
   return program;
 }

@@ -40,6 +40,7 @@ export async function recordOf(words: string): Promise<ResultsRecord> {
     createRunner: () => createLocalRunner(catalogue),
     createExplorationRunner: createLocalExplorationRunner,
     packageFolder: packageFolder(),
+    ciEnvironment: {},
     stdout: { write: (text) => void (stdout += text) },
     stderr: { write: (text) => void (stderr += text) },
     nowMs: () => 0,

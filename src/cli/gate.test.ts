@@ -1,0 +1,239 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
+import { createLocalRunner } from '../../test/tools/localRunner.ts';
+import { fakeCatalogue, fakeCosts } from '../../test/tools/fakeCatalogue.ts';
+import type { Catalogue } from '../harness/catalogue.ts';
+import type { ResultsRecord } from '../harness/record.ts';
+import type { CliContext } from './context.ts';
+import { runCommandLine } from './program.ts';
+
+interface Surroundings {
+  readonly catalogue?: Catalogue;
+  readonly ciEnvironment?: CliContext['ciEnvironment'];
+  readonly interrupts?: boolean;
+}
+
+async function run(words: readonly string[], { catalogue = fakeCatalogue, ciEnvironment = {}, interrupts = false }: Surroundings = {}) {
+  const outcome = { exitCode: 0, stdout: '', stderr: '' };
+  await runCommandLine(words, {
+    catalogue,
+    version: '1.0.0',
+    environment: { node: 'v20.19.0', platform: 'linux', arch: 'x64', cpuModel: 'none', cpus: 2, kernel: '6.1' },
+    createRunner: () => createLocalRunner(catalogue),
+    createExplorationRunner: createLocalExplorationRunner,
+    packageFolder: folder,
+    ciEnvironment,
+    stdout: { write: (text) => void (outcome.stdout += text) },
+    stderr: { write: (text) => void (outcome.stderr += text) },
+    nowMs: () => 0,
+    onInterrupt(callback) {
+      if (interrupts) callback();
+      return () => {};
+    },
+    setExitCode: (code) => void (outcome.exitCode = code),
+  });
+  return outcome;
+}
+
+let folder = '';
+let baseline = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foliobench-'));
+  baseline = join(folder, 'baseline.json');
+  await run(['compare', '--workload', 'zipf', '--seeds', '1,2', '-o', baseline, '--quiet']);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+type Editable = { -readonly [K in keyof Omit<ResultsRecord, 'cells'>]: ResultsRecord[K] } & { readonly cells: Record<string, unknown>[] };
+
+/** Changes the baseline on the disk. */
+async function edit(change: (record: Editable) => void): Promise<void> {
+  const record = JSON.parse(await readFile(baseline, 'utf8')) as Editable;
+  change(record);
+  await writeFile(baseline, JSON.stringify(record));
+}
+
+/** The figures of the first cell of a policy that takes requests, open to change. */
+function figuresOf(record: Editable, policy = 'sigbus-on-fault'): Record<string, number & Record<string, number & Record<string, number>>> {
+  const cell = record.cells.find((candidate) => candidate['policy'] === policy);
+  return cell?.['deterministic'] as Record<string, number & Record<string, number & Record<string, number>>>;
+}
+
+const gate = (...words: readonly string[]) => run(['gate', '--baseline', baseline, ...words]);
+
+describe('the gate passes', () => {
+  test('where every figure is the same, and says how many were compared', async () => {
+    const { exitCode, stdout, stderr } = await gate();
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^PASS\n\d{3,} figures of 8 cells: this program against .*\nall are the same\n$/);
+  });
+
+  test('where what differs is tolerated', async () => {
+    const config = join(folder, 'gate.json');
+    await writeFile(config, JSON.stringify({ schema: 'foliobench/gate@1', tolerances: { bystanderNs: { units: 3 } } }));
+    await edit((record) => (figuresOf(record)['bystanderNs'] as number) += 3);
+    const { exitCode, stdout } = await gate('--config', config);
+    expect([exitCode, stdout.split('\n')[0]]).toEqual([0, 'PASS']);
+    expect(stdout).toContain('within tolerance: 1 in 1 place');
+  });
+});
+
+describe('the gate never passes, and says what is wrong, with', () => {
+  const mutations: readonly (readonly [name: string, change: (record: Editable) => void, said: string])[] = [
+    ['a row dropped', (record) => record.cells.splice(2, 1), 'the baseline does not have it'],
+    ['all rows dropped', (record) => record.cells.splice(0), 'the baseline does not have it'],
+    ['a row renamed', (record) => (record.cells[2]['policy'] = 'sigbus'), 'it was renamed, or added by hand'],
+    ['a row twice', (record) => record.cells.push(record.cells[2]), 'the baseline has it twice'],
+    ['a row that failed', (record) => Object.assign(record.cells[2], { status: 'failed', error: { what: 'no', why: 'no', fix: 'no' } }), 'it failed: no'],
+    ['an odd status', (record) => (record.cells[2]['status'] = 'fine'), 'its status is "fine"'],
+    ['two policies swapped', (record) => ([record.cells[4]['policy'], record.cells[6]['policy']] = [record.cells[6]['policy'], record.cells[4]['policy']]), 'FAIL'],
+    ['one counter changed by one', (record) => (figuresOf(record)['rmap']['walks'] as number) -= 1, 'rmap.walks: '],
+    ['one operation changed by one', (record) => (figuresOf(record)['operations']['pte.zap'] as number) += 1, 'operations.pte.zap: '],
+    ['a figure of 0', (record) => ((figuresOf(record) as Record<string, number>)['virtualNs'] = 0), 'virtualNs: 0 -> '],
+    ['no accesses at all', (record) => ((figuresOf(record) as Record<string, number>)['accesses'] = 0), 'it has no samples'],
+    ['samples taken out of a histogram', (record) => ((figuresOf(record)['latencyNs']['toPrivate'] as Record<string, unknown>)['histogram'] = []), 'its histogram has 0 samples'],
+    ['a figure that is no number', (record) => ((figuresOf(record) as Record<string, unknown>)['work'] = 'much'), 'work is "much", which is no figure'],
+    ['a figure that is null', (record) => ((figuresOf(record) as Record<string, unknown>)['work'] = null), 'work is null, which is no figure'],
+    ['a figure taken away', (record) => delete (figuresOf(record) as Record<string, unknown>)['degraded'], 'degraded is missing'],
+    ['requests that nobody answered', (record) => (figuresOf(record)['conversions']['toPrivate']['requested'] as number) += 1, 'requested is not succeeded + timedOut + gaveUp'],
+    ['no rows expected', (record) => ((record.experiment as { rows: unknown }).rows = []), 'the baseline expects no cells'],
+    ['no runs expected', (record) => Object.assign(record, { cells: [], experiment: { ...record.experiment, runs: [] } }), 'nothing would be compared'],
+    ['the mark of an incomplete record', (record) => (record.complete = false), 'the baseline is marked as incomplete'],
+  ];
+
+  test.each(mutations)('%s', async (_name, change, said) => {
+    await edit(change);
+    const { exitCode, stdout } = await gate();
+    expect(stdout).toContain(said);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^FAIL\n/);
+  });
+
+  const unreadable: readonly (readonly [name: string, content: (text: string) => string, said: string])[] = [
+    ['a truncated file', (text) => text.slice(0, text.length / 2), 'is not JSON'],
+    ['an empty file', () => '', 'is not JSON'],
+    ['another version of the schema', (text) => text.replace('foliobench/results@1', 'foliobench/results@2'), 'its schema is "foliobench/results@2"'],
+    ['something else that is JSON', () => '[]', 'is not a results record'],
+    ['NaN', (text) => text.replace(/"accesses":\d+/, '"accesses":NaN'), 'is not JSON'],
+  ];
+
+  test.each(unreadable)('%s', async (_name, content, said) => {
+    await writeFile(baseline, content(await readFile(baseline, 'utf8')));
+    const { exitCode, stderr } = await gate();
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(said);
+  });
+
+  test('a figure that is better: the baseline has to follow', async () => {
+    await edit((record) => (figuresOf(record)['bystanderNs'] as number) += 1);
+    const { exitCode, stdout } = await gate();
+    expect([exitCode, stdout.split('\n')[0]]).toEqual([3, 'INCONCLUSIVE']);
+    expect(stdout).toContain(`If the change is meant: foliobench gate --baseline ${baseline} --update`);
+  });
+
+  test('other prices: counts are compared, times are not', async () => {
+    const dearer: Catalogue = { ...fakeCatalogue, loadCostProfile: () => ({ ...fakeCosts, name: 'dearer', hash: 'ba9876543210' }) };
+    const { exitCode, stdout } = await run(['gate', '--baseline', baseline, '--costs', 'dearer'], { catalogue: dearer });
+    expect([exitCode, stdout.split('\n')[0]]).toEqual([3, 'INCONCLUSIVE']);
+    expect(stdout).toContain('priced by dearer, the baseline by fake: times were not compared');
+    await edit((record) => (figuresOf(record)['rmap']['walks'] as number) -= 1);
+    const counted = await run(['gate', '--baseline', baseline, '--costs', 'dearer'], { catalogue: dearer });
+    expect(counted.exitCode).toBe(1);
+  });
+});
+
+describe('gate', () => {
+  test('--update writes the baseline anew, says what changed, and passes afterwards', async () => {
+    await edit((record) => (figuresOf(record)['rmap']['walks'] as number) -= 1);
+    const { exitCode, stdout } = await gate('--update');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('is written anew. Against what it was:\nFAIL');
+    expect((await gate()).exitCode).toBe(0);
+  });
+
+  test('--exact repeats a result, and takes no tolerances', async () => {
+    expect((await run(['gate', '--exact', baseline])).exitCode).toBe(0);
+    const { exitCode, stderr } = await run(['gate', '--exact', baseline, '--config', 'x.json']);
+    expect([exitCode, stderr.split('\n')[0]]).toEqual([2, 'foliobench: --exact goes with neither --config nor --update']);
+  });
+
+  test('needs something to compare with', async () => {
+    const { exitCode, stderr } = await run(['gate']);
+    expect([exitCode, stderr.split('\n')[0]]).toEqual([2, 'foliobench: gate needs --baseline FILE or --exact FILE, one of them']);
+  });
+
+  test('that is interrupted says nothing and compares nothing', async () => {
+    const { exitCode, stdout } = await run(['gate', '--baseline', baseline], { interrupts: true });
+    expect([exitCode, stdout]).toEqual([130, '']);
+  });
+
+  test('annotates and writes a job summary where a CI system asks for them', async () => {
+    const summaryFile = join(folder, 'summary.md');
+    await edit((record) => (figuresOf(record)['rmap']['walks'] as number) -= 1);
+    const { stdout } = await run(['gate', '--baseline', baseline], { ciEnvironment: { annotates: true, summaryFile } });
+    expect(stdout).toMatch(/::error title=foliobench gate%3A FAIL::sigbus-on-fault .*%0Armap\.walks: \d+ -> \d+ \(\+\d/);
+    expect(await readFile(summaryFile, 'utf8')).toMatch(/^### foliobench gate: FAIL\n\n```text\nFAIL\n/);
+  });
+
+  test('gives its findings as JSON', async () => {
+    await edit((record) => (figuresOf(record)['rmap']['walks'] as number) -= 1);
+    const { findings } = JSON.parse((await gate('--format', 'json')).stdout) as { findings: readonly object[] };
+    expect(findings).toMatchObject([{ kind: 'fail', metric: 'rmap.walks' }]);
+  });
+
+  test.each([
+    ['an unknown metric, with the nearest', { bystander: { units: 1 } }, 'did you mean bystanderNs?'],
+    ['no amount', { bystanderNs: {} }, 'has neither "percent" nor "units"'],
+    ['a negative amount', { bystanderNs: { percent: -1 } }, 'has -1, which is no number from 0'],
+    ['a word', { bystanderNs: 3 }, 'has no object with "percent" or "units"'],
+    ['another field', { bystanderNs: { pct: 3 } }, 'has an unknown field "pct"'],
+  ])('refuses tolerances with %s', async (_name, tolerances, said) => {
+    const config = join(folder, 'gate.json');
+    await writeFile(config, JSON.stringify({ schema: 'foliobench/gate@1', tolerances }));
+    const { exitCode, stderr } = await gate('--config', config);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(said);
+  });
+
+  test.each([
+    ['no JSON', '{', 'is not JSON'],
+    ['another schema', '{"schema":"x","tolerances":{}}', 'its schema is "x"'],
+    ['an unknown field', '{"schema":"foliobench/gate@1","tolerances":{},"strict":true}', 'unknown field "strict"'],
+    ['no tolerances', '{"schema":"foliobench/gate@1"}', 'its "tolerances" is no object'],
+    ['a list', '[]', 'it is no object'],
+  ])('refuses a configuration with %s', async (_name, text, said) => {
+    const config = join(folder, 'gate.json');
+    await writeFile(config, text);
+    const { exitCode, stderr } = await gate('--config', config);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(said);
+  });
+
+  test('refuses a configuration that is not there', async () => {
+    expect((await gate('--config', join(folder, 'none.json'))).stderr).toContain('cannot read');
+  });
+});
+
+describe('diff', () => {
+  test('says what changed between two records, and judges nothing', async () => {
+    const other = join(folder, 'other.json');
+    await writeFile(other, await readFile(baseline, 'utf8'));
+    await edit((record) => (figuresOf(record)['rmap']['walks'] as number) -= 1);
+    const { exitCode, stdout } = await run(['diff', baseline, other]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/FAIL: 1 in 1 place\n {2}sigbus-on-fault .*\n {4}rmap\.walks: \d+ -> \d+/);
+    expect(JSON.parse((await run(['diff', baseline, other, '--format', 'json'])).stdout)).toMatchObject({ verdict: 'FAIL', cells: 8 });
+  });
+
+  test('tells as many cells as it is asked to', async () => {
+    const other = join(folder, 'other.json');
+    await writeFile(other, await readFile(baseline, 'utf8'));
+    await edit((record) => {
+      for (const policy of ['sigbus-on-fault', 'refuse-mmap']) (figuresOf(record, policy)['rmap']['walks'] as number) -= 1;
+    });
+    expect((await run(['diff', baseline, other, '--cells', '1'])).stdout).toContain('  and 1 cells more');
+  });
+});
