@@ -237,3 +237,18 @@ describe('diff', () => {
     expect((await run(['diff', baseline, other, '--cells', '1'])).stdout).toContain('  and 1 cells more');
   });
 });
+
+describe('report', () => {
+  test.each(['table', 'csv', 'json'])('shows a record again, as %s, on stdout or in a file', async (format) => {
+    const { exitCode, stdout } = await run(['report', baseline, '--format', format]);
+    expect(exitCode).toBe(0);
+    const file = join(folder, 'report');
+    expect((await run(['report', baseline, '--format', format, '-o', file])).stdout).toBe('');
+    expect(await readFile(file, 'utf8')).toBe(stdout);
+    expect(stdout).toContain('sigbus-on-fault');
+  });
+
+  test('as JSON it is the record that was read', async () => {
+    expect((await run(['report', baseline, '--format', 'json'])).stdout).toBe(await readFile(baseline, 'utf8'));
+  });
+});

@@ -41,7 +41,7 @@ export function addMergeCommand(program: Command, { catalogue, packageFolder, st
 }
 
 /** A record names its profile, and the hash tells whether the one of that name here is still the same. */
-function profileOf({ experiment: { costs } }: ResultsRecord, { costProfiles }: Catalogue): { readonly profile?: CostProfile } {
+export function profileOf({ experiment: { costs } }: ResultsRecord, { costProfiles }: Catalogue): { readonly profile?: CostProfile } {
   const profile = costProfiles().find(({ hash }) => hash === costs.hash);
   return profile === undefined ? {} : { profile };
 }

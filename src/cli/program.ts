@@ -12,6 +12,7 @@ import { addGateCommand } from './gate.ts';
 import { addListCommand } from './list.ts';
 import { addMergeCommand } from './merge.ts';
 import { addNewCommand } from './newPolicy.ts';
+import { addReportCommand } from './report.ts';
 
 /** Runs one command line (without the program's own name). Never throws: what goes wrong is one message and an exit code. */
 export async function runCommandLine(words: readonly string[], context: CliContext): Promise<void> {
@@ -42,6 +43,7 @@ function createProgram(context: CliContext): Command {
   addExplainCommand(program, context);
   addListCommand(program, context);
   addMergeCommand(program, context);
+  addReportCommand(program, context);
   addDiffCommand(program, context);
   addGateCommand(program, context);
   addNewCommand(program, context);
