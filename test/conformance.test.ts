@@ -56,7 +56,7 @@ const rows: readonly Row[] = [
 /** What no selftest asks: the platform's rule for contents, large folios and large stage-2 leaves. */
 const beside = [
   'content-zero', 'content-scramble', 'content-racing-read', 'content-stray-write', 'large-folio-neighbour', 'large-folio-error-offset', 'large-folio-partial-punch',
-  'large-leaf-split-and-restored', 'large-leaf-fault-in-flight',
+  'large-leaf-split-and-restored', 'large-leaf-fault-in-flight', 'gigantic-leaf-split-and-restored', 'gigantic-leaf-fault-in-flight',
 ];
 
 /** By file and policy: the first result that is not the file's. */

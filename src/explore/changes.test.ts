@@ -149,6 +149,19 @@ describe('the steps of a race', () => {
     `);
   });
 
+  test('set a gigantic leaf, and split it down to small ones; a range that covers it takes it away whole', () => {
+    const accesses = [a.guestWrite(0), a.toPrivate(3), a.toShared(3), a.guestWrite(3), a.toPrivate(0, 4), a.guestWrite(2), a.toShared(2, 2)];
+    const lines = story({ threads: [{ accesses }], shape: { pages: 4, folioOrder: 2, largeBacking: true, giganticOrder: 2 } }).split('\n');
+    expect(lines.filter((line) => / (spte\.clear|stage2\.map): /.test(line)).join('\n')).toMatchInlineSnapshot(`
+      "0 stage2.map: gigantic leaf 0 set
+      0 spte.clear: gigantic leaf 0 split; large leaf of region 1 split, page 3 cleared
+      0 stage2.map: gigantic leaf 0 set
+      0 spte.clear: gigantic leaf 0 cleared
+      0 stage2.map: gigantic leaf 0 set
+      0 spte.clear: gigantic leaf 0 split; large leaf of region 1 cleared"
+    `);
+  });
+
   test('hold pages in buffers, and let go of them', () => {
     const accesses = [a.pinShort(0, 0, 2), a.unpin(0), a.splice(1, 0), a.unpin(1), a.pinLong(0, 5)];
     expect(story({ threads: [{ role: 'vmm', accesses }], shape: { pages: 2 } }, { buffers: ['a', 'b'] })).toMatchInlineSnapshot(`
@@ -317,13 +330,13 @@ describe('what is not told', () => {
   /** What only the task reads, ghosts, and totals of what is told. */
   const silent = [
     'pc', 'depth', 'kind', 'held', 'outcome', 'attempts', 'mm', 'window', 'slot', 'rangeStart', 'rangeEnd', 'page', 'cursor', 'cursorEnd', 'walkStart', 'walkEnd', 'walkCursor',
-    'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed', 'accepting',
+    'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'giganticFlipped', 'giganticPresent', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed', 'accepting',
     'passes', 'failedFolio', 'reading', 'slotReadOnly',
   ] as const;
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [
     'flags', 'gather', 'callPending', 'callKind', 'callCount', 'mmapLock', 'invalidateLock', 'iMmapLock', 'mmuLock', 'windowFlags', 'childAlive', 'slotKind', 'slotCount', 'slotFrame',
-    'lruPage', 'lruCount', 'regionState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'pincount', 'entry', 'table',
+    'lruPage', 'lruCount', 'regionState', 'giganticState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'pincount', 'entry', 'table',
   ] as const;
 
   test('is decided for every column of the world', () => expect([...silent, ...spoken].sort()).toEqual(Object.keys(worldColumns).sort()));

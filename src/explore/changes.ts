@@ -3,7 +3,7 @@
  *
  * Locks stand apart, so that a printer can leave them out. Not told: what only the task itself reads (positions, cursors,
  * flags but for interrupts), ghosts (`dataRefs`, Exposed, NeighbourZapped), totals that follow from what is told
- * (`flippedPages`, `regionFlipped`, `largeMapcount`, `windowVmas`), and which page tables exist.
+ * (`flippedPages`, `regionFlipped`, `giganticFlipped`, `giganticPresent`, `largeMapcount`, `windowVmas`), and which page tables exist.
  */
 import { CrossCall } from '../model/crossCalls.ts';
 import { EntryBit, TableBit, isMigrationEntry } from '../model/entries.ts';
@@ -11,7 +11,7 @@ import { PageBit, isPrivate } from '../model/file.ts';
 import { GUP_PIN_COUNTING_BIAS } from '../model/folios.ts';
 import { WRITER } from '../model/locks.ts';
 import { SlotKind } from '../model/slots.ts';
-import { RegionBit } from '../model/stage2.ts';
+import { GiganticBit, RegionBit } from '../model/stage2.ts';
 import { Gather, TaskFlag } from '../model/tasks.ts';
 import { inIMmap, inMm } from '../model/windows.ts';
 import type { World } from '../model/world.ts';
@@ -215,23 +215,43 @@ function coverage(before: World, after: World, window: number, covers: typeof in
 /* ---- stage-2 ---- */
 
 function stage2(before: World, after: World): readonly string[] {
-  const { regions, regionPages } = after.sizes;
-  const told = Array.from({ length: regions }, (_, region) => {
-    const [was, is] = [before.regionState[region], after.regionState[region]];
-    const first = region * regionPages;
-    const last = Math.min(first + regionPages, after.shape.pages);
-    const leaves = leafChanges(before, after, first, last);
-    const backed = gained(was, is, RegionBit.Backed) ? [`region ${region} is backed`] : [];
-    // A large leaf takes the place of small ones, and a split brings them: that is one change and not many.
-    if (gained(was, is, RegionBit.Leaf)) return [...backed, `large leaf of region ${region} set`];
-    if (lost(was, is, RegionBit.Leaf)) return [...backed, leaves.length > 0 ? splitName(after, region, first, last) : `large leaf of region ${region} cleared`];
-    return [...backed, ...leaves];
-  });
+  const { regions, gigantics } = after.sizes;
   return [
-    ...told.flat(),
+    ...Array.from({ length: gigantics }, (_, gigantic) => giganticChanges(before, after, gigantic)).flat(),
+    ...Array.from({ length: regions }, (_, region) => regionChanges(before, after, region)).flat(),
     ...(after.invalidating[0] > before.invalidating[0] ? ['stage-2 invalidation begins'] : []),
     ...(after.invalidating[0] < before.invalidating[0] ? ['stage-2 invalidation ends'] : []),
   ];
+}
+
+/** What became of a gigantic leaf; a step that splits one leaves large leaves, of which it clears or splits the first of its range. */
+function changeOfGigantic(before: World, after: World, gigantic: number): 'set' | 'split' | 'cleared' | undefined {
+  const [was, is] = [before.giganticState[gigantic], after.giganticState[gigantic]];
+  if (gained(was, is, GiganticBit.Leaf)) return 'set';
+  if (!lost(was, is, GiganticBit.Leaf)) return undefined;
+  const { giganticPages, regionPages } = after.sizes;
+  const first = (gigantic * giganticPages) / regionPages;
+  return after.regionState.subarray(first, first + giganticPages / regionPages).some((state) => state & RegionBit.Leaf) ? 'split' : 'cleared';
+}
+
+function giganticChanges(before: World, after: World, gigantic: number): readonly string[] {
+  const change = changeOfGigantic(before, after, gigantic);
+  return change === undefined ? [] : [`gigantic leaf ${gigantic} ${change}`];
+}
+
+function regionChanges(before: World, after: World, region: number): readonly string[] {
+  const { regionPages, giganticPages } = after.sizes;
+  const [was, is] = [before.regionState[region], after.regionState[region]];
+  const first = region * regionPages;
+  const last = Math.min(first + regionPages, after.shape.pages);
+  const gigantic = giganticPages === 0 ? undefined : changeOfGigantic(before, after, Math.floor(first / giganticPages));
+  const leaves = leafChanges(before, after, first, last);
+  const backed = gained(was, is, RegionBit.Backed) ? [`region ${region} is backed`] : [];
+  // A leaf takes the place of smaller ones, and a split brings them: that is one change and not many.
+  if (gigantic === 'set') return backed;
+  if (gained(was, is, RegionBit.Leaf)) return gigantic === 'split' ? backed : [...backed, `large leaf of region ${region} set`];
+  if (gigantic === 'split' || lost(was, is, RegionBit.Leaf)) return [...backed, leaves.length > 0 ? splitName(after, region, first, last) : `large leaf of region ${region} cleared`];
+  return [...backed, ...leaves];
 }
 
 function leafChanges(before: World, after: World, first: number, last: number): readonly string[] {

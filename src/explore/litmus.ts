@@ -55,6 +55,8 @@ export interface LitmusWorld {
   readonly folioOrder: number;
   readonly regionOrder: number;
   readonly largeBacking: boolean;
+  /** log2 of the pages of a gigantic stage-2 leaf; 0: there is none. */
+  readonly giganticOrder: number;
   /** Shareability of each page at the start. The file is INIT_SHARED where page 0 is shared. */
   readonly shared: readonly boolean[];
   /** The file was made with the MMAP flag. */

@@ -26,6 +26,7 @@ export function shapeOfLitmus(litmus: Litmus, policy: ConversionPolicy): Shape {
     folioOrder: policy.coreOrder?.(world.folioOrder) ?? world.folioOrder,
     regionOrder: world.regionOrder,
     largeBacking: world.largeBacking,
+    ...(world.giganticOrder > 0 ? { giganticOrder: world.giganticOrder } : {}),
     spareFolios: operations.some(({ kind }) => kind === Access.Punch || kind === Access.Close) ? world.spareFolios : 0,
     windows: processes * world.windowsPerProcess + childWindows,
     childWindows,

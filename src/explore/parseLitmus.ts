@@ -20,7 +20,7 @@ export type { Mention } from './litmusExpectations.ts';
 
 const KEYS = ['name', 'question', 'source', 'world', 'before', 'threads', 'always', 'sometimes', 'never', 'outcomes', 'policies', 'checks', 'expect'] as const;
 const WORLD_KEYS = [
-  'pages', 'order', 'region-order', 'large-backing', 'start', 'mmap', 'content', 'flush', 'lru-batch', 'lazy', 'windows', 'spare-folios', 'patience',
+  'pages', 'order', 'region-order', 'large-backing', 'gigantic-order', 'start', 'mmap', 'content', 'flush', 'lru-batch', 'lazy', 'windows', 'spare-folios', 'patience',
 ] as const;
 
 export const PAGES_MAX = 8;
@@ -151,11 +151,22 @@ function parseWorld(mistake: MistakeAt, entry: YamlEntry | undefined): StatedWor
       fix: `set \`pages\` to a multiple of ${1 << folioOrder}, or \`order\` lower`,
     });
   }
+  const regionOrder = integer('region-order', 1, 0, 3);
+  const largeBacking = boolean('large-backing', false);
+  const giganticOrder = integer('gigantic-order', 0, 0, 3);
+  if (giganticOrder > 0 && (!largeBacking || giganticOrder <= regionOrder || giganticOrder < folioOrder)) {
+    throw mistake(fields.get('gigantic-order')?.line ?? 1, {
+      what: `\`gigantic-order\` ${giganticOrder} goes with no memory of this world`,
+      why: `a gigantic leaf needs large backing, more pages than a region (order ${regionOrder}), and as many as a folio (order ${folioOrder})`,
+      fix: 'add `large-backing: true`, and set `gigantic-order` higher or the other orders lower',
+    });
+  }
   return {
     pages,
     folioOrder,
-    regionOrder: integer('region-order', 1, 0, 3),
-    largeBacking: boolean('large-backing', false),
+    regionOrder,
+    largeBacking,
+    giganticOrder,
     shared: read<readonly boolean[]>('start', Array.from({ length: pages }, () => true), (node) => parseStart(mistake, node, pages)),
     mmap: boolean('mmap', true),
     content: read<ContentRule | undefined>('content', undefined, (node) => choiceOf(mistake, node, 'content', CONTENT_RULES)),

@@ -13,7 +13,8 @@ import { PageBit, isPrivate } from './file.ts';
 import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
-import { setLeaf, stage2Maps } from './stage2.ts';
+import { Leaf, largeLeafOf, setLeaf } from './stage2.ts';
+import type { LeafKind } from './stage2.ts';
 import { Flow, acquire, acquireUnless, callRoutine, end, free, freeWhen, goTo, release, releaseUnless, steady } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, Kind, TaskFlag } from './tasks.ts';
@@ -31,12 +32,12 @@ export const fail: Run = (world) => {
 
 /* ---- the guest ---- */
 
-/** Whether a guest access needs no fault. What it costs is charged apart (`chargeGuestHits`), so that an engine can take many at once. */
-export function reachesGuest(world: World, page: number): boolean {
+/** The stage-2 leaf that a guest access goes through, none where it is a fault. What it costs is charged apart (`chargeGuestHits`), so that an engine can take many at once. */
+export function reachesGuest(world: World, page: number): LeafKind {
   const state = world.pageState[page];
-  if ((state & PageBit.Leaf) === 0 && !stage2Maps(world, page)) return false;
-  if (state & PageBit.Degraded) world.meter.note(Op['access.degraded']);
-  return true;
+  const leaf = (state & PageBit.Leaf) !== 0 ? Leaf.Small : largeLeafOf(world, page);
+  if (leaf !== Leaf.None && state & PageBit.Degraded) world.meter.note(Op['access.degraded']);
+  return leaf;
 }
 
 export function chargeGuestHits(world: World, count: number): void {
@@ -47,7 +48,7 @@ export function chargeGuestHits(world: World, count: number): void {
 
 const guestAccess: Run = (world, task) => {
   const page = world.page[task];
-  if (!reachesGuest(world, page)) {
+  if (reachesGuest(world, page) === Leaf.None) {
     world.meter.raise(Event.GuestFaultBegin);
     return Flow.Next;
   }

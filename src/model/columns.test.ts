@@ -9,7 +9,9 @@ import { Access } from '../workloads/workload.ts';
 import { column, checkMaxima } from './columns.ts';
 import type { Column } from './columns.ts';
 import { acknowledge, canAcknowledge } from './crossCalls.ts';
+import { GAUGES } from './gauges.ts';
 import { brokenInvariant } from './invariants.ts';
+import { recountGauges } from './recount.ts';
 import { CONTENT_RULES, PAGES_BEYOND_END_MAX } from './shape.ts';
 import type { Shape } from './shape.ts';
 import { Flow } from './step.ts';
@@ -66,7 +68,8 @@ const scenario = fc.record({
   scripts: fc.tuple(...Array.from({ length: 3 }, () => fc.array(accessFrom, { minLength: 1, maxLength: LENGTH_MAX }))),
   shape: fc.record({
     folioOrder: fc.nat(1),
-    largeBacking: fc.boolean(),
+    /** undefined: small memory; else the order of a gigantic leaf, where there is one. */
+    backing: fc.constantFrom(undefined, 'large', 'gigantic'),
     lruBatch: fc.nat(2),
     lazy: fc.boolean(),
     broadcastFlush: fc.boolean(),
@@ -77,16 +80,22 @@ const scenario = fc.record({
   turns: fc.array(fc.nat(0xffff), { minLength: 50, maxLength: 400 }),
 });
 
+/** The first gauge that says something else than the columns add up to. */
+function wrongGauge(world: World): string | undefined {
+  const counted = recountGauges(world);
+  return GAUGES.find((_, at) => world.meter.gauge[at] !== counted[at]);
+}
+
 describe('a maximum', () => {
-  test('holds in every state of random scripts in random order, and so does every invariant', () => {
+  test('holds in every state of random scripts in random order, and so does every invariant, and every gauge says what there is', () => {
     fc.assert(
-      fc.property(scenario, ({ policy: name, scripts, shape, turns }) => {
+      fc.property(scenario, ({ policy: name, scripts, shape: { backing, ...shape }, turns }) => {
         const policy = policyNamed(name);
         const folioOrder = policy.coreOrder?.(shape.folioOrder) ?? shape.folioOrder;
         const machine = new Machine({
           policy,
           threads: scripts.map((accesses, thread) => ({ role: thread === 0 ? 'vcpu' : 'vmm', process: thread === 2 ? 1 : 0, accesses: scriptOf(accesses, thread * LENGTH_MAX) })),
-          shape: { pages: PAGES, slotPages: PAGES, spareFolios: 4, ...shape, folioOrder },
+          shape: { pages: PAGES, slotPages: PAGES, spareFolios: 4, ...shape, folioOrder, largeBacking: backing !== undefined, ...(backing === 'gigantic' ? { giganticOrder: 2 } : {}) },
         });
         const { world, host } = machine;
         const { tasks, cpus } = world.shape;
@@ -100,6 +109,7 @@ describe('a maximum', () => {
             }
             expect(excess(world), step).toBeUndefined();
             expect(brokenInvariant(world, host.program), step).toBeUndefined();
+            expect(wrongGauge(world), step).toBeUndefined();
           }
         }
       }),

@@ -13,7 +13,7 @@ const ELEMENT_MAX: Readonly<Record<ElementType, number>> = { u8: 0xff, u16: 0xff
 const ARRAYS = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, i32: Int32Array } as const;
 
 export type ElementType = keyof typeof ARRAYS;
-export type Axis = 'page' | 'frame' | 'folio' | 'region' | 'window' | 'entry' | 'table' | 'mm' | 'cpu' | 'task' | 'slot' | 'world';
+export type Axis = 'page' | 'frame' | 'folio' | 'region' | 'gigantic' | 'window' | 'entry' | 'table' | 'mm' | 'cpu' | 'task' | 'slot' | 'world';
 export type ArrayOf<T extends ElementType> = InstanceType<(typeof ARRAYS)[T]>;
 
 export interface Column<T extends ElementType = ElementType> {

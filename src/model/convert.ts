@@ -6,7 +6,7 @@
 import { convertContent } from './content.ts';
 import { Errno } from './errno.ts';
 import { noteExposure } from './exposure.ts';
-import { PageBit, rangeIs } from './file.ts';
+import { PageBit, noteFlip, rangeIs } from './file.ts';
 import { stage2ZapSteps, endInvalidation } from './invalidation.ts';
 import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Op } from './operations.ts';
@@ -38,15 +38,15 @@ export const preallocateState: Run = (world) => {
 
 /** The commit: stores the shareability of the whole range; the platform does to the contents what it does. */
 export const storeState = (toPrivate: boolean): Run => (world, task) => {
-  const { pageState, regionFlipped, meter } = world;
-  const { regionOrder, initShared } = world.shape;
+  const { pageState, meter } = world;
+  const { initShared } = world.shape;
   const flip = toPrivate === initShared;
   let changed = 0;
   for (let page = world.rangeStart[task]; page < world.rangeEnd[task]; page++) {
     const state = pageState[page];
     if (((state & PageBit.Flipped) !== 0) === flip) continue;
     pageState[page] = (state ^ PageBit.Flipped) & ~PageBit.Exposed;
-    regionFlipped[page >> regionOrder] += flip ? 1 : -1;
+    noteFlip(world, page, flip ? 1 : -1);
     changed++;
     convertContent(world, page);
     if (toPrivate) noteExposure(world, page);

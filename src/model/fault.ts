@@ -73,7 +73,7 @@ const insertFolio: Run = (world, task) => {
     world.pageState[head] |= PageBit.Present;
     world.refcount[head] += cacheReferences(world);
     world.meter.charge(Op['pageCache.insert']);
-    noteFolio(world, 1);
+    noteFolio(world, head, 1);
   }
   // GUP-fast may still hold a grab that it is about to drop, of the folio that a punch has just taken out of this frame.
   world.refcount[head]++;

@@ -70,6 +70,19 @@ export function isPrivate(world: World, page: number): boolean {
 
 export const headOf = (world: World, page: number): number => page & ~(world.sizes.folioPages - 1);
 
+/** The shareability of a page came to differ from the file's default (1), or to be it again (-1). */
+export function noteFlip(world: World, page: number, sign: 1 | -1): void {
+  const { regionOrder, giganticOrder } = world.shape;
+  world.regionFlipped[page >> regionOrder] += sign;
+  if (giganticOrder !== undefined) world.giganticFlipped[page >> giganticOrder] += sign;
+}
+
+/** Pages from this one on came into the page cache, or left it (negative). They are of one gigantic region. */
+export function notePresent(world: World, page: number, pages: number): void {
+  const { giganticOrder } = world.shape;
+  if (giganticOrder !== undefined) world.giganticPresent[page >> giganticOrder] += pages;
+}
+
 /** Whether all pages of the range are in the wanted state already. */
 export function rangeIs(world: World, start: number, end: number, wantPrivate: boolean): boolean {
   const { pageState } = world;

@@ -14,6 +14,7 @@
  */
 import { column } from './columns.ts';
 import { clearContent } from './content.ts';
+import { notePresent } from './file.ts';
 import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
 import type { Shape } from './shape.ts';
@@ -48,10 +49,12 @@ export const folioColumns = {
 /** References of the page cache and the owner on a folio of this world. */
 export const cacheReferences = (world: World): number => world.sizes.folioPages + world.shape.ownerRefs;
 
-/** A folio came into the page cache (1) or left it (-1). */
-export function noteFolio({ meter, sizes, shape }: World, sign: 1 | -1): void {
+/** The folio with this head came into the page cache (1) or left it (-1). */
+export function noteFolio(world: World, head: number, sign: 1 | -1): void {
+  const { meter, sizes, shape } = world;
   meter.move(Gauge.pages, sign * sizes.folioPages);
   if (shape.folioOrder > 0) meter.move(Gauge.largeFolios, sign);
+  notePresent(world, head, sign * sizes.folioPages);
 }
 
 /** folio_mapcount: mappings of any page of the folio. */

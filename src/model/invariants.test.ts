@@ -7,7 +7,7 @@ import { brokenInvariant, invariants } from './invariants.ts';
 import { LockClass, WRITER } from './locks.ts';
 import type { Shape } from './shape.ts';
 import { SlotKind } from './slots.ts';
-import { RegionBit } from './stage2.ts';
+import { GiganticBit, RegionBit } from './stage2.ts';
 import { DEPTH_MAX, end } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
 import { openWindow } from './windows.ts';
@@ -39,8 +39,7 @@ function pinnedWorld(shape: Partial<Shape> = {}): World {
   return world;
 }
 
-const broken = (change: (world: World) => void): string | undefined => {
-  const world = pinnedWorld();
+const broken = (change: (world: World) => void, world = pinnedWorld()): string | undefined => {
   change(world);
   return brokenInvariant(world, program);
 };
@@ -50,9 +49,20 @@ const busy = (world: World, task: number): void => {
   world.pc[task * DEPTH_MAX] = program.entry('hostRead');
 };
 
+/** The same, with a leaf of all four pages possible: every page is in the page cache. */
+function giganticWorld(): World {
+  const world = pinnedWorld({ largeBacking: true, giganticOrder: 2 });
+  world.pageState[2] = PageBit.Present;
+  world.refcount[2] = 2;
+  world.giganticPresent[0] = 4;
+  world.giganticState[0] = GiganticBit.Leaf;
+  return world;
+}
+
 describe('a world', () => {
   test('in which a folio is mapped and pinned breaks nothing', () => {
     expect(brokenInvariant(pinnedWorld(), program)).toBeUndefined();
+    expect(brokenInvariant(giganticWorld(), program)).toBeUndefined();
   });
 
   test('of order 0 counts a pin as 1024 references', () => {
@@ -67,7 +77,7 @@ describe('a world', () => {
 });
 
 describe('broken invariants', () => {
-  const cases: readonly (readonly [string, (world: World) => void])[] = [
+  const cases: [message: string, change: (world: World) => void, of?: () => World][] = [
     ['F1: refcount of frame 0 is 5, counted 4', (world) => world.refcount[0]++],
     ['F2: frame 2 has no reference, mapcount 0, pincount 0, data references 1', (world) => world.dataRefs[2]++],
     ['F3: tail frame 3 has refcount 1', (world) => world.refcount[3]++],
@@ -102,6 +112,7 @@ describe('broken invariants', () => {
         world.flippedPages[0]++;
       },
     ],
+    ['S1: flipped pages of gigantic region 0 is 1, counted 0', (world) => world.giganticFlipped[0]++, giganticWorld],
     ['S2: 1 invalidations are open, with invalidate_lock not held by a writer', (world) => world.invalidating[0]++],
     [
       'S3: one leaf maps region 0, of whose pages 1 are flipped',
@@ -119,6 +130,18 @@ describe('broken invariants', () => {
         world.pageState[1] |= PageBit.Leaf;
       },
     ],
+    ['S3: region 1 has a large leaf under the gigantic one 0', (world) => (world.regionState[1] = RegionBit.Leaf), giganticWorld],
+    ['S3: page 3 has a small leaf under the gigantic one 0', (world) => (world.pageState[3] |= PageBit.Leaf), giganticWorld],
+    [
+      'S3: one leaf maps gigantic region 0, of whose pages 1 are flipped',
+      (world) => {
+        world.giganticFlipped[0] = 1;
+        world.regionFlipped[0] = 1;
+        world.flippedPages[0] = 1;
+        world.pageState[0] |= PageBit.Flipped;
+      },
+      giganticWorld,
+    ],
     ['S4: secondaries is 0, counted 1', (world) => {
       world.pageState[0] |= PageBit.Secondary;
       world.dataRefs[0]++;
@@ -132,6 +155,7 @@ describe('broken invariants', () => {
         world.regionFlipped[0]++;
       },
     ],
+    ['S6: present pages of gigantic region 0 is 3, counted 4', (world) => world.giganticPresent[0]--, giganticWorld],
     ['L1: mmap_locks have 1 readers and 0 writers, and 0 tasks hold one', (world) => world.mmapLock[0]++],
     ['L1: invalidate_lock is held by a writer, and 0 tasks hold it', (world) => (world.invalidateLock[0] = WRITER)],
     ['L1: i_mmap_rwsem is held by 2 readers, and 0 tasks hold it', (world) => (world.iMmapLock[0] = 2)],
@@ -173,8 +197,8 @@ describe('broken invariants', () => {
     ],
   ];
 
-  test.each(cases)('%s', (message, change) => {
-    expect(broken(change)).toBe(message);
+  test.each(cases)('%s', (message, change, of = pinnedWorld) => {
+    expect(broken(change, of())).toBe(message);
   });
 
   test('are all in this file', () => {

@@ -12,7 +12,7 @@ import { LockClass, WRITER } from './locks.ts';
 import { isMappingSecondary } from './notifier.ts';
 import { recountWorld } from './recount.ts';
 import type { Recount } from './recount.ts';
-import { RegionBit, stage2Maps } from './stage2.ts';
+import { GiganticBit, RegionBit, stage2Maps } from './stage2.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
@@ -92,11 +92,31 @@ function miscountedVmas(world: World): string | undefined {
 }
 
 function miscountedFlips(world: World): string | undefined {
-  const byRegion = new Int32Array(world.sizes.regions);
-  for (let page = 0; page < world.shape.pages; page++) if (world.pageState[page] & PageBit.Flipped) byRegion[page >> world.shape.regionOrder]++;
+  const { regionOrder } = world.shape;
+  const byRegion = pagesIn(world, world.sizes.regions, regionOrder, isFlipped);
   const total = byRegion.reduce((sum, count) => sum + count, 0);
   if (world.flippedPages[0] !== total) return `flippedPages is ${world.flippedPages[0]}, counted ${total}`;
-  return firstDifference('flipped pages of region', world.regionFlipped, byRegion);
+  const { giganticOrder = 0 } = world.shape;
+  return (
+    firstDifference('flipped pages of region', world.regionFlipped, byRegion) ??
+    firstDifference('flipped pages of gigantic region', world.giganticFlipped, pagesIn(world, world.sizes.gigantics, giganticOrder, isFlipped))
+  );
+}
+
+const isFlipped = (world: World, page: number): boolean => (world.pageState[page] & PageBit.Flipped) !== 0;
+const isPresent = (world: World, page: number): boolean => (world.pageState[headOf(world, page)] & PageBit.Present) !== 0;
+
+/** How many pages of each of the regions of an order there are for which this holds. */
+function pagesIn(world: World, regions: number, order: number, holdsFor: (world: World, page: number) => boolean): Int32Array {
+  const counts = new Int32Array(regions);
+  if (regions === 0) return counts;
+  for (let page = 0; page < world.shape.pages; page++) if (holdsFor(world, page)) counts[page >> order]++;
+  return counts;
+}
+
+function miscountedPresent(world: World): string | undefined {
+  const { gigantics } = world.sizes;
+  return firstDifference('present pages of gigantic region', world.giganticPresent, pagesIn(world, gigantics, world.shape.giganticOrder ?? 0, isPresent));
 }
 
 /** A large leaf stands for all pages of its region, which are of one shareability; no small leaf stands beside it. */
@@ -108,6 +128,22 @@ function mixedLeaf(world: World): string | undefined {
     if (flipped !== 0 && flipped !== regionPages) return `one leaf maps region ${region}, of whose pages ${flipped} are flipped`;
     for (let page = region * regionPages; page < (region + 1) * regionPages; page++) {
       if (world.pageState[page] & PageBit.Leaf) return `page ${page} has a small leaf under the large one of region ${region}`;
+    }
+  }
+  return mixedGigantic(world);
+}
+
+/** The same of a gigantic leaf: all of its pages, of one shareability, and no other leaf below it. */
+function mixedGigantic(world: World): string | undefined {
+  const { gigantics, giganticPages, regionPages } = world.sizes;
+  for (let gigantic = 0; gigantic < gigantics; gigantic++) {
+    if ((world.giganticState[gigantic] & GiganticBit.Leaf) === 0) continue;
+    const flipped = world.giganticFlipped[gigantic];
+    if (flipped !== 0 && flipped !== giganticPages) return `one leaf maps gigantic region ${gigantic}, of whose pages ${flipped} are flipped`;
+    for (let page = gigantic * giganticPages; page < (gigantic + 1) * giganticPages; page++) {
+      const region = Math.floor(page / regionPages);
+      if (world.regionState[region] & RegionBit.Leaf) return `region ${region} has a large leaf under the gigantic one ${gigantic}`;
+      if (world.pageState[page] & PageBit.Leaf) return `page ${page} has a small leaf under the gigantic one ${gigantic}`;
     }
   }
   return undefined;
@@ -293,9 +329,10 @@ export const invariants: readonly Invariant[] = [
   { name: 'M4', sentence: 'a migration entry stands only for a folio that a conversion has locked and moves', broken: strayMigrationEntry },
   { name: 'S1', sentence: 'the numbers of flipped pages, by region and of the file, are recounts of the pages', broken: miscountedFlips },
   { name: 'S2', sentence: 'an invalidation is open only under invalidate_lock held exclusively', broken: openInvalidation },
-  { name: 'S3', sentence: 'a large stage-2 leaf lies over pages of one shareability, and over no small leaf', broken: mixedLeaf },
+  { name: 'S3', sentence: 'a large or gigantic stage-2 leaf lies over pages of one shareability, and over no smaller leaf', broken: mixedLeaf },
   { name: 'S4', sentence: 'the entries of secondary MMUs, and those who install one, are as many as is said', broken: miscountedSecondaries },
   { name: 'S5', sentence: 'beside the shareability an exclusive pin is marked only while a conversion is under way, and only shared pages as read-only', broken: leftMark },
+  { name: 'S6', sentence: 'the pages of a gigantic region that are in the page cache are as many as is said', broken: miscountedPresent },
   { name: 'L1', sentence: 'a lock word says how many tasks hold the lock, and how', broken: (world) => wrongRwLocks(world) ?? wrongFolioLocks(world) ?? wrongTableLocks(world) },
   { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, has no notifier under way, and waits for nobody', broken: busyIdler },
   { name: 'C1', sentence: 'the calls that a task waits for are those that CPUs have not acknowledged', broken: miscountedCalls },

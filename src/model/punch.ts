@@ -77,7 +77,7 @@ const removeFolio: Run = (world, task) => {
   world.pageState[head] &= ~(PageBit.Present | PageBit.UpToDate);
   world.refcount[head] = 1;
   world.meter.charge(Op['pageCache.remove']);
-  noteFolio(world, -1);
+  noteFolio(world, head, -1);
   return Flow.Next;
 };
 

@@ -14,7 +14,7 @@ import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
 import { GAUGES, Gauge } from './gauges.ts';
 import { isFlushed, keptByGupFast, staleBitOf } from './inFlight.ts';
 import { SlotKind } from './slots.ts';
-import { RegionBit } from './stage2.ts';
+import { GiganticBit, RegionBit } from './stage2.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
 import { TaskFlag } from './tasks.ts';
@@ -161,7 +161,7 @@ function uncountPins(world: World, { pincount, dataRefs }: Recount, slot: number
 
 /** What the gauges of the world should be, by index in GAUGES, counted from its columns. */
 export function recountGauges(world: World): Float64Array {
-  const { shape, sizes, pageState, regionState, table } = world;
+  const { shape, sizes, pageState, regionState, giganticState, table } = world;
   const gauge = new Float64Array(GAUGES.length);
   for (let page = 0; page < shape.pages; page++) {
     if (pageState[page] & PageBit.Leaf) gauge[Gauge.leaves4K]++;
@@ -170,6 +170,7 @@ export function recountGauges(world: World): Float64Array {
     if (shape.folioOrder > 0) gauge[Gauge.largeFolios]++;
   }
   for (const state of regionState) if (state & RegionBit.Leaf) gauge[Gauge.leaves2M]++;
+  for (const state of giganticState) if (state & GiganticBit.Leaf) gauge[Gauge.leaves1G]++;
   for (const bits of table) if (bits & TableBit.Allocated) gauge[Gauge.tables]++;
   return gauge;
 }

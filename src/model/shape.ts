@@ -77,17 +77,23 @@ export interface Sizes {
   readonly folios: number;
   readonly regionPages: number;
   readonly regions: number;
+  /** Pages of a gigantic stage-2 leaf, and how many of them the file has, a part at its end included; 0 where there is none. */
+  readonly giganticPages: number;
+  readonly gigantics: number;
   readonly frames: number;
 }
 
-export function sizesOf({ pages, folioOrder, regionOrder, spareFolios }: Shape): Sizes {
+export function sizesOf({ pages, folioOrder, regionOrder, giganticOrder, spareFolios }: Shape): Sizes {
   const folioPages = 1 << folioOrder;
   const regionPages = 1 << regionOrder;
+  const giganticPages = giganticOrder === undefined ? 0 : 1 << giganticOrder;
   return {
     folioPages,
     folios: pages / folioPages,
     regionPages,
     regions: Math.ceil(pages / regionPages),
+    giganticPages,
+    gigantics: giganticPages === 0 ? 0 : Math.ceil(pages / giganticPages),
     frames: pages + spareFolios * folioPages,
   };
 }
@@ -101,7 +107,10 @@ export const WINDOWS_MAX = 0x7fff;
 
 /** Refuses what cannot be built. @throws UserError */
 export function checkShape(shape: Shape): void {
-  const { pages, folioOrder } = shape;
+  const { pages, folioOrder, regionOrder, giganticOrder } = shape;
+  if (giganticOrder !== undefined && (giganticOrder <= regionOrder || giganticOrder < folioOrder)) {
+    throw new Error(`a gigantic leaf of order ${giganticOrder} is not larger than a large one of order ${regionOrder}, or smaller than a folio of order ${folioOrder}`);
+  }
   if (pages % (1 << folioOrder) !== 0) {
     throw new UserError({
       what: `${pages} pages cannot be made of folios of order ${folioOrder}`,

@@ -1,17 +1,30 @@
 /**
- * Stage-2: what maps guest memory for the guest. 4 KiB leaves stand in the page's word, large ones in a column a region.
+ * Stage-2: what maps guest memory for the guest. 4 KiB leaves stand in the page's word, large and gigantic ones in a column each.
  *
- * Stage-2 entries hold no reference on folios. A large leaf needs large backing, natural alignment and one
- * shareability over the whole region; a conversion of a part splits it.
+ * Stage-2 entries hold no reference on folios. A large leaf needs large backing, natural alignment and one shareability over
+ * all that it maps; a conversion of a part splits it, a gigantic one into large ones first. What was split comes back only by
+ * a later fault, which needs that a zap has come before it.
+ *
+ * Invariants (src/model/invariants.ts):
+ *   M1  only what is in the page cache is mapped
+ *   S3  a large or gigantic leaf maps pages of one shareability, and lies over no smaller one
+ *
+ * Source: kvm_mmu_max_mapping_level and hugepage_has_attrs (arch/x86/kvm/mmu/mmu.c), tdp_mmu_split_huge_page and
+ * kvm_tdp_mmu_map (arch/x86/kvm/mmu/tdp_mmu.c); for memory of 1 GiB, "1G page support for guest_memfd" by Ackerley Tng, May 2025.
+ * Differs from Linux: guest frame and file index are congruent for every size, so that no slot forbids a leaf.
  */
 import { column } from './columns.ts';
-import { PageBit } from './file.ts';
+import { PageBit, headOf, notePresent } from './file.ts';
 import { cacheReferences } from './folios.ts';
 import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
+import { sizesOf } from './shape.ts';
+import type { Shape } from './shape.ts';
 import type { World } from './world.ts';
 
-const regions = ({ pages, regionOrder }: { readonly pages: number; readonly regionOrder: number }): number => Math.ceil(pages / (1 << regionOrder));
+const regions = (shape: Shape): number => sizesOf(shape).regions;
+const gigantics = (shape: Shape): number => sizesOf(shape).gigantics;
+const giganticPages = (shape: Shape): number => sizesOf(shape).giganticPages;
 
 export const RegionBit = {
   /** One large stage-2 leaf maps the region. */
@@ -20,15 +33,35 @@ export const RegionBit = {
   Backed: 2,
 } as const;
 
+export const GiganticBit = {
+  /** One gigantic stage-2 leaf maps all of it. */
+  Leaf: 1,
+} as const;
+
 export const stage2Columns = {
   regionState: column('u8', 'region', regions, () => 3),
   /** Pages of the region whose shareability is not the file's default. */
   regionFlipped: column('u16', 'region', regions, ({ regionOrder }) => 1 << regionOrder),
+  giganticState: column('u8', 'gigantic', gigantics, () => 1),
+  /** The same of gigantic regions, and their pages that are in the page cache: a fault must not have to look at all of them. */
+  giganticFlipped: column('u32', 'gigantic', gigantics, giganticPages),
+  giganticPresent: column('u32', 'gigantic', gigantics, giganticPages),
 } as const;
+
+/** What maps a page for the guest. */
+export const Leaf = { None: 0, Small: 1, Large: 2, Gigantic: 3 } as const;
+export type LeafKind = (typeof Leaf)[keyof typeof Leaf];
+
+/** The leaf of a page that no small one maps. */
+export function largeLeafOf(world: World, page: number): LeafKind {
+  const { shape } = world;
+  if (world.regionState[page >> shape.regionOrder] & RegionBit.Leaf) return Leaf.Large;
+  return shape.giganticOrder !== undefined && world.giganticState[page >> shape.giganticOrder] & GiganticBit.Leaf ? Leaf.Gigantic : Leaf.None;
+}
 
 /** Whether the guest reaches the page without a fault. */
 export function stage2Maps(world: World, page: number): boolean {
-  return (world.pageState[page] & PageBit.Leaf) !== 0 || (world.regionState[page >> world.shape.regionOrder] & RegionBit.Leaf) !== 0;
+  return (world.pageState[page] & PageBit.Leaf) !== 0 || largeLeafOf(world, page) !== Leaf.None;
 }
 
 /** Whether the region may have one large leaf now. */
@@ -39,12 +72,23 @@ export function mayMapLarge(world: World, region: number): boolean {
   return (flipped === 0 || flipped === sizes.regionPages) && isPopulated(world, region);
 }
 
-/** Small folios over large backing may have been punched out one by one. */
+/** Small folios over large backing, and pieces of large ones, may have been punched out one by one. */
 function isPopulated(world: World, region: number): boolean {
   const { shape, sizes, pageState } = world;
-  if (shape.folioOrder === shape.regionOrder) return true;
-  for (let page = region * sizes.regionPages; page < (region + 1) * sizes.regionPages; page++) if ((pageState[page] & PageBit.Present) === 0) return false;
+  const last = (region + 1) * sizes.regionPages;
+  const stride = shape.splits === true ? 1 : sizes.folioPages;
+  for (let page = region * sizes.regionPages; page < last; page += stride) {
+    if ((pageState[headOf(world, page)] & PageBit.Present) === 0) return false;
+  }
   return true;
+}
+
+/** Whether one gigantic leaf may map all of it now. */
+function mayMapGigantic(world: World, gigantic: number): boolean {
+  const { giganticPages: pages } = world.sizes;
+  if ((gigantic + 1) * pages > world.shape.pages || world.giganticPresent[gigantic] !== pages) return false;
+  const flipped = world.giganticFlipped[gigantic];
+  return flipped === 0 || flipped === pages;
 }
 
 /**
@@ -55,56 +99,87 @@ function isPopulated(world: World, region: number): boolean {
 export function backRegion(world: World, region: number): number {
   const { shape, sizes, pageState, refcount } = world;
   world.regionState[region] |= RegionBit.Backed;
-  if (shape.folioOrder === shape.regionOrder) return 0;
-  const last = Math.min((region + 1) * sizes.regionPages, shape.pages);
+  if (shape.folioOrder >= shape.regionOrder) return 0;
+  const first = region * sizes.regionPages;
+  const last = Math.min(first + sizes.regionPages, shape.pages);
   let inserted = 0;
-  for (let page = region * sizes.regionPages; page < last; page++) {
+  for (let page = first; page < last; page++) {
     if (pageState[page] & PageBit.Present) continue;
     pageState[page] |= PageBit.Present | PageBit.UpToDate;
     refcount[page] += cacheReferences(world);
     inserted++;
   }
   world.meter.move(Gauge.pages, inserted);
+  notePresent(world, first, inserted);
   return inserted;
 }
 
+/** One gigantic leaf takes the place of what is below it. */
+function setGiganticLeaf(world: World, gigantic: number): void {
+  const { giganticPages: pages, regionPages } = world.sizes;
+  const { regionState, meter } = world;
+  const first = (gigantic * pages) / regionPages;
+  let large = 0;
+  let small = 0;
+  for (let region = first; region < first + pages / regionPages; region++) {
+    if (regionState[region] & RegionBit.Leaf) {
+      regionState[region] &= ~RegionBit.Leaf;
+      large++;
+    } else {
+      small += takeSmallLeaves(world, region);
+    }
+  }
+  world.giganticState[gigantic] |= GiganticBit.Leaf;
+  meter.move(Gauge.leaves1G, 1);
+  meter.move(Gauge.leaves2M, -large);
+  meter.move(Gauge.leaves4K, -small);
+}
+
 /** One large leaf takes the place of the small ones that the region may have. */
-export function setLargeLeaf(world: World, region: number): void {
-  const { pageState, meter } = world;
-  const { regionPages } = world.sizes;
-  if ((world.regionState[region] & RegionBit.Leaf) === 0) meter.move(Gauge.leaves2M, 1);
+function setLargeLeaf(world: World, region: number): void {
+  const { meter } = world;
   world.regionState[region] |= RegionBit.Leaf;
-  let replaced = 0;
+  meter.move(Gauge.leaves2M, 1);
+  meter.move(Gauge.leaves4K, -takeSmallLeaves(world, region));
+}
+
+/** @returns how many small leaves the region had */
+function takeSmallLeaves(world: World, region: number): number {
+  const { pageState } = world;
+  const { regionPages } = world.sizes;
+  let taken = 0;
   for (let page = region * regionPages; page < (region + 1) * regionPages; page++) {
     if ((pageState[page] & PageBit.Leaf) === 0) continue;
     pageState[page] &= ~PageBit.Leaf;
-    replaced++;
+    taken++;
   }
-  meter.move(Gauge.leaves4K, -replaced);
-}
-
-/** A leaf of 4 KiB for a page that no large one maps. */
-export function setSmallLeaf(world: World, page: number): void {
-  if (world.pageState[page] & PageBit.Leaf) return;
-  world.pageState[page] |= PageBit.Leaf;
-  world.meter.move(Gauge.leaves4K, 1);
+  return taken;
 }
 
 /** Maps the page with the largest leaf that its surroundings allow. */
 export function setLeaf(world: World, page: number): void {
-  const region = page >> world.shape.regionOrder;
-  if (mayMapLarge(world, region)) setLargeLeaf(world, region);
-  else setSmallLeaf(world, page);
+  if (largeLeafOf(world, page) !== Leaf.None) return;
+  const { regionOrder, giganticOrder } = world.shape;
+  const region = page >> regionOrder;
+  if (giganticOrder !== undefined && mayMapGigantic(world, page >> giganticOrder)) {
+    setGiganticLeaf(world, page >> giganticOrder);
+  } else if (mayMapLarge(world, region)) {
+    setLargeLeaf(world, region);
+  } else if ((world.pageState[page] & PageBit.Leaf) === 0) {
+    world.pageState[page] |= PageBit.Leaf;
+    world.meter.move(Gauge.leaves4K, 1);
+  }
 }
 
 /**
- * Clears the leaves of [first, last). A large one is cleared whole where the range [rangeStart, rangeEnd) covers it, else it is split
- * first, which is charged where `charges` says so. @returns leaves cleared
+ * Clears the leaves of [first, last). A large or gigantic one is cleared whole where the range [rangeStart, rangeEnd) covers it, else it
+ * is split first, which is charged where `charges` says so. @returns leaves cleared
  */
 export function clearLeaves(world: World, first: number, last: number, rangeStart: number, rangeEnd: number, charges: boolean): number {
   const { pageState, regionState, meter } = world;
   const { regionOrder } = world.shape;
   const { regionPages } = world.sizes;
+  const gigantic = clearGigantic(world, first, last, rangeStart, rangeEnd, charges);
   let small = 0;
   let large = 0;
   for (let page = first; page < last; page++) {
@@ -125,7 +200,36 @@ export function clearLeaves(world: World, first: number, last: number, rangeStar
   }
   meter.move(Gauge.leaves4K, -small);
   meter.move(Gauge.leaves2M, -large);
-  return small + large;
+  return small + large + gigantic;
+}
+
+/** Clears or splits the gigantic leaves over [first, last). @returns how many were cleared whole */
+function clearGigantic(world: World, first: number, last: number, rangeStart: number, rangeEnd: number, charges: boolean): number {
+  const { giganticOrder } = world.shape;
+  if (giganticOrder === undefined) return 0;
+  const { giganticPages: pages } = world.sizes;
+  const { giganticState, meter } = world;
+  let cleared = 0;
+  for (let gigantic = first >> giganticOrder; gigantic * pages < last; gigantic++) {
+    if ((giganticState[gigantic] & GiganticBit.Leaf) === 0) continue;
+    giganticState[gigantic] &= ~GiganticBit.Leaf;
+    meter.move(Gauge.leaves1G, -1);
+    if (rangeStart <= gigantic * pages && rangeEnd >= (gigantic + 1) * pages) {
+      cleared++;
+      continue;
+    }
+    if (charges) meter.charge(Op['stage2.splitGigantic']);
+    splitGiganticLeaf(world, gigantic);
+  }
+  return cleared;
+}
+
+/** Large leaves take the place of a gigantic one, which is gone. */
+function splitGiganticLeaf(world: World, gigantic: number): void {
+  const { giganticPages: pages, regionPages } = world.sizes;
+  const first = (gigantic * pages) / regionPages;
+  for (let region = first; region < first + pages / regionPages; region++) world.regionState[region] |= RegionBit.Leaf;
+  world.meter.move(Gauge.leaves2M, pages / regionPages);
 }
 
 /** Small leaves take the place of a large one. */

@@ -2,7 +2,7 @@
  * The start: a fresh world as it stands before anybody takes a step: the VMM's mappings, the launch image, the pages that
  * start otherwise than the rest. None of it is counted or priced. Both engines begin here.
  */
-import { PageBit, headOf, isPrivate } from './file.ts';
+import { PageBit, headOf, isPrivate, noteFlip } from './file.ts';
 import { cacheReferences, noteFolio } from './folios.ts';
 import type { HostRules, StartMapping } from './host.ts';
 import { RegionBit, backRegion, setLeaf } from './stage2.ts';
@@ -39,7 +39,7 @@ export function setShareability(world: World, page: number, shared: boolean): vo
   if (isPrivate(world, page) === !shared) return;
   world.pageState[page] ^= PageBit.Flipped;
   const change = world.pageState[page] & PageBit.Flipped ? 1 : -1;
-  world.regionFlipped[page >> world.shape.regionOrder] += change;
+  noteFlip(world, page, change);
   world.flippedPages[0] += change;
 }
 
@@ -51,7 +51,7 @@ export function populate(world: World, page: number): void {
   if ((world.pageState[head] & PageBit.Present) === 0) {
     world.pageState[head] |= PageBit.Present | PageBit.UpToDate;
     world.refcount[head] = cacheReferences(world);
-    noteFolio(world, 1);
+    noteFolio(world, head, 1);
   }
   setLeaf(world, page);
 }

@@ -13,6 +13,7 @@ import { LockClass, lockClassOf } from '../model/locks.ts';
 import { Event, Waiting } from '../model/meter.ts';
 import type { Meter } from '../model/meter.ts';
 import { Op, PHASES } from '../model/operations.ts';
+import { Leaf } from '../model/stage2.ts';
 import { DEPTH_MAX, Flow } from '../model/step.ts';
 import { TaskFlag, clearTask } from '../model/tasks.ts';
 import type { World } from '../model/world.ts';
@@ -270,7 +271,7 @@ export class Engine {
       for (; next < end && now <= limitNs && atNs[next] <= now; next++) {
         const access = kind[next];
         if (access <= Access.GuestWrite) {
-          if (!reachesGuest(world, page[next])) break;
+          if (reachesGuest(world, page[next]) === Leaf.None) break;
           guestHits++;
           now += guestNs;
         } else if (access <= Access.HostWrite) {

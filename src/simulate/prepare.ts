@@ -17,6 +17,8 @@ import type { Actor, OpenedWorkload, WorkloadOptions } from '../workloads/worklo
 
 /** Page tables of the host hold 512 entries, and so does a large stage-2 leaf. */
 const REGION_ORDER = 9;
+/** Pages of a gigantic stage-2 leaf: 1 GiB, and memory in folios of that size is what one needs. */
+const GIGANTIC_ORDER = 18;
 /** Folios that a CPU's LRU batch holds (mm/swap.c, PAGEVEC_SIZE). */
 const LRU_BATCH = 31;
 /** One step of a burst handles at most a page table. */
@@ -46,6 +48,7 @@ export function shapeOf({ policy, rules, folioOrder, options, opened, platform =
     folioOrder: coreOrder,
     regionOrder: REGION_ORDER,
     largeBacking: folioOrder > 0,
+    ...(folioOrder >= GIGANTIC_ORDER ? { giganticOrder: GIGANTIC_ORDER } : {}),
     spareFolios: Math.min((slots + ioDepth) * slotPages + actors.length * LRU_BATCH, 1 << 16),
     windows: windowsOf(options, actors),
     childWindows: options.windowsPerProcess,
