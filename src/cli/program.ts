@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { nearestNames, UserError } from '../model/userError.ts';
 import { StepError } from '../policies/guard.ts';
+import { addCalibrateCommand } from './calibrate.ts';
 import { addCompareCommand } from './compare.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
@@ -46,6 +47,7 @@ function createProgram(context: CliContext): Command {
   addReportCommand(program, context);
   addDiffCommand(program, context);
   addGateCommand(program, context);
+  addCalibrateCommand(program, context);
   addNewCommand(program, context);
   return program;
 }

@@ -1,0 +1,44 @@
+/**
+ * Numbers of the kernel's interface that libc has no words for.
+ *
+ * Source: include/uapi/linux/kvm.h, falloc.h, io_uring.h, include/uapi/asm-generic/mman-common.h, include/linux/kvm_host.h.
+ * They are the same on x86-64 and arm64.
+ */
+export const PAGE_BYTES = 4096;
+
+export const OpenFlag = { ReadWrite: 2, CloseOnExec: 0o2000000 } as const;
+export const Protection = { ReadWrite: 3 } as const;
+export const MapFlag = { Shared: 1 } as const;
+
+export const Advice = { DontNeed: 4, PopulateRead: 22, PopulateWrite: 23 } as const;
+
+/** `Hole` is FALLOC_FL_PUNCH_HOLE with the FALLOC_FL_KEEP_SIZE that it asks for. guest_memfd takes no other two. */
+export const Allocate = { KeepSize: 1, Hole: 3 } as const;
+
+export const Kvm = {
+  CreateVm: 0xae01,
+  CheckExtension: 0xae03,
+  /** Takes struct kvm_create_guest_memfd: size, flags and six reserved words of 64 bits each. */
+  CreateGuestMemfd: 0xc040aed4,
+} as const;
+export const GUEST_MEMFD_REQUEST_BYTES = 64;
+
+export const KvmExtension = { MemoryAttributes: 233, GuestMemfd: 234, PreFaultMemory: 236, GuestMemfdFlags: 244 } as const;
+
+/** GUEST_MEMFD_FLAG_*: the host may map it; every page starts shared. */
+export const GuestMemfdFlag = { Mmap: 1, InitShared: 2 } as const;
+
+export const Fcntl = { SetPipeSize: 1031 } as const;
+
+/** System calls that libc has no function for; 425 and above have one number on all architectures. */
+export const Syscall = { IoUringSetup: 425, IoUringRegister: 427 } as const;
+export const IO_URING_PARAMS_BYTES = 120;
+export const IoUringRegister = { Buffers: 0, UnregisterBuffers: 1 } as const;
+
+/** Names of the errors that a measurement can end in; others are told by their number. */
+const ERRNO_NAMES: Readonly<Record<number, string>> = {
+  1: 'EPERM', 2: 'ENOENT', 4: 'EINTR', 7: 'E2BIG', 9: 'EBADF', 11: 'EAGAIN', 12: 'ENOMEM', 13: 'EACCES', 14: 'EFAULT', 16: 'EBUSY', 19: 'ENODEV',
+  22: 'EINVAL', 23: 'ENFILE', 24: 'EMFILE', 25: 'ENOTTY', 38: 'ENOSYS', 95: 'EOPNOTSUPP', 105: 'ENOBUFS',
+};
+export const EFAULT = 14;
+export const errnoName = (errno: number): string => ERRNO_NAMES[errno] ?? `errno ${errno}`;

@@ -1,0 +1,85 @@
+/**
+ * Calibration: everything that this machine's kernel lets itself be measured in, as one record of points.
+ *
+ * Leaves nothing behind: what it opens it closes, also when it is interrupted or fails, and the CPUs that this thread may use are
+ * those of before.
+ */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { distUrl } from '../harness/distFile.ts';
+import type { Environment } from '../harness/record.ts';
+import { cpusOf, readMask, writeMask } from './affinity.ts';
+import { openBacking } from './backing.ts';
+import type { Backing, BackingName, Lack } from './backing.ts';
+import { placesOf } from './grids.ts';
+import { openLibc } from './libc.ts';
+import { measure } from './measure.ts';
+import { POINTS_SCHEMA } from './points.ts';
+import type { Behaviour, Place, PointsRecord } from './points.ts';
+import { withScope } from './scope.ts';
+
+export interface CalibrateOptions {
+  readonly quick: boolean;
+  /** Default: guest_memfd where there is one, else memfd. */
+  readonly backing?: BackingName;
+  /** Default: the grid that goes with `quick`. */
+  readonly places?: (machine: { readonly cpus: number }) => readonly Place[];
+  readonly version: string;
+  readonly environment: Environment;
+  /** YYYY-MM-DD. */
+  readonly today: string;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/** How long and how often: a quick run ends within a minute on two cores. */
+const QUICK = { rounds: 5, runs: 4, budgetMs: 40_000 } as const;
+const THOROUGH = { rounds: 9, runs: 7, budgetMs: 1_800_000 } as const;
+
+const NOT_MEASURED: readonly Lack[] = [
+  { operation: 'fork', why: 'a process with the threads that Node has must not fork without exec' },
+  { operation: 'signal', why: 'a handler of SIGBUS cannot run in Node; a child process dies of it instead (see behaviours)' },
+];
+
+/** @throws UserError where this machine cannot be measured */
+export async function calibrate(options: CalibrateOptions): Promise<PointsRecord & { readonly note: string | null }> {
+  const { quick, version, environment, today, nowMs, signal, onProgress } = options;
+  const libc = await openLibc();
+  return withScope(async (scope) => {
+    const mask = readMask(libc);
+    scope.defer(() => writeMask(libc, mask));
+    const { backing, note } = openBacking(libc, scope, options.backing);
+    const cpus = cpusOf(mask);
+    const places = options.places?.({ cpus: cpus.length }) ?? placesOf({ quick, cpus: cpus.length });
+    const behaviours = await behavioursOf(backing);
+    const { points, notMeasured } = await measure({ libc, backing, places, cpus, ...(quick ? QUICK : THOROUGH), nowMs, signal, onProgress });
+    return {
+      schema: POINTS_SCHEMA,
+      tool: { version },
+      environment,
+      backing: backing.name,
+      date: today,
+      quick,
+      points,
+      behaviours,
+      notMeasured: [...notMeasured, ...backing.lacks, ...NOT_MEASURED],
+      note,
+    };
+  });
+}
+
+/** What the kernel does to those who touch what is private; nothing of a memfd is. */
+async function behavioursOf({ name }: Backing): Promise<readonly Behaviour[]> {
+  if (name !== 'guest_memfd') return [];
+  return [{ name: 'a process touches a private page', expected: 'killed by SIGBUS', observed: await endOf('touchPrivate') }];
+}
+
+/** How a process of ours ends, in words. */
+function endOf(program: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [fileURLToPath(distUrl(`calibrate/${program}.js`))], { stdio: 'ignore' });
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(signal === null ? `ended with ${String(code)}` : `killed by ${signal}`));
+  });
+}

@@ -1,0 +1,340 @@
+/**
+ * Experiments: how each operation is measured. `reset` makes the surroundings, untimed; `run` makes the calls, timed as one batch.
+ *
+ * The calls of a batch work on ranges of their own in one file, so that each of them finds what the place says. Entries are made by
+ * MADV_POPULATE_*, which takes the path of a fault and gives a writable entry that is clean (READ) or dirty (WRITE).
+ *
+ * Source: mm/madvise.c, mm/gup.c (faultin_page_range), mm/memory.c (do_shared_fault), fs/splice.c, io_uring/rsrc.c.
+ */
+import { Advice, Allocate, EFAULT, Fcntl, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Syscall } from './abi.ts';
+import { KernelError, checked } from './backing.ts';
+import type { Backing } from './backing.ts';
+import { MAP_FAILED } from './libc.ts';
+import type { Address, Libc } from './libc.ts';
+import { MapCommand, mapElsewhere } from './neighbours.ts';
+import type { Mapper } from './neighbours.ts';
+import type { MeasuredOperation, Place } from './points.ts';
+import type { Scope } from './scope.ts';
+
+export interface Experiment {
+  /** Calls of one run, through which its time is divided. */
+  readonly calls: number;
+  /** Calls into libc among them: 0 where plain loads and stores are timed. */
+  readonly foreignCalls: number;
+  reset(): void;
+  run(): void;
+}
+
+export interface Bench {
+  readonly libc: Libc;
+  readonly backing: Backing;
+  /** Everything that the experiment opens. */
+  readonly scope: Scope;
+}
+
+/** Pages of the file of a batch of small calls. */
+const BATCH_PAGES = 512;
+const BATCH_CALLS = 32;
+
+/** Opens the experiment of a place; null where the backing has no such thing. @throws KernelError where the machine refuses it */
+export async function openExperiment(bench: Bench, place: Place): Promise<Experiment | null> {
+  return OPEN[place.operation](bench, place);
+}
+
+type Open = (bench: Bench, place: Place) => Experiment | null | Promise<Experiment | null>;
+const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
+  'syscall': openSyscall,
+  'mmap': openMmap,
+  'munmap': openMunmap,
+  'fault.first': openFault,
+  'fault.minor': openFault,
+  'populate': openPopulate,
+  'zap': openZap,
+  'allocate': openAllocate,
+  'punch': openPunch,
+  'punch.empty': openPunch,
+  'gup.get': openGet,
+  'gup.pin': openPin,
+  'gup.unpin': openPin,
+  'efault': openEfault,
+};
+
+const callsOf = (pages: number): number => Math.max(1, Math.min(BATCH_CALLS, Math.floor(BATCH_PAGES / pages)));
+const populating = (dirty: boolean): number => (dirty ? Advice.PopulateWrite : Advice.PopulateRead);
+
+interface Ground {
+  readonly fd: number;
+  /** Of the whole file. */
+  readonly bytes: number;
+  readonly windows: readonly Address[];
+}
+
+/** A file for a batch of calls and its mappings in this process. */
+function openGround({ libc, backing, scope }: Bench, { pages, vmas }: Place, calls: number): Ground {
+  const bytes = pages * calls * PAGE_BYTES;
+  const fd = backing.createFile(pages * calls);
+  scope.defer(() => void libc.close(fd));
+  const windows = Array.from({ length: vmas }, () => map(libc, scope, fd, bytes));
+  return { fd, bytes, windows };
+}
+
+function map(libc: Libc, scope: Scope, fd: number, bytes: number): Address {
+  const address = libc.mmap(0, bytes, Protection.ReadWrite, MapFlag.Shared, fd, 0);
+  if (address === MAP_FAILED) throw new KernelError('mmap', libc.errno());
+  scope.defer(() => void libc.munmap(address, bytes));
+  return address;
+}
+
+const allocateAll = (libc: Libc, { fd, bytes }: Ground): void => void checked(libc, 'fallocate', libc.fallocate(fd, Allocate.KeepSize, 0, bytes));
+const punchAll = (libc: Libc, { fd, bytes }: Ground): void => void checked(libc, 'fallocate(PUNCH_HOLE)', libc.fallocate(fd, Allocate.Hole, 0, bytes));
+const unmapEntries = (libc: Libc, address: Address, bytes: number): void => void checked(libc, 'madvise(DONTNEED)', libc.madvise(address, bytes, Advice.DontNeed));
+
+function touchAll(libc: Libc, { windows, bytes }: Ground, dirty: boolean): void {
+  for (const address of windows) checked(libc, 'madvise(POPULATE)', libc.madvise(address, bytes, populating(dirty)));
+}
+
+function openSyscall({ libc }: Bench): Experiment {
+  const calls = 1000;
+  return {
+    calls,
+    foreignCalls: calls,
+    reset() {},
+    run() {
+      for (let call = 0; call < calls; call++) libc.getppid();
+    },
+  };
+}
+
+async function openPunch(bench: Bench, place: Place): Promise<Experiment> {
+  const { libc, scope } = bench;
+  const { pages, vmas, processes, touched, dirty, operation } = place;
+  const calls = callsOf(pages);
+  const ground = openGround(bench, place, calls);
+  const others: Mapper[] = [];
+  for (let process = 1; process < processes; process++) others.push(await mapElsewhere(libc, { fd: ground.fd, pages: pages * calls, vmas }, scope));
+  const rangeBytes = pages * PAGE_BYTES;
+  return {
+    calls,
+    foreignCalls: calls,
+    reset() {
+      if (operation === 'punch.empty') return;
+      allocateAll(libc, ground);
+      if (!touched) return;
+      touchAll(libc, ground, dirty);
+      for (const other of others) other.touch(dirty ? MapCommand.Write : MapCommand.Read);
+    },
+    run() {
+      for (let call = 0; call < calls; call++) libc.fallocate(ground.fd, Allocate.Hole, call * rangeBytes, rangeBytes);
+    },
+  };
+}
+
+function openAllocate(bench: Bench, place: Place): Experiment {
+  const { libc } = bench;
+  const calls = callsOf(place.pages);
+  const ground = openGround(bench, { ...place, vmas: 0 }, calls);
+  const rangeBytes = place.pages * PAGE_BYTES;
+  return {
+    calls,
+    foreignCalls: calls,
+    reset: () => punchAll(libc, ground),
+    run() {
+      for (let call = 0; call < calls; call++) libc.fallocate(ground.fd, Allocate.KeepSize, call * rangeBytes, rangeBytes);
+    },
+  };
+}
+
+function openMmap(bench: Bench, place: Place): Experiment {
+  const { libc, scope } = bench;
+  const calls = BATCH_CALLS;
+  const { fd, bytes } = openGround(bench, place, 1);
+  const mapped = new Float64Array(calls);
+  const unmapAll = (): void => {
+    for (let call = 0; call < calls; call++) if (mapped[call] > 0) libc.munmap(mapped[call], bytes);
+    mapped.fill(0);
+  };
+  scope.defer(unmapAll);
+  return {
+    calls,
+    foreignCalls: calls,
+    reset: unmapAll,
+    run() {
+      for (let call = 0; call < calls; call++) mapped[call] = libc.mmap(0, bytes, Protection.ReadWrite, MapFlag.Shared, fd, 0);
+    },
+  };
+}
+
+function openMunmap(bench: Bench, place: Place): Experiment {
+  const { libc, scope } = bench;
+  const calls = callsOf(place.pages);
+  const ground = openGround(bench, place, 1);
+  const { fd, bytes } = ground;
+  allocateAll(libc, ground);
+  const mapped = new Float64Array(calls);
+  const unmapAll = (): void => {
+    for (let call = 0; call < calls; call++) if (mapped[call] > 0) libc.munmap(mapped[call], bytes);
+    mapped.fill(0);
+  };
+  scope.defer(unmapAll);
+  return {
+    calls,
+    foreignCalls: calls,
+    reset() {
+      for (let call = 0; call < calls; call++) {
+        const address = libc.mmap(0, bytes, Protection.ReadWrite, MapFlag.Shared, fd, 0);
+        if (address === MAP_FAILED) throw new KernelError('mmap', libc.errno());
+        mapped[call] = address;
+        if (place.touched) checked(libc, 'madvise(POPULATE)', libc.madvise(address, bytes, populating(place.dirty)));
+      }
+    },
+    run() {
+      for (let call = 0; call < calls; call++) {
+        libc.munmap(mapped[call], bytes);
+        mapped[call] = 0;
+      }
+    },
+  };
+}
+
+/** Loads and stores through the mapping itself: what a fault costs has the exception in it. */
+function openFault(bench: Bench, place: Place): Experiment {
+  const { libc } = bench;
+  const { operation, pages, dirty } = place;
+  const ground = openGround(bench, place, 1);
+  const [address] = ground.windows;
+  const memory = libc.view(address, ground.bytes);
+  let seen = 0;
+  return {
+    calls: 1,
+    foreignCalls: 0,
+    reset() {
+      if (operation === 'fault.first') return punchAll(libc, ground);
+      allocateAll(libc, ground);
+      return unmapEntries(libc, address, ground.bytes);
+    },
+    run() {
+      if (dirty) for (let page = 0; page < pages; page++) memory[page * PAGE_BYTES] = 1;
+      else for (let page = 0; page < pages; page++) seen += memory[page * PAGE_BYTES];
+      if (seen < 0) throw new Error('bytes are not negative');
+    },
+  };
+}
+
+function openPopulate(bench: Bench, place: Place): Experiment {
+  const { libc } = bench;
+  const calls = callsOf(place.pages);
+  const ground = openGround(bench, place, calls);
+  const [address] = ground.windows;
+  allocateAll(libc, ground);
+  const rangeBytes = place.pages * PAGE_BYTES;
+  return {
+    calls,
+    foreignCalls: calls,
+    reset: () => unmapEntries(libc, address, ground.bytes),
+    run() {
+      for (let call = 0; call < calls; call++) libc.madvise(address + call * rangeBytes, rangeBytes, populating(place.dirty));
+    },
+  };
+}
+
+function openZap(bench: Bench, place: Place): Experiment {
+  const { libc } = bench;
+  const calls = callsOf(place.pages);
+  const ground = openGround(bench, place, calls);
+  const [address] = ground.windows;
+  allocateAll(libc, ground);
+  const rangeBytes = place.pages * PAGE_BYTES;
+  return {
+    calls,
+    foreignCalls: calls,
+    reset() {
+      unmapEntries(libc, address, ground.bytes);
+      if (place.touched) touchAll(libc, ground, place.dirty);
+    },
+    run() {
+      for (let call = 0; call < calls; call++) libc.madvise(address + call * rangeBytes, rangeBytes, Advice.DontNeed);
+    },
+  };
+}
+
+/** Entries of one mapping as the place wants them, for GUP to find. */
+function resetEntries(libc: Libc, ground: Ground, { touched }: Place): void {
+  unmapEntries(libc, ground.windows[0], ground.bytes);
+  if (touched) touchAll(libc, ground, true);
+}
+
+function openGet(bench: Bench, place: Place): Experiment {
+  const { libc, scope } = bench;
+  const ground = openGround(bench, place, 1);
+  allocateAll(libc, ground);
+  const vector = new BigUint64Array([BigInt(ground.windows[0]), BigInt(ground.bytes)]);
+  const ends = new Int32Array([-1, -1]);
+  const closePipe = (): void => {
+    for (const end of ends) if (end >= 0) libc.close(end);
+    ends.fill(-1);
+  };
+  scope.defer(closePipe);
+  return {
+    calls: 1,
+    foreignCalls: 1,
+    reset() {
+      closePipe();
+      checked(libc, 'pipe', libc.pipe(ends));
+      // A page of the pipe for each page, or vmsplice would wait for a reader.
+      checked(libc, 'fcntl(F_SETPIPE_SZ)', libc.fcntl(ends[1], Fcntl.SetPipeSize, ground.bytes));
+      resetEntries(libc, ground, place);
+    },
+    run: () => void checked(libc, 'vmsplice', libc.vmsplice(ends[1], vector, 1, 0)),
+  };
+}
+
+function openPin(bench: Bench, place: Place): Experiment {
+  const { libc, scope } = bench;
+  const ground = openGround(bench, place, 1);
+  allocateAll(libc, ground);
+  const ring = checked(libc, 'io_uring_setup', libc.ioUringSetup(Syscall.IoUringSetup, 1, new Uint8Array(IO_URING_PARAMS_BYTES)));
+  scope.defer(() => void libc.close(ring));
+  const vector = new BigUint64Array([BigInt(ground.windows[0]), BigInt(ground.bytes)]);
+  let registered = false;
+  const register = (): void => {
+    checked(libc, 'IORING_REGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, ring, IoUringRegister.Buffers, vector, 1));
+    registered = true;
+  };
+  const unregister = (): void => {
+    checked(libc, 'IORING_UNREGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, ring, IoUringRegister.UnregisterBuffers, null, 0));
+    registered = false;
+  };
+  const pins = place.operation === 'gup.pin';
+  return {
+    calls: 1,
+    foreignCalls: 1,
+    reset() {
+      if (registered) unregister();
+      resetEntries(libc, ground, place);
+      if (!pins) register();
+    },
+    run: pins ? register : unregister,
+  };
+}
+
+function openEfault({ libc, backing, scope }: Bench): Experiment | null {
+  const fd = backing.createPrivateFile(1);
+  if (fd === null) return null;
+  scope.defer(() => void libc.close(fd));
+  const address = map(libc, scope, fd, PAGE_BYTES);
+  const zero = checked(libc, 'open(/dev/zero)', libc.open('/dev/zero', OpenFlag.CloseOnExec));
+  scope.defer(() => void libc.close(zero));
+  const calls = BATCH_CALLS;
+  return {
+    calls,
+    foreignCalls: calls,
+    reset() {
+      const answer = libc.read(zero, address, 1);
+      const errno = libc.errno();
+      if (answer >= 0 || errno !== EFAULT) throw new KernelError(`read into a private page answered ${answer}`, errno);
+    },
+    run() {
+      for (let call = 0; call < calls; call++) libc.read(zero, address, 1);
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * The measuring loop: rounds over all places in changing order, a few runs of each, medians at the end.
+ *
+ * A round visits every place, so that a machine that is slower for a while is slower for all of them; within a visit the first runs
+ * warm caches and the compiler and are dropped. From each run goes off what calling from here costs: the median time of as many calls
+ * that do nothing, timed the same way and in the same visit.
+ *
+ * Units: nanoseconds of one call.
+ */
+import { below, createRandom } from '../workloads/random.ts';
+import { pinTo } from './affinity.ts';
+import { KernelError } from './backing.ts';
+import type { Backing, Lack } from './backing.ts';
+import { openExperiment } from './experiments.ts';
+import type { Experiment } from './experiments.ts';
+import type { Libc } from './libc.ts';
+import { spinOn } from './neighbours.ts';
+import { placeName } from './points.ts';
+import type { Place, Point } from './points.ts';
+import { withScope } from './scope.ts';
+
+export interface MeasureOptions {
+  readonly libc: Libc;
+  readonly backing: Backing;
+  readonly places: readonly Place[];
+  /** CPUs that this process may use; the measuring thread takes the last one. */
+  readonly cpus: readonly number[];
+  readonly rounds: number;
+  /** Runs of a visit that count. */
+  readonly runs: number;
+  /** No further round begins after it; milliseconds of `nowMs`. */
+  readonly budgetMs: number;
+  /** A monotonic clock of nanosecond resolution. */
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+export interface Measured {
+  readonly points: readonly Point[];
+  readonly notMeasured: readonly Lack[];
+}
+
+const WARM_UP_RUNS = 2;
+const NULL_RUNS = 9;
+
+/** Measures every place. Stops between two places when it is interrupted, with what it has. */
+export async function measure(options: MeasureOptions): Promise<Measured> {
+  const { libc, backing, places, cpus, rounds, budgetMs, nowMs, signal, onProgress } = options;
+  pinTo(libc, cpus[cpus.length - 1]);
+  const samples = places.map((): number[] => []);
+  const refused = places.map((): string | null => null);
+  const random = createRandom(1);
+  const order = places.map((_, index) => index);
+  const startMs = nowMs();
+  let visits = 0;
+  for (let round = 0; round < rounds && !signal.aborted; round++) {
+    // A round that would not come to its end counts some places more often than others: rather none.
+    if (round > 0 && ((nowMs() - startMs) / round) * (round + 1) > budgetMs) break;
+    shuffle(order, (limit) => below(random, limit));
+    for (const index of order) {
+      if (signal.aborted) break;
+      onProgress(++visits, rounds * places.length);
+      const place = places[index];
+      if (refused[index] !== null) continue;
+      const outcome = await visit(options, place);
+      if (typeof outcome === 'string') refused[index] = outcome;
+      else samples[index].push(...outcome);
+      // Signals and the other threads of this process are heard in between.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  const points = places.flatMap((place, index) => (samples[index].length === 0 || refused[index] !== null ? [] : [pointOf(place, backing, samples[index])]));
+  return { points, notMeasured: lacksOf(places, refused) };
+}
+
+/** What was refused, once for each operation and reason, with the first place that it was refused for. */
+function lacksOf(places: readonly Place[], refused: readonly (string | null)[]): readonly Lack[] {
+  const lacks = new Map<string, Lack>();
+  for (const [index, place] of places.entries()) {
+    const reason = refused[index];
+    if (reason === null) continue;
+    const key = `${place.operation} ${reason}`;
+    if (!lacks.has(key)) lacks.set(key, { operation: place.operation, why: `${placeName(place)}: ${reason}` });
+  }
+  return [...lacks.values()];
+}
+
+/** Times of the runs of one place, or why there are none. */
+async function visit({ libc, backing, cpus, runs, nowMs }: MeasureOptions, place: Place): Promise<readonly number[] | string> {
+  return withScope(async (scope) => {
+    try {
+      for (let more = 1; more < place.cpus; more++) await spinOn(cpus[cpus.length - 1 - more], scope);
+      const experiment = await openExperiment({ libc, backing, scope }, place);
+      if (experiment === null) return `a ${backing.name} has no such thing`;
+      const overheadNs = medianOf(Array.from({ length: NULL_RUNS }, () => timeNothing(libc, experiment, nowMs)));
+      const times: number[] = [];
+      for (let run = -WARM_UP_RUNS; run < runs; run++) {
+        experiment.reset();
+        const beginMs = nowMs();
+        experiment.run();
+        const ns = (nowMs() - beginMs) * 1e6;
+        if (run >= 0) times.push(Math.max(0, ns - overheadNs) / experiment.calls);
+      }
+      return times;
+    } catch (error) {
+      if (error instanceof KernelError) return error.message;
+      throw error;
+    }
+  });
+}
+
+/** Nanoseconds of a run that does nothing but call. */
+function timeNothing(libc: Libc, { foreignCalls }: Experiment, nowMs: () => number): number {
+  const beginMs = nowMs();
+  for (let call = 0; call < foreignCalls; call++) libc.nothing(0, 0, call, 0);
+  return (nowMs() - beginMs) * 1e6;
+}
+
+function pointOf(place: Place, { name }: Backing, times: readonly number[]): Point {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return { ...place, backing: name, ns: rounded(medianOf(sorted)), spread: rounded(at(0.75) - at(0.25)), runs: sorted.length };
+}
+
+const rounded = (ns: number): number => Math.round(ns * 10) / 10;
+
+export function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** In place, each order as likely as any other. @param below a random whole number below its argument */
+function shuffle(order: number[], below: (limit: number) => number): void {
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = below(last + 1);
+    [order[last], order[other]] = [order[other], order[last]];
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Calibration on the kernel that runs the tests: it measures, and leaves nothing behind. Skipped, with the reason in its name, where
+ * the machine has no Linux or koffi; a guest_memfd is measured where there is one, else a memfd. No price is asserted: machines differ.
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { calibrate } from '../src/calibrate/calibrate.ts';
+import { openLibc } from '../src/calibrate/libc.ts';
+import type { Place } from '../src/calibrate/points.ts';
+import { readEnvironment } from '../src/harness/environment.ts';
+import { UserError } from '../src/model/userError.ts';
+
+const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
+
+/** Null where this machine can be measured. */
+const lack = await openLibc().then(() => null, (error: unknown) => (error instanceof UserError ? error.what : String(error)));
+const reason = lack === null ? '' : ` (skipped: ${lack})`;
+
+const PLAIN = { pages: 4, vmas: 2, processes: 1, touched: true, dirty: true, cpus: 1 } as const;
+const small = ({ cpus }: { readonly cpus: number }): readonly Place[] => [
+  { ...PLAIN, operation: 'syscall', pages: 0 },
+  { ...PLAIN, operation: 'mmap' },
+  { ...PLAIN, operation: 'munmap' },
+  { ...PLAIN, operation: 'fault.first' },
+  { ...PLAIN, operation: 'fault.minor' },
+  { ...PLAIN, operation: 'populate' },
+  { ...PLAIN, operation: 'zap' },
+  { ...PLAIN, operation: 'allocate' },
+  { ...PLAIN, operation: 'punch', processes: 2, cpus: Math.min(2, cpus) },
+  { ...PLAIN, operation: 'punch.empty' },
+  { ...PLAIN, operation: 'gup.get' },
+  { ...PLAIN, operation: 'gup.pin' },
+  { ...PLAIN, operation: 'gup.unpin' },
+  { ...PLAIN, operation: 'efault' },
+];
+
+interface Options {
+  readonly places?: typeof small;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number) => void;
+}
+
+const calibrateSmall = ({ places = small, signal = new AbortController().signal, onProgress = () => {} }: Options = {}) =>
+  calibrate({ quick: true, places, version: 'test', environment: readEnvironment(), today: '2026-01-01', nowMs: () => performance.now(), signal, onProgress });
+
+/** What this process has of files, by descriptor and by mapping, and the CPUs that it may use. */
+function holdings(): readonly string[] {
+  const files = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return []; // the folder's own
+    }
+  });
+  const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n').filter((line) => /memfd|kvm|io_uring|\/dev\/zero/.test(line));
+  const status = readFileSync('/proc/thread-self/status', 'utf8').split('\n').filter((line) => line.startsWith('Cpus_allowed'));
+  return [...files, ...mappings, ...status].toSorted();
+}
+
+describe.skipIf(lack !== null)(`calibration on this kernel${reason}`, () => {
+  test('gives every place a time that can be, or says why it has none, and leaves nothing behind', async () => {
+    await calibrateSmall(); // modules and threads of the first time are not its own
+    const before = holdings();
+    const { points, notMeasured, behaviours, backing } = await calibrateSmall();
+    expect(holdings()).toEqual(before);
+    const told = new Set([...points.map(({ operation }) => operation), ...notMeasured.map(({ operation }) => operation)]);
+    for (const { operation } of small({ cpus: 1 })) expect(told).toContain(operation);
+    for (const { ns, runs } of points) expect(runs > 0 && ns >= 0 && ns < 1e9).toBe(true);
+    // A hole under mappings with entries has more to do than one under none.
+    const nsOf = (operation: string): number => points.find((point) => point.operation === operation)?.ns ?? Number.NaN;
+    expect(nsOf('punch')).toBeGreaterThan(nsOf('punch.empty'));
+    expect(behaviours).toEqual(backing === 'memfd' ? [] : [{ name: 'a process touches a private page', expected: 'killed by SIGBUS', observed: 'killed by SIGBUS' }]);
+  });
+
+  test('leaves nothing behind either when it is interrupted in the middle, or fails there', async () => {
+    await calibrateSmall();
+    const before = holdings();
+    const interrupt = new AbortController();
+    await calibrateSmall({ signal: interrupt.signal, onProgress: (done) => (done === 9 ? interrupt.abort() : undefined) });
+    expect(holdings()).toEqual(before);
+    const fails = calibrateSmall({
+      onProgress(done) {
+        if (done === 9) throw new Error('no more');
+      },
+    });
+    await expect(fails).rejects.toThrow('no more');
+    expect(holdings()).toEqual(before);
+  });
+
+  test('Ctrl-C ends it with 130 and without output', async () => {
+    const child = spawn(process.execPath, [MAIN, 'calibrate', '--quick'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (output += data.toString()));
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    child.kill('SIGINT');
+    expect([await ended, output]).toEqual([130, '']);
+  });
+});
