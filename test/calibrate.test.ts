@@ -43,7 +43,7 @@ interface Options {
 }
 
 const calibrateSmall = ({ places = small, signal = new AbortController().signal, onProgress = () => {} }: Options = {}) =>
-  calibrate({ quick: true, places, version: 'test', environment: readEnvironment(), today: '2026-01-01', nowMs: () => performance.now(), signal, onProgress });
+  calibrate({ quick: true, places, effort: { rounds: 1, runs: 2, budgetMs: 60_000 }, version: 'test', environment: readEnvironment(), today: '2026-01-01', nowMs: () => performance.now(), signal, onProgress });
 
 /** What this process has of files, by descriptor and by mapping, and the CPUs that it may use. */
 function holdings(): readonly string[] {

@@ -14,6 +14,7 @@ import type { Backing, BackingName, Lack } from './backing.ts';
 import { placesOf } from './grids.ts';
 import { openLibc } from './libc.ts';
 import { measure } from './measure.ts';
+import type { MeasureOptions } from './measure.ts';
 import { POINTS_SCHEMA } from './points.ts';
 import type { Behaviour, Place, PointsRecord } from './points.ts';
 import { withScope } from './scope.ts';
@@ -24,6 +25,8 @@ export interface CalibrateOptions {
   readonly backing?: BackingName;
   /** Default: the grid that goes with `quick`. */
   readonly places?: (machine: { readonly cpus: number }) => readonly Place[];
+  /** Default: what goes with `quick`. */
+  readonly effort?: Effort;
   readonly version: string;
   readonly environment: Environment;
   /** YYYY-MM-DD. */
@@ -33,9 +36,11 @@ export interface CalibrateOptions {
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** How long and how often: a quick run ends within a minute on two cores. */
-const QUICK = { rounds: 5, runs: 4, budgetMs: 40_000 } as const;
-const THOROUGH = { rounds: 9, runs: 7, budgetMs: 1_800_000 } as const;
+export type Effort = Pick<MeasureOptions, 'rounds' | 'runs' | 'budgetMs'>;
+
+/** A quick run ends within a minute on two cores. */
+const QUICK: Effort = { rounds: 5, runs: 4, budgetMs: 40_000 };
+const THOROUGH: Effort = { rounds: 9, runs: 7, budgetMs: 1_800_000 };
 
 const NOT_MEASURED: readonly Lack[] = [
   { operation: 'fork', why: 'a process with the threads that Node has must not fork without exec' },
@@ -44,7 +49,7 @@ const NOT_MEASURED: readonly Lack[] = [
 
 /** @throws UserError where this machine cannot be measured */
 export async function calibrate(options: CalibrateOptions): Promise<PointsRecord & { readonly note: string | null }> {
-  const { quick, version, environment, today, nowMs, signal, onProgress } = options;
+  const { quick, effort = quick ? QUICK : THOROUGH, version, environment, today, nowMs, signal, onProgress } = options;
   const libc = await openLibc();
   return withScope(async (scope) => {
     const mask = readMask(libc);
@@ -53,7 +58,7 @@ export async function calibrate(options: CalibrateOptions): Promise<PointsRecord
     const cpus = cpusOf(mask);
     const places = options.places?.({ cpus: cpus.length }) ?? placesOf({ quick, cpus: cpus.length });
     const behaviours = await behavioursOf(backing);
-    const { points, notMeasured } = await measure({ libc, backing, places, cpus, ...(quick ? QUICK : THOROUGH), nowMs, signal, onProgress });
+    const { points, notMeasured } = await measure({ libc, backing, places, cpus, ...effort, nowMs, signal, onProgress });
     return {
       schema: POINTS_SCHEMA,
       tool: { version },
