@@ -10,6 +10,7 @@ import { DEFAULT_PLATFORM, type PlatformName } from '../model/platform.ts';
 import type { VmmStrategy } from '../model/request.ts';
 import { UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
+import { contradictsDirect } from '../workloads/traces/requests.ts';
 import type { Workload } from '../workloads/workload.ts';
 import { checkOpened, checkParams, PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
@@ -145,8 +146,9 @@ function workloadNamesOf({ workloads: wanted }: Request, { workloads, traceNames
 
 /** A user who names a conversion or a DMA mode gets that one alone. */
 function modesOf({ conversion, dma, workloads }: Request, workload: Workload): readonly Mode[] {
+  if (workload.hasRequests === true && dma === 'direct') throw contradictsDirect(workload.name);
   if (conversion !== undefined || dma !== undefined) return [{ conversion: conversion ?? 'explicit', dma: dma ?? 'pool' }];
-  if (workload.memoryPages !== undefined) return [AS_TODAY, LAZY_DONATION, COUNTERFACTUAL];
+  if (workload.memoryPages !== undefined) return workload.hasRequests === true ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY, LAZY_DONATION, COUNTERFACTUAL];
   const isHeadline = workloads === undefined || workloads.includes('all');
   return isHeadline && LAZY_SYNTHETIC.includes(workload.name) ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY];
 }

@@ -1,7 +1,8 @@
 /**
  * The start of a run: the shape that a workload and a policy ask for, and the world as it stands at t = 0.
  *
- * Explicit runs start with everything private, lazy ones with everything owned by the host, which is shared.
+ * Explicit runs start with everything private but what the guest had shared by then, lazy ones with everything owned by the host,
+ * which is shared.
  * The launch image is populated and mapped in stage-2; that is not counted.
  */
 import { shapeOfRules } from '../model/host.ts';
@@ -9,7 +10,7 @@ import type { HostRules } from '../model/host.ts';
 import { DEFAULT_PLATFORM } from '../model/platform.ts';
 import type { PlatformName } from '../model/platform.ts';
 import type { Shape } from '../model/shape.ts';
-import { populate, startWorld } from '../model/start.ts';
+import { populate, setShareability, startWorld } from '../model/start.ts';
 import { UserError } from '../model/userError.ts';
 import type { World } from '../model/world.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
@@ -95,4 +96,5 @@ export function windowsOf(options: Pick<WorkloadOptions, 'processes' | 'windowsP
 export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): void {
   startWorld(world, rules, { processOfCpu: opened.actors.map(({ process }) => process), windowsPerProcess });
   for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populate(world, at);
+  for (const [page, count] of opened.shared ?? []) for (let at = page; at < page + count; at++) setShareability(world, at, true);
 }

@@ -121,6 +121,8 @@ export interface OpenedWorkload {
   readonly ioDepth: number;
   /** Extents of the launch image, as [page, count]: populated before t = 0 and not counted. */
   readonly launch: readonly (readonly [page: number, count: number])[];
+  /** Extents that the guest had shared before t = 0. Explicit runs alone: lazy ones start with everything shared. */
+  readonly shared?: readonly (readonly [page: number, count: number])[];
   /** Facts about the run that the reader of a result should see, such as "inferred: 40148 host touches became guest writes". */
   readonly notes: readonly string[];
   close?(): void;
@@ -132,5 +134,7 @@ export interface Workload {
   readonly summary: string;
   /** A trace knows the size of its guest; a synthetic pattern takes any. */
   readonly memoryPages?: number;
+  /** A trace that has the requests of its guest: nothing is inferred from its DMA, so that `--dma direct` cannot be asked for. */
+  readonly hasRequests?: boolean;
   open(options: WorkloadOptions): OpenedWorkload | Promise<OpenedWorkload>;
 }

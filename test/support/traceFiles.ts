@@ -3,6 +3,7 @@ import type { ByteSource } from '../../src/workloads/traces/bytes.ts';
 import { DIRECTION_NAMES, DMA, HOST, OP_NAMES, RecordOp, VCPU_0 } from '../../src/workloads/traces/format.ts';
 import { readTrace, type TraceReader } from '../../src/workloads/traces/reader.ts';
 import { startRecording } from '../../src/workloads/traces/recording.ts';
+import { sharedBeforeFirstRequest } from '../../src/workloads/traces/requests.ts';
 import { Access, createBatch, type OpenedWorkload, type WorkloadOptions } from '../../src/workloads/workload.ts';
 import { UserError } from '../../src/model/userError.ts';
 
@@ -29,6 +30,8 @@ const DMA_HEADER: HeaderChanges = {
 
 /** A first-touch trace with these records: its header has 10 lines, the line of columns follows, the first record is line 12. */
 export const touchTrace = (records: readonly string[], changes: HeaderChanges = {}) => traceText(TOUCH_HEADER, records, changes);
+/** A trace with the guest's requests, which says how pages start: its first record is line 12 too. */
+export const requestTrace = (records: readonly string[], changes: HeaderChanges = {}) => touchTrace(records, { phase: null, initial_state: 'private', ...changes });
 /** A DMA trace, with a pool of 16 pages from gfn 32 on; its first record is line 13. */
 export const dmaTrace = (records: readonly string[], changes: HeaderChanges = {}) => traceText(DMA_HEADER, records, changes);
 
@@ -93,6 +96,8 @@ export const OPTIONS: WorkloadOptions = {
 
 export interface Played {
   readonly launch: OpenedWorkload['launch'];
+  /** Pages that start shared, where there are any. */
+  readonly shared?: OpenedWorkload['shared'];
   readonly notes: readonly string[];
   /** Accesses by actor, such as `GuestWrite 5`, `PinShort 32+2 slot 0`, `Punch 4+2 @7` (not before 7 ns). */
   readonly streams: Readonly<Record<string, readonly string[]>>;
@@ -104,12 +109,13 @@ export async function play(
   options: Partial<WorkloadOptions> = {},
 ): Promise<Played> {
   const readers = { touches: await readerOf(touches), dma: dma === undefined ? null : await readerOf(dma, 'small-dma.csv') };
-  return drain(await startRecording(readers, { ...OPTIONS, ...options }));
+  const shared = readers.touches.header.initialState === 'by-first-request' ? await sharedBeforeFirstRequest(await readerOf(touches)) : [];
+  return drain(await startRecording(readers, { ...OPTIONS, ...options }, shared));
 }
 
 const KIND_NAMES = new Map<number, string>(Object.entries(Access).map(([name, kind]) => [kind, name]));
 
-export async function drain({ actors, launch, notes, close }: OpenedWorkload, batchLength = 3): Promise<Played> {
+export async function drain({ actors, launch, shared, notes, close }: OpenedWorkload, batchLength = 3): Promise<Played> {
   const streams: Record<string, string[]> = {};
   const batch = createBatch(batchLength);
   for (const { name, fill } of actors) {
@@ -120,7 +126,7 @@ export async function drain({ actors, launch, notes, close }: OpenedWorkload, ba
     streams[name] = stream;
   }
   close?.();
-  return { launch, notes, streams };
+  return { launch, ...(shared === undefined ? {} : { shared }), notes, streams };
 }
 
 function accessText({ kind, page, count, slot, atNs }: ReturnType<typeof createBatch>, i: number): string {

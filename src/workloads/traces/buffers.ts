@@ -7,14 +7,18 @@
  *   --dma pool     the whole pool is shared once, at its first touch; a transfer uses pool pages
  *   --dma direct   no pool: a transfer shares the pages of the original buffer and takes them back
  *
- * Both are one rule: the pages of a transfer have one more user while it lasts. Those of the pool have had one since boot.
+ *   requests       the guest's own were recorded (requests.ts): a transfer uses the pages of its record, which the guest has shared,
+ *                  and converts nothing. It is in the stream of the vCPU that shared its first page
+ *
+ * The first two are one rule: the pages of a transfer have one more user while it lasts. Those of the pool have had one since boot.
  */
 import { UserError } from '../../model/userError.ts';
-import { Access, type WorkloadOptions } from '../workload.ts';
+import { Access, type AccessKind, type WorkloadOptions } from '../workload.ts';
 import { damaged } from './damage.ts';
 import { Direction, PAGE_BYTES, RecordOp, type TraceRecords } from './format.ts';
 import type { TraceHeader } from './header.ts';
 import type { AccessQueue } from './queue.ts';
+import type { GuestRequests } from './requests.ts';
 import { SharedPages } from './sharing.ts';
 import { FreeSlots } from './slots.ts';
 
@@ -33,24 +37,31 @@ interface Transfer {
   readonly originalPageCount: number;
 }
 
+/** A transfer that is mapped, and the stream that its I/O is in. */
+interface LiveTransfer extends Transfer {
+  readonly stream: AccessQueue;
+}
+
 export class GuestBuffers {
   private readonly header: TraceHeader;
   private readonly dma: WorkloadOptions['dma'];
   private readonly io: WorkloadOptions['io'];
   private readonly driver: AccessQueue;
   private readonly shared: SharedPages;
+  private readonly requests: GuestRequests | null;
   private readonly slots = new FreeSlots(SLOTS);
   /** By bounce buffer: gfn x 4096 + offset. */
-  private readonly transfers = new Map<number, Transfer>();
+  private readonly transfers = new Map<number, LiveTransfer>();
   private readonly coherent = new Map<number, { readonly line: number; readonly pageCount: number }>();
   private poolIsShared = false;
   private nowNs = 0;
 
-  constructor(header: TraceHeader, { dma, io }: Pick<WorkloadOptions, 'dma' | 'io'>, driver: AccessQueue) {
+  constructor(header: TraceHeader, { dma, io }: Pick<WorkloadOptions, 'dma' | 'io'>, driver: AccessQueue, requests: GuestRequests | null) {
     this.header = header;
     this.dma = dma;
     this.io = io;
     this.driver = driver;
+    this.requests = requests;
     this.shared = new SharedPages(header.pageCount);
   }
 
@@ -88,12 +99,14 @@ export class GuestBuffers {
     const slot = this.slots.take();
     if (slot < 0) throw tooLarge(file, line, `more than ${SLOTS} transfers are live`);
     const transfer = transferOf(records, i, slot);
-    this.transfers.set(keyOf(records, i), transfer);
     const [page, count] = this.pagesOf(records.page[i], transfer);
+    const stream = this.requests?.streamOf(page) ?? this.driver;
+    this.transfers.set(keyOf(records, i), { ...transfer, stream });
     if (count > SLOT_PAGES) throw tooLarge(file, line, `a transfer of ${count} pages; the largest has ${SLOT_PAGES}`);
+    this.requests?.needShared(file, line, 'a device gets', page, count);
     this.shared.share(page, count, this.toShared);
-    if (this.io === 'direct') this.driver.push(this.nowNs, Access.PinShort, page, count, slot);
-    else if (transfer.direction !== Direction.FromDevice) this.driver.push(this.nowNs, Access.Copy, page, count);
+    if (this.io === 'direct') stream.push(this.nowNs, Access.PinShort, page, count, slot);
+    else if (transfer.direction !== Direction.FromDevice) stream.push(this.nowNs, Access.Copy, page, count);
   }
 
   private unmap(records: TraceRecords, i: number): void {
@@ -104,8 +117,8 @@ export class GuestBuffers {
     if (transfer === undefined) throw damaged(file, line, `the buffer at gfn ${records.page[i]} offset ${records.offset[i]} is not mapped`);
     if (!isSame(transfer, transferOf(records, i, transfer.slot))) throw damaged(file, line, `the unmap does not tell what the map in line ${transfer.line} told`);
     const [page, count] = this.pagesOf(records.page[i], transfer);
-    if (this.io === 'direct') this.driver.push(this.nowNs, Access.Unpin, 0, 0, transfer.slot);
-    else if (transfer.direction !== Direction.ToDevice) this.driver.push(this.nowNs, Access.Copy, page, count);
+    if (this.io === 'direct') transfer.stream.push(this.nowNs, Access.Unpin, 0, 0, transfer.slot);
+    else if (transfer.direction !== Direction.ToDevice) transfer.stream.push(this.nowNs, Access.Copy, page, count);
     this.shared.unshare(page, count, this.toPrivate);
     this.transfers.delete(key);
     this.slots.giveBack(transfer.slot);
@@ -135,7 +148,7 @@ export class GuestBuffers {
   /** The pool has one user from boot on, the guest itself. */
   private sharePool(tNs: number): void {
     const { pool } = this.header;
-    if (this.poolIsShared || this.dma === 'direct' || pool === null) return;
+    if (this.poolIsShared || this.dma === 'direct' || this.requests !== null || pool === null) return;
     this.poolIsShared = true;
     this.nowNs = tNs;
     this.shared.share(pool.page, pool.pageCount, this.toShared);
@@ -145,8 +158,12 @@ export class GuestBuffers {
     return this.dma === 'pool' ? [bouncePage, pageCount] : [originalPage, originalPageCount];
   }
 
-  private readonly toShared = (page: number, count: number): void => this.driver.push(this.nowNs, Access.ToShared, page, count);
-  private readonly toPrivate = (page: number, count: number): void => this.driver.push(this.nowNs, Access.ToPrivate, page, count);
+  private readonly toShared = (page: number, count: number): void => this.infer(Access.ToShared, page, count);
+  private readonly toPrivate = (page: number, count: number): void => this.infer(Access.ToPrivate, page, count);
+
+  private infer(kind: AccessKind, page: number, count: number): void {
+    if (this.requests === null) this.driver.push(this.nowNs, kind, page, count);
+  }
 }
 
 function keyOf({ page, offset }: TraceRecords, i: number): number {

@@ -4,7 +4,8 @@ import { DIGITS_MAX, DIRECTION_NAMES, DMA_COLUMNS, OP_NAMES, PAGE_BYTES, RecordO
 import type { TraceHeader } from './header.ts';
 import { pagesOf } from './parser.ts';
 
-const TOUCH_OPS: readonly string[] = OP_NAMES.slice(0, RecordOp.DmaMap);
+const TOUCH_OPS: readonly string[] = OP_NAMES.slice(0, RecordOp.ToShared);
+const REQUEST_OPS: readonly string[] = OP_NAMES.slice(RecordOp.ToShared, RecordOp.DmaMap);
 const DMA_OPS: readonly string[] = OP_NAMES.slice(RecordOp.DmaMap);
 
 /** The reason, as a sentence. `previousNs` is the time of the record above. */
@@ -18,7 +19,8 @@ export function explainRecord(text: string, header: TraceHeader, previousNs: num
     explainNumber('t_ns', time) ??
     (Number(time) < previousNs ? `time goes back: ${time} ns after ${previousNs} ns` : null) ??
     explainActor(actor, header) ??
-    explainOp(op, kind) ??
+    explainOp(op, header) ??
+    explainRequest(op, actor) ??
     explainRange('gfn', page, 'npages', count, pageCount) ??
     (kind === 'dma' ? explainDma(fields, pageCount) : explainTouch(op, count)) ??
     `${shown(text)} cannot be read as a record`
@@ -38,9 +40,15 @@ function explainActor(actor: string, { kind, vcpuCount }: TraceHeader): string |
   return `unknown actor ${shown(actor)}; known are ${list}`;
 }
 
-function explainOp(op: string, kind: TraceHeader['kind']): string | null {
-  const known = kind === 'dma' ? DMA_OPS : TOUCH_OPS;
+function explainOp(op: string, { kind, initialState }: TraceHeader): string | null {
+  const hasRequests = initialState !== null;
+  if (kind === 'touches' && !hasRequests && REQUEST_OPS.includes(op)) return `it has a ${op}, and the header does not tell how pages start: \`initial_state\` is missing`;
+  const known = kind === 'dma' ? DMA_OPS : [...TOUCH_OPS, ...(hasRequests ? REQUEST_OPS : [])];
   return known.includes(op) ? null : `unknown op ${shown(op)}; known are ${known.join(', ')}`;
+}
+
+function explainRequest(op: string, actor: string): string | null {
+  return REQUEST_OPS.includes(op) && actor === 'host' ? `${op} is what the guest asks for, so its actor has to be a vCPU` : null;
 }
 
 function explainRange(pageName: string, page: string, countName: string, count: string, pageCount: number): string | null {
@@ -52,7 +60,7 @@ function explainRange(pageName: string, page: string, countName: string, count: 
 }
 
 function explainTouch(op: string, count: string): string | null {
-  return op !== 'release' && Number(count) !== 1 ? `a touch is of 1 page; npages is ${count}` : null;
+  return op !== 'release' && !REQUEST_OPS.includes(op) && Number(count) !== 1 ? `a touch is of 1 page; npages is ${count}` : null;
 }
 
 function explainDma(fields: readonly string[], pageCount: number): string | null {

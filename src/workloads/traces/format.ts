@@ -9,17 +9,19 @@ export const PAGE_BYTES = 4096;
 export const TOUCH_COLUMNS = 't_ns,actor,op,gfn,npages';
 export const DMA_COLUMNS = 't_ns,actor,op,gfn,npages,offset,bytes,device,direction,orig_gfn,orig_npages';
 
-/** What a record tells; an index into `OP_NAMES`. Touches come first, DMA from `DmaMap` on. */
+/** What a record tells; an index into `OP_NAMES`. Touches come first, then the guest's requests, DMA from `DmaMap` on. */
 export const RecordOp = {
   FirstTouchWrite: 0,
   FirstTouchRead: 1,
   AgainTouchWrite: 2,
   AgainTouchRead: 3,
   Release: 4,
-  DmaMap: 5,
-  DmaUnmap: 6,
-  CoherentAlloc: 7,
-  CoherentFree: 8,
+  ToShared: 5,
+  ToPrivate: 6,
+  DmaMap: 7,
+  DmaUnmap: 8,
+  CoherentAlloc: 9,
+  CoherentFree: 10,
 } as const;
 
 export const OP_NAMES = [
@@ -28,11 +30,20 @@ export const OP_NAMES = [
   'again-touch-write',
   'again-touch-read',
   'release',
+  'to-shared',
+  'to-private',
   'dma-map',
   'dma-unmap',
   'coherent-alloc',
   'coherent-free',
 ] as const;
+
+/**
+ * How pages stand when a recording of requests begins, the header's `initial_state`: all private, or as the first request for each
+ * implies (one that is asked to become private was shared; one that is asked to become shared, or that nobody asks for, was private).
+ */
+export const INITIAL_STATES = ['private', 'by-first-request'] as const;
+export type InitialState = (typeof INITIAL_STATES)[number];
 
 /** `TraceRecords.actor`: who acted. vCPU N is `VCPU_0 + N`. */
 export const HOST = 0;

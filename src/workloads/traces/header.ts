@@ -4,7 +4,7 @@
  * Whatever the reader needs must be there once and make sense; other keys are for people and are skipped.
  */
 import { damaged, shown } from './damage.ts';
-import { DIGITS_MAX, DMA_COLUMNS, FORMAT, GUEST_PAGES_MAX, PAGE_BYTES, TOUCH_COLUMNS, VCPUS_MAX } from './format.ts';
+import { DIGITS_MAX, DMA_COLUMNS, FORMAT, GUEST_PAGES_MAX, INITIAL_STATES, PAGE_BYTES, TOUCH_COLUMNS, VCPUS_MAX, type InitialState } from './format.ts';
 
 export interface TraceHeader {
   /** As the user named it, for messages. */
@@ -15,10 +15,12 @@ export interface TraceHeader {
   readonly pageCount: number;
   readonly vcpuCount: number;
   readonly recordCount: number;
-  /** Begin of the phase `userspace`: what the host touches first before it is the launch image. A DMA trace may lack it. */
+  /** Begin of the phase `userspace`: what the host touches first before it is the launch image. A trace of DMA or with requests may lack it. */
   readonly userspaceNs: number | null;
   /** The whole bounce buffer of the guest, where the trace names it. */
   readonly pool: { readonly page: number; readonly pageCount: number } | null;
+  /** How its pages start: only a trace that tells it has the guest's requests, `to-shared` and `to-private`. */
+  readonly initialState: InitialState | null;
   /** First touches in the file, where the trace says so. */
   readonly distinctPages: number | null;
   /** Events that the recording lost: 0 in a good one. */
@@ -78,7 +80,8 @@ function finish(file: string, entries: ReadonlyMap<string, Entry>, phases: reado
   const vcpuCount = fields.number('vcpus');
   if (vcpuCount < 1 || vcpuCount > VCPUS_MAX) throw fields.wrong('vcpus', `it has to be from 1 to ${VCPUS_MAX}`);
   const userspaceNs = userspaceOf(file, phases);
-  if (userspaceNs === null && kind === 'touches') {
+  const initialState = kind === 'touches' ? initialStateOf(fields, entries.get('initial_state')) : null;
+  if (userspaceNs === null && kind === 'touches' && initialState === null) {
     throw damaged(file, columns.line, 'the header ends without `# phase: T userspace`, which tells the launch image from what the host touched later');
   }
   const recordCount = fields.number('records');
@@ -95,6 +98,7 @@ function finish(file: string, entries: ReadonlyMap<string, Entry>, phases: reado
     recordCount,
     userspaceNs,
     pool: kind === 'dma' ? poolOf(fields, entries.get('swiotlb_pool'), pageCount) : null,
+    initialState,
     distinctPages,
     lostEvents: fields.optional('lost_events') ?? 0,
     architecture: entries.get('guest_arch')?.value ?? 'unknown',
@@ -130,6 +134,13 @@ function createFields(file: string, entries: ReadonlyMap<string, Entry>, endLine
 function kindOf(columns: string): TraceHeader['kind'] | null {
   if (columns === TOUCH_COLUMNS) return 'touches';
   return columns === DMA_COLUMNS ? 'dma' : null;
+}
+
+function initialStateOf(fields: Fields, entry: Entry | undefined): InitialState | null {
+  if (entry === undefined) return null;
+  const state = INITIAL_STATES.find((known) => known === entry.value);
+  if (state === undefined) throw fields.wrong('initial_state', `known are ${INITIAL_STATES.join(' and ')}`);
+  return state;
 }
 
 /** `T NAME` each, in order of T. */

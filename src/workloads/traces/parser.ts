@@ -25,14 +25,17 @@ export class RecordParser {
 
   private readonly records: TraceRecords;
   private readonly isDma: boolean;
+  /** The first operation that a trace of this kind does not have. */
+  private readonly opEnd: number;
   private readonly pageCount: number;
   private readonly vcpuCount: number;
   private bytes: Uint8Array = new Uint8Array(0);
   private at = 0;
 
-  constructor({ kind, pageCount, vcpuCount }: TraceHeader, records: TraceRecords) {
+  constructor({ kind, pageCount, vcpuCount, initialState }: TraceHeader, records: TraceRecords) {
     this.records = records;
     this.isDma = kind === 'dma';
+    this.opEnd = initialState === null ? RecordOp.ToShared : RecordOp.DmaMap;
     this.pageCount = pageCount;
     this.vcpuCount = vcpuCount;
   }
@@ -61,10 +64,11 @@ export class RecordParser {
     if (!this.time(i)) return false;
     const actor = this.actor();
     const op = this.word(OPS);
-    if (actor < 0 || op < 0 || op > RecordOp.Release) return false;
+    if (actor < 0 || op < 0 || op >= this.opEnd) return false;
+    if (op >= RecordOp.ToShared && actor < VCPU_0) return false;
     records.actor[i] = actor;
     records.op[i] = op;
-    return this.range(i, NEWLINE) && (op === RecordOp.Release || records.pageCount[i] === 1);
+    return this.range(i, NEWLINE) && (op >= RecordOp.Release || records.pageCount[i] === 1);
   }
 
   private dmaRecord(i: number): boolean {

@@ -3,6 +3,9 @@
  *
  *   bytes -> records (reader.ts) -> merged by t_ns -> accesses (touches.ts, buffers.ts) -> a queue an actor -> batches
  *
+ * Where the trace has the guest's own requests, its header says how pages start; if by the first request for each, the file is
+ * read once before it is opened.
+ *
  * Reading goes on only when an actor wants more than its queue holds. Actors: vCPUs, then `driver` (the guest's DMA
  * driver, with the VMM's work for its requests), then `vmm` (the balloon).
  */
@@ -14,6 +17,7 @@ import type { TraceHeader } from './header.ts';
 import { MergedTraces, type Source } from './merge.ts';
 import { AccessQueue } from './queue.ts';
 import { openTraceFile, type TraceReader } from './reader.ts';
+import { GuestRequests, contradictsDirect, sharedBeforeFirstRequest, type Extents } from './requests.ts';
 import { GuestTouches } from './touches.ts';
 
 export interface RecordingFiles {
@@ -27,7 +31,19 @@ type Options = Pick<WorkloadOptions, 'conversion' | 'dma' | 'io' | 'pace'>;
 /** Opens the files and reads up to the end of the launch. @throws UserError */
 export async function openRecording(files: RecordingFiles, options: Options): Promise<OpenedWorkload> {
   const readers = await openReaders(files);
-  return startRecording(readers, options);
+  return startRecording(readers, options, await startsShared(readers, files));
+}
+
+/** Pages that are shared when the recording begins; another reader looks for them. The readers are closed on damage. */
+async function startsShared({ touches, dma }: RecordingReaders, files: RecordingFiles): Promise<Extents> {
+  if (touches.header.initialState !== 'by-first-request') return [];
+  try {
+    return await sharedBeforeFirstRequest(await openTraceFile(files.touches));
+  } catch (error) {
+    touches.close();
+    dma?.close();
+    throw error;
+  }
 }
 
 export interface RecordingReaders {
@@ -71,23 +87,30 @@ function checkPartners({ header: touches }: TraceReader, { header: dma }: TraceR
   if (dma.userspaceNs !== null && dma.userspaceNs !== touches.userspaceNs) throw fail('its phase userspace begins at another time');
 }
 
-/** Streams of two files whose headers were read; the end of the launch is read here. @throws UserError */
-export async function startRecording({ touches: touchReader, dma: dmaReader }: RecordingReaders, options: Options): Promise<OpenedWorkload> {
+/**
+ * Streams of two files whose headers were read; the end of the launch is read here.
+ * @param shared pages that are shared when the recording begins; a lazy run begins with everything shared
+ * @throws UserError
+ */
+export async function startRecording({ touches: touchReader, dma: dmaReader }: RecordingReaders, options: Options, shared: Extents = []): Promise<OpenedWorkload> {
   const { header } = touchReader;
+  const hasRequests = header.initialState !== null;
+  if (hasRequests && options.dma === 'direct') throw contradictsDirect(header.file);
   const vcpus = Array.from({ length: header.vcpuCount }, () => new AccessQueue());
   const driver = new AccessQueue();
   const vmm = new AccessQueue();
-  const buffers = dmaReader === null ? null : new GuestBuffers(dmaReader.header, options, driver);
-  const touches = new GuestTouches(header, options.dma, { vcpus, driver, vmm }, buffers);
-  // On the same tick a touch comes first: a buffer is touched before it is mapped.
+  const requests = hasRequests ? new GuestRequests(header, vcpus, shared) : null;
+  const buffers = dmaReader === null ? null : new GuestBuffers(dmaReader.header, options, driver, requests);
+  const touches = new GuestTouches(header, options.dma, { vcpus, driver, vmm }, buffers, requests);
+  // On the same tick a touch or a request comes first: a buffer is touched and shared before it is mapped.
   const sources: Source[] = [{ reader: touchReader, take: (records, i) => touches.take(records, i) }];
   if (dmaReader !== null && buffers !== null) sources.push({ reader: dmaReader, take: (records, i) => buffers.take(records, i) });
   const merged = new MergedTraces(sources);
-  const notes = [labelOf(options)];
+  const notes = [hasRequests && options.conversion === 'explicit' ? AS_RECORDED : labelOf(options)];
 
   async function readOn(): Promise<void> {
     await merged.advance();
-    if (merged.ended && notes.length === 1) notes.push(...factsOf(header, touches, buffers, options));
+    if (merged.ended && notes.length === 1) notes.push(...factsOf({ header, touches, buffers, requests, shared }, options));
   }
 
   function actor(name: string, role: Actor['role'], queue: AccessQueue): Actor {
@@ -107,10 +130,13 @@ export async function startRecording({ touches: touchReader, dma: dmaReader }: R
     slotPages: SLOT_PAGES,
     ioDepth: 0,
     launch: touches.launch(),
+    ...(shared.length > 0 && options.conversion === 'explicit' ? { shared } : {}),
     notes,
     close: () => merged.close(),
   };
 }
+
+const AS_RECORDED = 'as today: explicit conversion, the requests that were recorded';
 
 /** How a result of this run may be called. */
 export function labelOf({ conversion, dma }: Pick<WorkloadOptions, 'conversion' | 'dma'>): string {
@@ -118,9 +144,23 @@ export function labelOf({ conversion, dma }: Pick<WorkloadOptions, 'conversion' 
   return conversion === 'lazy' ? 'lazy donation: pages become private at the guest\'s touch' : 'as today: explicit conversion, DMA through a bounce pool';
 }
 
+interface Recorded {
+  readonly header: TraceHeader;
+  readonly touches: GuestTouches;
+  readonly buffers: GuestBuffers | null;
+  readonly requests: GuestRequests | null;
+  readonly shared: Extents;
+}
+
 /** What a reader of the result should know; known only when all was read. */
-function factsOf(header: TraceHeader, touches: GuestTouches, buffers: GuestBuffers | null, { dma, pace }: Options): readonly string[] {
+function factsOf({ header, touches, buffers, requests, shared }: Recorded, { conversion, dma, pace }: Options): readonly string[] {
   const facts: string[] = [];
+  if (requests !== null) {
+    facts.push(`recorded: ${requests.requestCount} requests of the guest`);
+    const startPages = shared.reduce((sum, [, count]) => sum + count, 0);
+    if (startPages > 0 && conversion === 'explicit') facts.push(`${startPages} pages start shared, since the first request for them is to-private`);
+    if (requests.crossedCount > 0 && pace === 'closed') facts.push(`${requests.crossedCount} requests for pages of another vCPU's keep their order only under --pace recorded`);
+  }
   if (touches.inferredCount > 0) {
     const became = dma === 'pool' ? 'guest accesses (the copy out of a bounce pool)' : 'to-shared, host access, to-private';
     facts.push(`inferred: ${touches.inferredCount} host touches became ${became}`);

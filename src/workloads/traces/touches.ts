@@ -8,8 +8,11 @@
  *                             --dma pool: it went to the pool, and the guest's copy out of it is a guest access;
  *                             --dma direct: to-shared, host access, to-private
  *   release                   the VMM punches a hole
+ *   to-shared, to-private     what the guest asked for (requests.ts). Beside these nothing is inferred: a page that the host touches
+ *                             is one that the guest has shared
  *
- * What the host does for I/O is in the driver's stream, behind the request that allows it.
+ * What the host does for I/O is in the stream of the driver, or of the vCPU whose request was recorded: behind the request that
+ * allows it.
  */
 import { Access, type AccessKind, type WorkloadOptions } from '../workload.ts';
 import type { GuestBuffers } from './buffers.ts';
@@ -17,6 +20,7 @@ import { damaged } from './damage.ts';
 import { RecordOp, VCPU_0, type TraceRecords } from './format.ts';
 import type { TraceHeader } from './header.ts';
 import type { AccessQueue } from './queue.ts';
+import type { GuestRequests } from './requests.ts';
 
 const Page = { Untouched: 0, Touched: 1, Released: 2 } as const;
 
@@ -38,16 +42,18 @@ export class GuestTouches {
   private readonly userspaceNs: number;
   private readonly queues: TouchQueues;
   private readonly buffers: GuestBuffers | null;
+  private readonly requests: GuestRequests | null;
   private readonly pages: Uint8Array;
   /** Runs of the launch image in the order of their touches. */
   private readonly launchRuns: (readonly [page: number, count: number])[] = [];
 
-  constructor(header: TraceHeader, dma: WorkloadOptions['dma'], queues: TouchQueues, buffers: GuestBuffers | null) {
+  constructor(header: TraceHeader, dma: WorkloadOptions['dma'], queues: TouchQueues, buffers: GuestBuffers | null, requests: GuestRequests | null) {
     this.header = header;
     this.dma = dma;
     this.userspaceNs = header.userspaceNs ?? 0;
     this.queues = queues;
     this.buffers = buffers;
+    this.requests = requests;
     this.pages = new Uint8Array(header.pageCount);
   }
 
@@ -70,6 +76,10 @@ export class GuestTouches {
       this.release(records, i);
       return;
     }
+    if (op > RecordOp.Release) {
+      this.requests?.take(records, i);
+      return;
+    }
     const isFirst = op <= RecordOp.FirstTouchRead;
     const state = this.pages[page];
     if (isFirst && state !== Page.Untouched) throw this.damage(records, i, `gfn ${page} was touched before; a page has one first touch`);
@@ -81,12 +91,17 @@ export class GuestTouches {
     this.buffers?.touched(page, tNs);
     if (actor >= VCPU_0) this.queues.vcpus[actor - VCPU_0].push(tNs, isWrite ? Access.GuestWrite : Access.GuestRead, page, 1);
     else if (isFirst && tNs < this.userspaceNs) this.addToLaunch(page, tNs);
-    else this.hostTouch(page, tNs, isWrite);
+    else this.hostTouch(page, tNs, isWrite, records.firstLine + i);
   }
 
-  private hostTouch(page: number, tNs: number, isWrite: boolean): void {
+  private hostTouch(page: number, tNs: number, isWrite: boolean, line: number): void {
     const { driver } = this.queues;
     const access: AccessKind = isWrite ? Access.HostWrite : Access.HostRead;
+    if (this.requests !== null) {
+      this.requests.needShared(this.header.file, line, 'the host touches', page, 1);
+      (this.requests.streamOf(page) ?? driver).push(tNs, access, page, 1);
+      return;
+    }
     if (this.buffers?.isShared(page) === true) {
       driver.push(tNs, access, page, 1);
       return;

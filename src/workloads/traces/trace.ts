@@ -24,11 +24,12 @@ export async function openTrace(nameOrPath: string): Promise<Workload> {
   const { touches, dma } = await openReaders(files);
   touches.close();
   dma?.close();
-  const { pageCount, vcpuCount, architecture, guestWorkload } = touches.header;
+  const { pageCount, vcpuCount, architecture, guestWorkload, initialState } = touches.header;
   return {
     name: nameOf(files.touches),
-    summary: `Recorded ${architecture} guest with ${vcpuCount} vCPUs${dma === null ? '' : ' and its DMA'}: ${guestWorkload}.`,
+    summary: `Recorded ${architecture} guest with ${vcpuCount} vCPUs${initialState === null ? '' : ', its conversions'}${dma === null ? '' : ' and its DMA'}: ${guestWorkload}.`,
     memoryPages: pageCount,
+    ...(initialState === null ? {} : { hasRequests: true }),
     open: (options) => openRecording(files, options),
   };
 }
