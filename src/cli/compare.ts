@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { compare } from '../harness/compare.ts';
-import { FOLIO_ORDERS, type FolioSize } from '../harness/experiment.ts';
+import { FOLIO_ORDERS, type Experiment, type FolioSize } from '../harness/experiment.ts';
 import { readPolicyFiles, STEP_SECONDS } from '../harness/policyFiles.ts';
 import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.ts';
 import { createExperiment, DEFAULTS, type Request } from '../harness/request.ts';
@@ -17,7 +17,8 @@ import { ExitCode } from './exitCodes.ts';
 import { collect, parseChoice, parseCount, parseList, parsePositive, parseSeeds, parseShard } from './parse.ts';
 import { createProgressLine } from './progress.ts';
 
-interface CompareFlags {
+/** As `addRunOptions` reads them. */
+export interface RunFlags {
   readonly policy?: readonly string[];
   readonly workload?: readonly string[];
   readonly check?: readonly string[];
@@ -40,18 +41,28 @@ interface CompareFlags {
   readonly stepSeconds?: number;
   readonly jobs?: number;
   readonly isolate?: boolean;
-  readonly format: 'table' | 'json';
-  readonly by: 'label' | 'workload';
   readonly output?: string;
   readonly resume?: boolean;
   readonly shard?: Shard;
   readonly quiet?: boolean;
 }
 
+interface CompareFlags extends RunFlags {
+  readonly format: 'table' | 'json';
+  readonly by: 'label' | 'workload';
+}
+
 export function addCompareCommand(program: Command, context: CliContext): void {
-  program
-    .command('compare')
-    .description('run policies on workloads and compare what they cost')
+  addRunOptions(program.command('compare').description('run policies on workloads and compare what they cost'))
+    .option('--format <format>', 'what stdout shows: table or json', parseChoice(['table', 'json']), 'table')
+    .option('--by <what>', 'a table for each label or for each workload', parseChoice(['label', 'workload']), 'label')
+    .addHelpText('after', LABELS_HELP)
+    .action((flags: CompareFlags) => runCompare(flags, context));
+}
+
+/** What is run, how, and where its record goes: the same for every verb that runs cells. */
+export function addRunOptions(command: Command): Command {
+  return command
     .option('--policy <names>', 'policies: a,b, all, or the path of a module of your own', parseList)
     .option('--workload <names>', 'workloads: a,b, all, or the path of a trace', parseList)
     .option('--check <names>', 'reference checks of the policies that take one: a,b or all', parseList)
@@ -74,14 +85,10 @@ export function addCompareCommand(program: Command, context: CliContext): void {
     .option('--jobs <count>', 'cells at a time (default: as many as there are CPUs)', parsePositive)
     .option('--step-seconds <count>', `what one step of a policy of your own may take before its cell is ended (default: ${STEP_SECONDS})`, parsePositive)
     .option('--isolate', 'run each cell in a process of its own, and record its resident memory')
-    .option('--format <format>', 'what stdout shows: table or json', parseChoice(['table', 'json']), 'table')
-    .option('--by <what>', 'a table for each label or for each workload', parseChoice(['label', 'workload']), 'label')
     .option('-o, --output <file>', 'write the record there; cells are kept in FILE.partial.jsonl as they end')
     .option('--resume', 'go on from FILE.partial.jsonl')
     .option('--shard <i/n>', 'run part i of n; put the parts together with merge', parseShard)
-    .option('--quiet', 'print nothing to stdout')
-    .addHelpText('after', LABELS_HELP)
-    .action((flags: CompareFlags) => runCompare(flags, context));
+    .option('--quiet', 'print nothing to stdout');
 }
 
 const LABELS_HELP = `
@@ -91,12 +98,22 @@ Without --conversion and --dma, recorded guests run under each of three labels, 
   counterfactual  DMA buffers shared in place
 Exit codes: 0 well, 1 a cell failed, 2 misuse, 130 interrupted (finished cells are kept; go on with --resume).`;
 
-async function runCompare(flags: CompareFlags, context: CliContext): Promise<void> {
+function runCompare(flags: CompareFlags, context: CliContext): Promise<void> {
+  return runAndShow(flags, context, (request) => createExperiment(request, context.catalogue), (record) => format(record, flags, context));
+}
+
+/** Runs the cells of an experiment as the flags say, and prints what becomes of the record. */
+export async function runAndShow(
+  flags: RunFlags,
+  context: CliContext,
+  planned: (request: Request) => Promise<Experiment>,
+  shown: (record: ResultsRecord) => string | Promise<string>,
+): Promise<void> {
   const { catalogue, version, environment, stdout, stderr, nowMs } = context;
   const { output, resume, shard, isolate = false, jobs = availableParallelism() } = flags;
   refuseTwoKindsOfSeeds(flags);
   const policyFiles = await readPolicyFiles(flags.policy, flags.stepSeconds);
-  const experiment = await createExperiment({ ...requestOf(flags), ...(policyFiles.length === 0 ? {} : { policyFiles }) }, catalogue);
+  const experiment = await planned({ ...requestOf(flags), ...(policyFiles.length === 0 ? {} : { policyFiles }) });
   const abort = new AbortController();
   const stopListening = context.onInterrupt(() => abort.abort());
   const progress = createProgressLine(stderr, nowMs);
@@ -116,7 +133,7 @@ async function runCompare(flags: CompareFlags, context: CliContext): Promise<voi
       ...(shard === undefined ? {} : { shard }),
     });
     progress.clear();
-    if (flags.quiet !== true) stdout.write(await format(record, flags, context));
+    if (flags.quiet !== true) stdout.write(await shown(record));
     context.setExitCode(exitCodeOf(record, abort.signal));
   } finally {
     progress.clear();
@@ -136,13 +153,13 @@ export function exitCodeOf({ cells }: ResultsRecord, { aborted }: AbortSignal): 
   return cells.some(({ status }) => status === 'failed') ? ExitCode.Failed : ExitCode.Ok;
 }
 
-function refuseTwoKindsOfSeeds({ seed, seeds }: CompareFlags): void {
+function refuseTwoKindsOfSeeds({ seed, seeds }: RunFlags): void {
   if (seed === undefined || seeds === undefined) return;
   throw new UserError({ what: '--seed does not go with --seeds', why: 'each says alone which seeds to run', fix: 'leave one of them away' });
 }
 
 /** Only what was asked for, under the request's names. */
-function requestOf({ policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs }: CompareFlags): Request {
+function requestOf({ policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs }: RunFlags): Request {
   const wanted = {
     policies: policy,
     workloads: workload,

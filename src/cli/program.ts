@@ -14,6 +14,7 @@ import { addListCommand } from './list.ts';
 import { addMergeCommand } from './merge.ts';
 import { addNewCommand } from './newPolicy.ts';
 import { addReportCommand } from './report.ts';
+import { addSweepCommand } from './sweep.ts';
 
 /** Runs one command line (without the program's own name). Never throws: what goes wrong is one message and an exit code. */
 export async function runCommandLine(words: readonly string[], context: CliContext): Promise<void> {
@@ -40,6 +41,7 @@ function createProgram(context: CliContext): Command {
     });
   // Verbs inherit the settings above only if they are made after them.
   addCompareCommand(program, context);
+  addSweepCommand(program, context);
   addExploreCommand(program, context);
   addExplainCommand(program, context);
   addListCommand(program, context);

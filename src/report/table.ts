@@ -10,6 +10,7 @@ import type { ResultsRecord } from '../harness/record.ts';
 import type { Safety } from '../harness/verdicts.ts';
 import { COST_COLUMNS, CONTRACT_COLUMNS, type Column } from './columns.ts';
 import { footer } from './footer.ts';
+import { RULES } from './rules.ts';
 import { groupCells, total, type Group, type SummaryRow } from './rows.ts';
 import { wrap } from './wrap.ts';
 
@@ -59,13 +60,6 @@ function formatBlock(rows: readonly SummaryRow[], columns: readonly Column[]): s
     .map((line) => line.trimEnd())
     .join('\n');
 }
-
-/** Rules above, below and under the header only. */
-const RULES = {
-  top: '-', 'top-mid': '-', 'top-left': '', 'top-right': '',
-  bottom: '-', 'bottom-mid': '-', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '-', 'mid-mid': '-', right: '', 'right-mid': '', middle: '  ',
-} as const;
 
 /** The check stands in the name where it tells rows apart, and a choice wherever it is no default. */
 function rowName({ policy, check, choices = {}, missing, cells }: SummaryRow, rows: readonly SummaryRow[]): string {

@@ -1,0 +1,99 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
+import { createLocalRunner } from '../../test/tools/localRunner.ts';
+import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
+import type { ResultsRecord } from '../harness/record.ts';
+import { formatSweep, metricNamed } from '../report/sweepTable.ts';
+import { runCommandLine } from './program.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foliobench-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function run(line: string) {
+  const outcome = { exitCode: 0, stdout: '', stderr: '' };
+  await runCommandLine(line.split(' '), {
+    catalogue: fakeCatalogue,
+    version: '1.0.0',
+    environment: { node: 'v20.19.0', platform: 'linux', arch: 'x64', cpuModel: 'none', cpus: 2, kernel: '6.1' },
+    createRunner: () => createLocalRunner(),
+    createExplorationRunner: createLocalExplorationRunner,
+    packageFolder: folder,
+    ciEnvironment: {},
+    stdout: { write: (text) => void (outcome.stdout += text) },
+    stderr: { write: (text) => void (outcome.stderr += text) },
+    nowMs: () => 0,
+    onInterrupt: () => () => {},
+    setExitCode: (code) => void (outcome.exitCode = code),
+  });
+  return outcome;
+}
+
+describe('sweep', () => {
+  test('has one row a policy and one column a value, with the growth of each curve', async () => {
+    const { exitCode, stdout } = await run('sweep --workload zipf --vary accesses=1000,2000,4000 --metric virtualNs');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatchInlineSnapshot(`
+      "zipf, as today: virtual time, us
+      -------------------------------------------
+      accesses         1000  2000  4000  growth
+      -------------------------------------------
+      null             10.0  20.0  40.0  1.00 +- 0.00
+      lower-bound      5.00  10.0  20.0  1.00 +- 0.00
+      sigbus-on-fault  10.0  20.0  40.0  1.00 +- 0.00
+      refuse-mmap      10.0  20.0  40.0  1.00 +- 0.00
+      -------------------------------------------
+
+      means over seeds 1; prices: fake, hash 0123456789ab; foliobench 1.0.0
+      growth: the exponent of a power law through the points, with its standard error
+      repeat with: foliobench sweep --workload zipf --vary accesses=1000,2000,4000
+      "
+    `);
+  });
+
+  test('has a table for each value of the second parameter', async () => {
+    const { stdout } = await run('sweep --workload zipf --vary vmas=1,4 --vary folio=4K,2M --policy sigbus-on-fault,refuse-mmap --metric work');
+    expect(stdout.match(/^zipf, as today, folio (4K|2M): work, pages$/gm)).toHaveLength(2);
+  });
+
+  test('says in words where two policies change places, about', async () => {
+    const { stdout } = await run('sweep --workload zipf --vary vmas=1,3 --policy sigbus-on-fault,refuse-mmap --format json');
+    const record = JSON.parse(stdout) as ResultsRecord;
+    // One rises from 10 to 30 pages, the other falls from 20 to 10.
+    const works: Readonly<Record<string, readonly number[]>> = { 'sigbus-on-fault': [10, 30], 'refuse-mmap': [20, 10] };
+    for (const cell of record.cells) if (cell.status === 'ok') (cell.deterministic as Record<string, number>)['work'] = works[cell.policy][cell.params.vmas === 1 ? 0 : 1];
+    expect(formatSweep(record, [{ name: 'vmas', values: [1, 3] }], metricNamed('work'))).toContain('\nabove about 1.7 VMAs sigbus-on-fault has more work than refuse-mmap\n');
+  });
+
+  test('is an experiment like any other: its record has a cell for each value, and says how to repeat it', async () => {
+    const file = join(folder, 'sweep.json');
+    await run(`sweep --workload zipf --policy null --vary vmas=1,4 --vary memory=16MiB,32MiB -o ${file} --quiet`);
+    const record = JSON.parse(await readFile(file, 'utf8')) as ResultsRecord;
+    expect(record.cells.map(({ params }) => [params.vmas, params.memoryBytes])).toEqual([[1, 2 ** 24], [4, 2 ** 24], [1, 2 ** 25], [4, 2 ** 25]]);
+    expect(record.experiment.command).toBe('foliobench sweep --policy null --workload zipf --vary vmas=1,4 --vary memory=16MiB,32MiB');
+    expect((await run(`gate --baseline ${file}`)).exitCode).toBe(0);
+  });
+
+  test.each([
+    ['sweep', 'nothing is varied'],
+    ['sweep --vary vma=1,2', '"vma" cannot be varied'],
+    ['sweep --vary vmas=1', '--vary vmas=1 is no curve'],
+    ['sweep --vary vmas=1,1', '--vary vmas=1,1 is no curve'],
+    ['sweep --vary vmas=1,x', '"x" is no count'],
+    ['sweep --vary folio=4K,3M', '"3M" is no folio size'],
+    ['sweep --vary vmas=1,2 --vary vmas=3,4', '--vary vmas is there twice'],
+    ['sweep --vary vmas=1,2 --vary vcpus=1,2 --vary processes=1,2', '3 parameters are too many'],
+    ['sweep --vary vmas=1,2 --vmas 4', '--vmas and --vary vmas contradict each other'],
+    ['sweep --vary accesses=1000,2000 --workload boot-512m', 'boot-512m is the same for every accesses'],
+    ['sweep --vary vmas=1,2 --metric latency', 'there is no metric "latency"'],
+  ])('%s: %s', async (line, message) => {
+    const { exitCode, stderr } = await run(line);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(`foliobench: ${message}\n`);
+  });
+});

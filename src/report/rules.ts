@@ -1,0 +1,8 @@
+/** How tables are drawn with cli-table3. */
+
+/** Rules above, below and under the header only. */
+export const RULES = {
+  top: '-', 'top-mid': '-', 'top-left': '', 'top-right': '',
+  bottom: '-', 'bottom-mid': '-', 'bottom-left': '', 'bottom-right': '',
+  left: '', 'left-mid': '', mid: '-', 'mid-mid': '-', right: '', 'right-mid': '', middle: '  ',
+} as const;
