@@ -43,6 +43,18 @@ export const CONTRACT_COLUMNS: readonly Column[] = [
   { head: ['safe'], better: 'neither', figure: () => null, text: safeText },
 ];
 
+/** Columns that stand side by side: a table, however it is drawn. */
+export interface Block {
+  readonly columns: readonly Column[];
+  /** Whether the rows have anything to say in it; default: always. */
+  readonly isShown?: (rows: readonly SummaryRow[]) => boolean;
+}
+
+/** The tables of a group of rows, in their order. */
+export const BLOCKS: readonly Block[] = [{ columns: COST_COLUMNS }, { columns: CONTRACT_COLUMNS }];
+
+export const blocksOf = (rows: readonly SummaryRow[]): readonly Block[] => BLOCKS.filter(({ isShown = () => true }) => isShown(rows));
+
 function column(head: readonly string[], metric: string, figure: Column['figure'], format: (figure: number) => string): Column {
   return {
     head,

@@ -8,7 +8,7 @@ import Table from 'cli-table3';
 import type { CostProfile } from '../simulate/costs.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import type { Safety } from '../harness/verdicts.ts';
-import { COST_COLUMNS, CONTRACT_COLUMNS, type Column } from './columns.ts';
+import { blocksOf, type Column } from './columns.ts';
 import { footer } from './footer.ts';
 import { RULES } from './rules.ts';
 import { groupCells, total, type Group, type SummaryRow } from './rows.ts';
@@ -23,18 +23,18 @@ export interface TableOptions {
   readonly safety?: Safety;
 }
 
-const MEANINGS = {
+export const MEANINGS = {
   'as today': 'the guest asks for each conversion and bounces its DMA through a shared pool',
   'lazy donation': `a guest's first touch makes a page private; DMA bounces through a shared pool`,
   counterfactual: 'no pool: the guest shares each DMA buffer in place and takes it back',
 } as const satisfies Record<Group['label'], string>;
 
-const MARK = '*';
+export const MARK = '*';
 
 /** The tables and their footer, ending in a newline. */
 export function formatTables(record: ResultsRecord, { by = 'label', profile, safety }: TableOptions = {}): string {
   const groups = groupCells(record, by, safety);
-  const sections = groups.map((group) => [`${title(group)}\n${formatBlock(group.rows, COST_COLUMNS)}`, formatBlock(group.rows, CONTRACT_COLUMNS)].join('\n\n'));
+  const sections = groups.map((group) => `${title(group)}\n${blocksOf(group.rows).map(({ columns }) => formatBlock(group.rows, columns)).join('\n\n')}`);
   return `${[...sections, footer(record, groups, profile)].join('\n\n')}\n`;
 }
 
@@ -62,7 +62,7 @@ function formatBlock(rows: readonly SummaryRow[], columns: readonly Column[]): s
 }
 
 /** The check stands in the name where it tells rows apart, and a choice wherever it is no default. */
-function rowName({ policy, check, choices = {}, missing, cells }: SummaryRow, rows: readonly SummaryRow[]): string {
+export function rowName({ policy, check, choices = {}, missing, cells }: SummaryRow, rows: readonly SummaryRow[]): string {
   const isRepeated = rows.filter((row) => row.policy === policy).length > 1;
   const chosen = Object.entries(choices).map(([choice, value]) => `\n  ${choice}=${value}`).join('');
   const name = `${isRepeated && check !== null ? `${policy}\n  ${check}` : policy}${chosen}`;
