@@ -109,10 +109,10 @@ const errnos = (line: Facts, names: readonly ErrnoName[], read: (source: MetricS
 /** To-private waits for a reference (EAGAIN) or is in the way of a mapping; to-shared is refused beyond the end of the file only. */
 const REFUSALS_OF: Readonly<Record<Direction, readonly ErrnoName[]>> = { toPrivate: ['EAGAIN', 'EBUSY', 'EPERM'], toShared: ['EINVAL'] };
 
-/** Phases that something feeds: to-shared never waits for a reference, walks an rmap or backs off under a policy of today. */
+/** Phases that something feeds: to-shared never walks an rmap or backs off, and waits for a reference only to split a folio, under a policy of today. */
 const PHASES_OF: Readonly<Record<Direction, readonly Phase[]>> = {
   toPrivate: PHASES,
-  toShared: PHASES.filter((phase) => phase !== 'rmap' && phase !== 'referenceWait' && phase !== 'backoff'),
+  toShared: PHASES.filter((phase) => phase !== 'rmap' && phase !== 'backoff'),
 };
 const DIRECTION_NAMES: Readonly<Record<Direction, string>> = { toPrivate: 'to-private', toShared: 'to-shared' };
 

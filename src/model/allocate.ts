@@ -8,7 +8,7 @@
 import { complete, fail } from './access.ts';
 import { Errno } from './errno.ts';
 import { clearFolioStep, getFolioSteps, putFolio, readLockInvalidate, readUnlockInvalidate, unlockFolio } from './fault.ts';
-import { headOf } from './file.ts';
+import { folioEnd } from './file.ts';
 import { Op } from './operations.ts';
 import { Flow, acquire, free, release, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -26,7 +26,7 @@ const enterAllocate: Run = (world, task) => {
 /** Drops the lookup's reference; otherwise the range goes on behind the folio. */
 const putAndGoOn: Run = (world, task) => {
   putFolio(world, task);
-  const next = headOf(world, world.page[task]) + world.sizes.folioPages;
+  const next = folioEnd(world, world.page[task]);
   if (next >= world.rangeEnd[task]) return Flow.Next;
   world.page[task] = next;
   return Flow.Otherwise;

@@ -4,11 +4,12 @@
  * Source: virt/kvm/guest_memfd.c (kvm_gmem_fault_user_mapping, kvm_gmem_get_folio), mm/memory.c (do_fault, finish_fault).
  * invalidate_lock is dropped before the entry exists: that race is closed by the reference, not by the lock.
  */
+import { comesInPieces, takeBacking, takeInPieces } from './backing.ts';
 import { clearContent } from './content.ts';
 import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteExposure, noteWritable } from './exposure.ts';
-import { PageBit, headOf, isPrivate } from './file.ts';
+import { PageBit, folioPagesAt, headOf, isPrivate } from './file.ts';
 import { addMapping, cacheReferences, dropReference, noteFolio } from './folios.ts';
 import { Gauge } from './gauges.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
@@ -16,7 +17,6 @@ import { addToBatch } from './lru.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
 import type { Keeps } from './shape.ts';
-import { RegionBit, backRegion } from './stage2.ts';
 import { Flow, acquire, end, free, freeWhen, goTo, guarded, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag, wantsWrite } from './tasks.ts';
@@ -63,15 +63,16 @@ const allocateFolio: Run = (world) => {
 
 /** Adds the new folio to the page cache with the caller's reference; otherwise somebody else was first. */
 const insertFolio: Run = (world, task) => {
-  const head = headOf(world, world.page[task]);
-  if (world.pageState[head] & PageBit.Present) {
+  if (world.pageState[headOf(world, world.page[task])] & PageBit.Present) {
     world.meter.charge(Op['folio.free']);
     return Flow.Otherwise;
   }
-  if (world.shape.largeBacking) takeBacking(world, world.page[task] >> world.shape.regionOrder);
+  if (world.shape.largeBacking) takeBacking(world, world.page[task]);
+  if (comesInPieces(world, world.page[task])) takeInPieces(world, world.page[task]);
+  const head = headOf(world, world.page[task]);
   if ((world.pageState[head] & PageBit.Present) === 0) {
     world.pageState[head] |= PageBit.Present;
-    world.refcount[head] += cacheReferences(world);
+    world.refcount[head] += cacheReferences(world, head);
     world.meter.charge(Op['pageCache.insert']);
     noteFolio(world, head, 1);
   }
@@ -80,16 +81,6 @@ const insertFolio: Run = (world, task) => {
   world.flags[task] |= TaskFlag.HoldsFolio;
   return Flow.Next;
 };
-
-/** The first folio of a region brings the large page behind it. */
-function takeBacking(world: World, region: number): void {
-  if (world.regionState[region] & RegionBit.Backed) return;
-  const inserted = backRegion(world, region);
-  if (inserted === 0) return;
-  world.meter.chargeMany(Op['folio.split'], world.sizes.regionPages);
-  world.meter.chargeMany(Op['page.clear'], inserted);
-  world.meter.chargeMany(Op['pageCache.insert'], inserted);
-}
 
 const batchFolio: Run = (world, task) => {
   addToBatch(world, task, headOf(world, world.page[task]));
@@ -118,8 +109,9 @@ const clearFolio: Run = (world, task) => {
   const head = headOf(world, world.page[task]);
   if ((world.pageState[head] & PageBit.UpToDate) === 0) {
     world.pageState[head] |= PageBit.UpToDate;
-    world.meter.chargeMany(Op['page.clear'], world.sizes.folioPages);
-    clearContent(world, head, head + world.sizes.folioPages);
+    const pages = folioPagesAt(world, head);
+    world.meter.chargeMany(Op['page.clear'], pages);
+    clearContent(world, head, head + pages);
   }
   return Flow.Next;
 };

@@ -68,7 +68,20 @@ export function isPrivate(world: World, page: number): boolean {
   return ((world.pageState[page] & PageBit.Flipped) !== 0) === world.shape.initShared;
 }
 
-export const headOf = (world: World, page: number): number => page & ~(world.sizes.folioPages - 1);
+/** Whether the large folio of this frame is in pieces, each a folio of order 0 (`Shape.splits`). */
+export const isSplit = (world: World, frame: number): boolean => world.sizes.splits && world.folioSplit[frame >> world.shape.folioOrder] !== 0;
+
+/** The head of the folio that the frame belongs to. */
+export const headOf = (world: World, frame: number): number => (isSplit(world, frame) ? frame : frame & ~(world.sizes.folioPages - 1));
+
+/** Pages of the folio that the frame belongs to. */
+export const folioPagesAt = (world: World, frame: number): number => (isSplit(world, frame) ? 1 : world.sizes.folioPages);
+
+/** The first frame behind the folio that the frame belongs to. */
+export const folioEnd = (world: World, frame: number): number => headOf(world, frame) + folioPagesAt(world, frame);
+
+/** Whether pins and mappings of the folio of this frame are counted beside its references: it is large and in one piece. */
+export const isLarge = (world: World, frame: number): boolean => world.shape.folioOrder > 0 && !isSplit(world, frame);
 
 /** The shareability of a page came to differ from the file's default (1), or to be it again (-1). */
 export function noteFlip(world: World, page: number, sign: 1 | -1): void {

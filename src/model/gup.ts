@@ -7,8 +7,8 @@
  * changed. A long-term pin for writing of a guest_memfd page never takes the fast path; a long-term one for reading may.
  * FOLL_FAST_ONLY never falls back: the caller gets fewer pages than it asked for. We give that one name, EFAULT, and drop
  * what was taken, as its callers do.
- * Differs from Linux: the head is not re-checked, because no folio of this world splits under a user; a range that fails in
- * the middle is released whole, as O_DIRECT and registrations do.
+ * Differs from Linux: the head is found and its count tried in one step, where Linux re-checks the head behind the count, and no folio
+ * splits or merges under a reference; a range that fails in the middle is released whole, as O_DIRECT and registrations do.
  */
 import { enterHostFault, faultResult, outcomeOk, remapSteps } from './access.ts';
 import { EntryBit } from './entries.ts';
@@ -17,6 +17,7 @@ import { noteWritable, openWay } from './exposure.ts';
 import { lockEntry, readLockMmap, readUnlockMmap, serves, unlockEntry } from './fault.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
 import { dropReference, addPinPart } from './folios.ts';
+import { WRITER } from './locks.ts';
 import { Op } from './operations.ts';
 import { SlotKind } from './slots.ts';
 import { Flow, acquire, acquireUnless, callRoutine, free, freeWhen, goTo, release, releaseUnless, releaseWhen, steady } from './step.ts';
@@ -72,7 +73,19 @@ const tryGet: Run = (world, task) => {
 /** Whether a converter holds the folio of the page exclusively (`Shape.keeps`): all of it, since pins are counted by folio. */
 function isPinnedExclusively(world: World, page: number): boolean {
   const head = headOf(world, page);
+  if (world.sizes.folioPages >= world.sizes.regionPages) {
+    if (hasPrivate(world, head)) return true;
+    // The mark of a conversion under way is there only while that holds invalidate_lock.
+    if (world.invalidateLock[0] !== WRITER) return false;
+  }
   for (let at = head; at < head + world.sizes.folioPages; at++) if (world.pageState[at] & PageBit.ExclusivePin || isPrivate(world, at)) return true;
+  return false;
+}
+
+/** Whether a page of the large folio with this head is private, from the counts by region. */
+function hasPrivate({ shape: { regionOrder, initShared }, sizes: { folioPages, regionPages }, regionFlipped }: World, head: number): boolean {
+  const allShared = initShared ? 0 : regionPages;
+  for (let region = head >> regionOrder; region << regionOrder < head + folioPages; region++) if (regionFlipped[region] !== allShared) return true;
   return false;
 }
 

@@ -6,6 +6,7 @@
 import { closeWay, noteReach, noteWrite } from './exposure.ts';
 import { GUP_PIN_COUNTING_BIAS, dropReference, addPinPart } from './folios.ts';
 import { Errno } from './errno.ts';
+import { folioEnd, headOf, isLarge } from './file.ts';
 import { lockId } from './locks.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
@@ -15,7 +16,7 @@ import type { Run, Step } from './step.ts';
 import { Kind, wantsWrite } from './tasks.ts';
 import type { World } from './world.ts';
 
-/** Whether the pins of the slot are counted apart from its references. */
+/** Whether pins of the slot may be counted apart from its references; of each page that is so where its folio is large. */
 const hasPinCounts = (world: World, slot: number): boolean => world.slotKind[slot] !== SlotKind.Get && world.shape.folioOrder > 0;
 
 /** Drops the pin part of all references of the slot; a get has none. Who unpins has done with the data: a way never outlives its pin. */
@@ -24,6 +25,7 @@ export const releasePins: Run = (world, task) => {
   if (!hasPinCounts(world, slot)) return Flow.Next;
   const base = slot * world.shape.slotPages;
   for (let place = base; place < base + world.slotCount[slot]; place++) {
+    if (!isLarge(world, world.slotFrame[place] - 1)) continue;
     closeWay(world, world.slotFrame[place] - 1);
     addPinPart(world, world.slotFrame[place] - 1, -1);
   }
@@ -51,15 +53,13 @@ export const undoReferences: Run = (world, task) => {
 };
 
 function dropAll(world: World, slot: number): void {
-  const { folioOrder, slotPages } = world.shape;
-  const drop = world.slotKind[slot] !== SlotKind.Get && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
-  const base = slot * slotPages;
-  const mask = world.sizes.folioPages - 1;
-  const wasClosed = hasPinCounts(world, slot);
+  const base = slot * world.shape.slotPages;
+  const isPin = world.slotKind[slot] !== SlotKind.Get;
   for (let place = base; place < base + world.slotCount[slot]; place++) {
     const frame = world.slotFrame[place] - 1;
-    if (!wasClosed) closeWay(world, frame);
-    dropReference(world, frame & ~mask, drop);
+    const hadPinCount = isPin && isLarge(world, frame);
+    if (!hadPinCount) closeWay(world, frame);
+    dropReference(world, headOf(world, frame), isPin && !hadPinCount ? GUP_PIN_COUNTING_BIAS : 1);
   }
   world.meter.chargeMany(Op['gup.release'], world.slotCount[slot]);
 }
@@ -113,9 +113,10 @@ function isBusy(world: World, slot: number, self: number): boolean {
   return false;
 }
 
-function holdsPageOf({ slotFrame, slotCount, rangeStart, rangeEnd, shape: { slotPages }, sizes: { folioPages } }: World, slot: number, task: number): boolean {
-  const first = rangeStart[task] & ~(folioPages - 1);
-  const last = (rangeEnd[task] + folioPages - 1) & ~(folioPages - 1);
+function holdsPageOf(world: World, slot: number, task: number): boolean {
+  const { slotFrame, slotCount, rangeStart, rangeEnd, shape: { slotPages } } = world;
+  const first = headOf(world, rangeStart[task]);
+  const last = folioEnd(world, rangeEnd[task] - 1);
   for (let place = slot * slotPages; place < slot * slotPages + slotCount[slot]; place++) {
     if (slotFrame[place] > first && slotFrame[place] <= last) return true;
   }

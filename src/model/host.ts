@@ -42,6 +42,8 @@ export interface HostRules {
   readonly mapsPrivate?: boolean;
   /** See `Shape`. */
   readonly mappingsAreHarmless?: boolean;
+  /** Large folios are split and put together again: see `Shape`. */
+  readonly splits?: boolean;
   readonly vmm?: {
     /** What is mapped when the run starts, where everything is private and where everything is shared. */
     readonly mapsAtStart?: { readonly private: StartMapping; readonly shared: StartMapping };
@@ -63,9 +65,10 @@ export interface HostRules {
 }
 
 /** What the rules ask of the world that they are for. */
-export const shapeOfRules = ({ keeps, mappingsAreHarmless = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless'> => ({
+export const shapeOfRules = ({ keeps, mappingsAreHarmless = false, splits = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless' | 'splits'> => ({
   ...(keeps === undefined ? {} : { keeps }),
   ...(mappingsAreHarmless ? { mappingsAreHarmless } : {}),
+  ...(splits ? { splits } : {}),
 });
 
 /** An attribute that the kernel does not know. */
@@ -112,9 +115,9 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM 
     secondaryAccess: { steps: secondaryAccessSteps() },
     ...mappingRoutines(rules.mmapHook ?? [], rules.locksUntilLinked ?? false),
     fork: { steps: forkSteps() },
-    punch: { steps: punchSteps() },
+    punch: { steps: punchSteps(rules.splits) },
     allocate: { steps: allocateSteps() },
-    close: { steps: closeSteps() },
+    close: { steps: closeSteps(rules.splits) },
     toPrivate: { steps: rules.ignoresRequests ? rules.toPrivate : onPlatform(platform, rules.toPrivate, { toPrivate: true, whole }) },
     toShared: { steps: rules.ignoresRequests ? rules.toShared : onPlatform(platform, rules.toShared, { toPrivate: false, whole }) },
     ...(strategy === 'release-pins-first' ? { releasePins: { steps: releaseBuffersSteps(), vmm: true } } : {}),

@@ -58,6 +58,16 @@ function giganticWorld(): World {
   world.giganticState[0] = GiganticBit.Leaf;
   return world;
 }
+/** The same, where folios may be split. */
+const splitsWorld = (): World => pinnedWorld({ splits: true });
+
+/** All pages are private, and then this. */
+const privatise = (change: (world: World) => void) => (world: World): void => {
+  for (let page = 0; page < 4; page++) world.pageState[page] |= PageBit.Flipped;
+  world.flippedPages[0] = 4;
+  world.regionFlipped.fill(2);
+  change(world);
+};
 
 describe('a world', () => {
   test('in which a folio is mapped and pinned breaks nothing', () => {
@@ -85,6 +95,9 @@ describe('broken invariants', () => {
     ['F5: large mapcount of folio 0 is 2, counted 1', (world) => world.largeMapcount[0]++],
     ['F6: pincount of folio 0 is 0, counted 1', (world) => world.pincount[0]--],
     ['F7: data references of frame 1 is 2, counted 1', (world) => world.dataRefs[1]++],
+    ['F8: the large folio of page 0 is in one piece, and has a shared page', () => undefined, splitsWorld],
+    ['F8: the large page at 2 is in pieces, of which there are none', privatise((world) => (world.folioSplit[1] = 1)), splitsWorld],
+    ['F8: the folio of page 2 is frozen, and nobody splits or merges', privatise((world) => (world.pageState[2] |= PageBit.Present)), splitsWorld],
     ['M1: stage-2 maps page 2, which has no folio', (world) => (world.pageState[2] |= PageBit.Leaf)],
     ['M2: window 0 has 2 VMAs, counted 1', (world) => world.windowVmas[0]++],
     [

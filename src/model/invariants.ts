@@ -4,9 +4,10 @@
  * They compare what the model keeps as running totals with a recount (recount.ts). All are exact at every moment, in the
  * middle of a routine too. Invariants only read. For tests and the explorer; no simulation calls them.
  */
+import { hasShared } from './backing.ts';
 import { CrossCall } from './crossCalls.ts';
 import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
-import { PageBit, headOf, isPrivate } from './file.ts';
+import { PageBit, headOf, isLarge, isPrivate, isSplit } from './file.ts';
 import { staleBitOf } from './inFlight.ts';
 import { LockClass, WRITER } from './locks.ts';
 import { isMappingSecondary } from './notifier.ts';
@@ -40,16 +41,16 @@ function firstDifference(what: string, found: Numbers, expected: Numbers, stride
 
 function largeMapcounts(world: World, { mapcount }: Recount): Int32Array {
   const sums = new Int32Array(world.largeMapcount.length);
-  if (sums.length > 0) for (const [frame, count] of mapcount.entries()) sums[frame >> world.shape.folioOrder] += count;
+  if (sums.length > 0) for (const [frame, count] of mapcount.entries()) if (isLarge(world, frame)) sums[frame >> world.shape.folioOrder] += count;
   return sums;
 }
 
 function usedWithoutReference(world: World): string | undefined {
   const { folioOrder } = world.shape;
   for (let frame = 0; frame < world.sizes.frames; frame++) {
-    const head = frame & ~(world.sizes.folioPages - 1);
+    const head = headOf(world, frame);
     if (world.refcount[head] !== 0) continue;
-    const pins = folioOrder > 0 ? world.pincount[head >> folioOrder] : 0;
+    const pins = isLarge(world, frame) ? world.pincount[head >> folioOrder] : 0;
     if (world.mapcount[frame] === 0 && pins === 0 && world.dataRefs[frame] === 0) continue;
     return `frame ${frame} has no reference, mapcount ${world.mapcount[frame]}, pincount ${pins}, data references ${world.dataRefs[frame]}`;
   }
@@ -58,7 +59,23 @@ function usedWithoutReference(world: World): string | undefined {
 
 function countedTail(world: World): string | undefined {
   for (let frame = 0; frame < world.sizes.frames; frame++) {
-    if ((frame & (world.sizes.folioPages - 1)) !== 0 && world.refcount[frame] !== 0) return `tail frame ${frame} has refcount ${world.refcount[frame]}`;
+    if (frame !== headOf(world, frame) && world.refcount[frame] !== 0) return `tail frame ${frame} has refcount ${world.refcount[frame]}`;
+  }
+  return undefined;
+}
+
+/** Only who holds invalidate_lock exclusively splits and merges; when he is done no large folio has a shared page, and no piece stands alone. */
+function halfSplit(world: World): string | undefined {
+  const { pages } = world.shape;
+  const { folioPages, splits } = world.sizes;
+  if (!splits || world.invalidateLock[0] === WRITER) return undefined;
+  for (let page = 0; page < pages; page++) {
+    if ((world.pageState[page] & PageBit.Present) === 0) continue;
+    if (world.refcount[page] === 0) return `the folio of page ${page} is frozen, and nobody splits or merges`;
+    if (!isSplit(world, page) && hasShared(world, page)) return `the large folio of page ${page} is in one piece, and has a shared page`;
+  }
+  for (let first = 0; first < pages; first += folioPages) {
+    if (isSplit(world, first) && world.pageState.subarray(first, first + folioPages).every((state) => (state & PageBit.Present) === 0)) return `the large page at ${first} is in pieces, of which there are none`;
   }
   return undefined;
 }
@@ -299,7 +316,7 @@ export const invariants: readonly Invariant[] = [
   {
     name: 'F1',
     sentence: 'a refcount is the sum of its holders: page cache, owner, entries, gathers, slots, batches, and tasks in the middle of a grab',
-    broken: (world, { refcount }) => firstDifference('refcount of frame', world.refcount, refcount, world.sizes.folioPages),
+    broken: (world, { refcount }) => firstDifference('refcount of frame', world.refcount, refcount, world.sizes.splits ? 1 : world.sizes.folioPages),
   },
   { name: 'F2', sentence: 'a frame without references has no mapcount, no pincount and no way to its data', broken: usedWithoutReference },
   { name: 'F3', sentence: 'tail pages hold no refcount: the head speaks for the folio', broken: countedTail },
@@ -323,6 +340,7 @@ export const invariants: readonly Invariant[] = [
     sentence: 'the ghost of data references counts every entry that a TLB may hold and every reference that will be used',
     broken: (world, { dataRefs }) => firstDifference('data references of frame', world.dataRefs, dataRefs),
   },
+  { name: 'F8', sentence: 'outside a conversion no count is frozen, and a large folio that may be split is in one piece only while no page of it is shared', broken: halfSplit },
   { name: 'M1', sentence: 'only an index with a folio is mapped, by the host or (with small backing) by stage-2', broken: mappedAbsence },
   { name: 'M2', sentence: 'the number of VMAs of a window is its number of runs of covered pages', broken: miscountedVmas },
   { name: 'M3', sentence: 'every cleared entry belongs to one gather', broken: lostGather },

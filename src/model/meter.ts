@@ -23,6 +23,9 @@ export const Event = {
   GuestFaultEnd: 10,
   IoBegin: 11,
   IoReady: 12,
+  /** A large page was taken to pieces, or put together: `meter.largePage` says which. */
+  LargeSplit: 13,
+  LargeMerged: 14,
 } as const;
 export type EventKind = (typeof Event)[keyof typeof Event];
 
@@ -71,6 +74,8 @@ export class Meter {
   convertErrno = 0;
   /** Where it was refused, as a page (the ioctl's error_offset); -1 = the kernel does not say. The engine clears it. */
   errorPage = -1;
+  /** The first page of the large page that the event is about. */
+  largePage = 0;
 
   private readonly price: Float64Array;
   private phaseOf: Uint8Array = normalPhases;
@@ -94,6 +99,12 @@ export class Meter {
   raise(event: EventKind): void {
     this.event = event;
     this.attention = true;
+  }
+
+  /** An event about a large page. */
+  raiseOf(event: EventKind, largePage: number): void {
+    this.largePage = largePage;
+    this.raise(event);
   }
 
   release(lock: number): void {

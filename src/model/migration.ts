@@ -116,7 +116,7 @@ const freezeCounts: Run = (world, task) => {
   const { refcount, pageState, meter } = world;
   const { folioPages } = world.sizes;
   const last = countsEnd(world, task);
-  const expected = cacheReferences(world) + 1;
+  const expected = cacheReferences(world, world.cursor[task]) + 1;
   let tried = 0;
   let head = world.cursor[task];
   for (; head < last; head += folioPages) {
@@ -141,7 +141,7 @@ const unfreezeCounts: Run = (world, task) => {
   const { folioPages } = world.sizes;
   const last = countsEnd(world, task);
   for (let head = world.cursor[task]; head < last; head += folioPages) {
-    if (world.pageState[head] & PageBit.Migrating && world.refcount[head] === 0) world.refcount[head] = cacheReferences(world) + 1;
+    if (world.pageState[head] & PageBit.Migrating && world.refcount[head] === 0) world.refcount[head] = cacheReferences(world, head) + 1;
   }
   world.cursor[task] = last;
   return last < rangeLast(world, task) ? Flow.Otherwise : Flow.Next;

@@ -4,7 +4,7 @@
  * Source: virt/kvm/guest_memfd.c (kvm_gmem_fallocate, kvm_gmem_punch_hole), mm/truncate.c.
  * A hole may reach beyond the end of the file, or lie there as a whole; one that is not made of whole pages is EINVAL.
  * Truncation never looks at the refcount: a folio that somebody holds leaves the file and lives on as an orphan, and the
- * shareability of the index stays. A hole smaller than a large folio removes nothing.
+ * shareability of the index stays. A hole smaller than a large folio removes nothing; a piece of one that is split is a folio.
  * Source of the close: kvm_gmem_release, and the truncation of the inode behind it (fs/inode.c, evict).
  * Differs from Linux: nothing is given back at the last munmap where a mapping outlived the last descriptor; a descriptor that
  * is closed can still be used by name, and a guest that goes on finds an empty file, where Linux ends its fault with an error;
@@ -16,9 +16,10 @@ import { clearContent } from './content.ts';
 import { writeLockInvalidate, writeUnlockInvalidate } from './convert.ts';
 import { Errno } from './errno.ts';
 import { lockFolio, putFolio, unlockFolio } from './fault.ts';
-import { PageBit } from './file.ts';
-import { cacheReferences, folioMapcount, noteFolio, spareFolio, GUP_PIN_COUNTING_BIAS } from './folios.ts';
+import { PageBit, folioEnd, folioPagesAt, headOf, isLarge, isSplit } from './file.ts';
+import { cacheReferences, folioMapcount, freeFolio, noteFolio, spareFolio, GUP_PIN_COUNTING_BIAS } from './folios.ts';
 import { endInvalidation, stage2ZapSteps } from './invalidation.ts';
+import { forgetEmpty } from './restructure.ts';
 import { lockId, waitFor } from './locks.ts';
 import { repointBatches } from './lru.ts';
 import { Waiting } from './meter.ts';
@@ -39,8 +40,8 @@ const enterPunch: Run = (world, task) => {
   }
   world.rangeStart[task] = Math.min(world.rangeStart[task], world.shape.pages);
   world.rangeEnd[task] = Math.min(world.rangeEnd[task], world.shape.pages);
-  const mask = world.sizes.folioPages - 1;
-  // Whole folios only; a part of one is zeroed and stays.
+  // Whole folios only; a part of one is zeroed and stays. Which of large ones are in pieces is seen under the lock.
+  const mask = world.sizes.splits ? 0 : world.sizes.folioPages - 1;
   world.walkStart[task] = (world.rangeStart[task] + mask) & ~mask;
   world.outcome[task] = Errno.OK;
   return Flow.Next;
@@ -48,11 +49,14 @@ const enterPunch: Run = (world, task) => {
 
 /** Finds the next folio of the range and takes a reference; otherwise there is none left. */
 const nextFolio: Run = (world, task) => {
-  const { folioPages } = world.sizes;
-  for (let head = world.walkStart[task]; head + folioPages <= world.rangeEnd[task]; head += folioPages) {
+  // Behind a folio that the range begins in the middle of.
+  const first = world.walkStart[task];
+  for (let head = first === headOf(world, first) ? first : folioEnd(world, first); head < world.rangeEnd[task]; head = folioEnd(world, head)) {
+    const end = folioEnd(world, head);
+    if (end > world.rangeEnd[task]) return Flow.Otherwise;
     if ((world.pageState[head] & PageBit.Present) === 0) continue;
     world.walkStart[task] = head;
-    world.walkEnd[task] = head + folioPages;
+    world.walkEnd[task] = end;
     world.page[task] = head;
     world.refcount[head]++;
     world.flags[task] |= TaskFlag.HoldsFolio;
@@ -67,9 +71,9 @@ const ifMapped: Run = (world, task) => (folioMapcount(world, world.page[task]) >
 /** Takes the folio out of the page cache; one that is still held moves to a spare frame with its holders. */
 const removeFolio: Run = (world, task) => {
   const head = world.page[task];
-  const held = world.refcount[head] - cacheReferences(world) - 1;
+  const held = world.refcount[head] - cacheReferences(world, head) - 1;
   if (held > 0) {
-    const spare = spareFolio(world);
+    const spare = spareFolio(world, head);
     if (spare < 0 || heldBySlotsAndBatches(world, head) !== held) return waitFor(world, lockId(Waiting.Folio, head));
     moveFolio(world, head, spare, held);
     world.flags[task] |= TaskFlag.Orphaned;
@@ -78,16 +82,28 @@ const removeFolio: Run = (world, task) => {
   world.refcount[head] = 1;
   world.meter.charge(Op['pageCache.remove']);
   noteFolio(world, head, -1);
+  if (world.sizes.splits) dropFrozen(world, task, head);
   return Flow.Next;
 };
 
+/**
+ * Where folios split the count falls to 0 at once: who tried a reference now would find another folio at the index when he drops it.
+ * In Linux what he holds is the folio that was there.
+ */
+function dropFrozen(world: World, task: number, head: number): void {
+  world.refcount[head] = 0;
+  world.flags[task] &= ~TaskFlag.HoldsFolio;
+  if ((world.flags[task] & TaskFlag.Orphaned) === 0) freeFolio(world, head);
+}
+
 /** References on the folio that slots and LRU batches hold. */
 function heldBySlotsAndBatches(world: World, head: number): number {
-  const { folioPages } = world.sizes;
-  const { slots, slotPages, folioOrder } = world.shape;
+  const folioPages = folioPagesAt(world, head);
+  const { slots, slotPages } = world.shape;
+  const isSmall = !isLarge(world, head);
   let held = 0;
   for (let slot = 0; slot < slots; slot++) {
-    const each = folioOrder === 0 && world.slotKind[slot] !== SlotKind.Get ? GUP_PIN_COUNTING_BIAS : 1;
+    const each = isSmall && world.slotKind[slot] !== SlotKind.Get ? GUP_PIN_COUNTING_BIAS : 1;
     for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) {
       const frame = world.slotFrame[place] - 1;
       if (frame >= head && frame < head + folioPages) held += each;
@@ -98,9 +114,10 @@ function heldBySlotsAndBatches(world: World, head: number): number {
 }
 
 function moveFolio(world: World, from: number, to: number, references: number): void {
-  const { folioPages } = world.sizes;
+  const folioPages = folioPagesAt(world, from);
   const { folioOrder } = world.shape;
   world.refcount[to] = references;
+  if (isSplit(world, from)) world.folioSplit[to >> folioOrder] = 1;
   for (let page = 0; page < folioPages; page++) {
     world.dataRefs[to + page] = world.dataRefs[from + page];
     world.dataRefs[from + page] = 0;
@@ -109,17 +126,17 @@ function moveFolio(world: World, from: number, to: number, references: number): 
     world.content.copyWithin(to, from, from + folioPages);
     clearContent(world, from, from + folioPages);
   }
-  if (folioOrder > 0) {
+  if (isLarge(world, from)) {
     world.pincount[to >> folioOrder] = world.pincount[from >> folioOrder];
     world.pincount[from >> folioOrder] = 0;
   }
-  repointSlots(world, from, to);
+  repointSlots(world, from, to, folioPages);
   repointBatches(world, from, to);
 }
 
 /** Drops the punch's own reference, the last one that the index still has; an orphan is freed by its last holder. */
 const freePunched: Run = (world, task) => {
-  if (world.flags[task] & TaskFlag.Orphaned) {
+  if (world.sizes.splits || world.flags[task] & TaskFlag.Orphaned) {
     world.flags[task] &= ~(TaskFlag.Orphaned | TaskFlag.HoldsFolio);
     world.refcount[world.page[task]] = 0;
     world.meter.charge(Op['folio.put']);
@@ -137,7 +154,7 @@ const zeroPartialFolios: Run = (world, task) => {
 };
 
 /** Zaps stage-2 of [rangeStart, rangeEnd) and takes every folio out of the file that lies in it as a whole. */
-function truncateSteps(): readonly Step[] {
+function truncateSteps(splits: boolean): readonly Step[] {
   return [
     acquire('invalidate.writeLock', writeLockInvalidate),
     ...stage2ZapSteps(),
@@ -150,14 +167,15 @@ function truncateSteps(): readonly Step[] {
     steady('folio.put', freePunched),
     goTo('folio.next'),
     freeWhen('contents')('punch.done', zeroPartialFolios),
+    ...(splits ? [steady('folio.forget', forgetEmpty)] : []),
     freeWhen('stage2')('seq.end', endInvalidation),
     release('invalidate.unlock', writeUnlockInvalidate),
   ];
 }
 
-/** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
-export function punchSteps(): readonly Step[] {
-  return [free('punch', enterPunch, 'invalid'), ...truncateSteps(), free('done', complete), free('invalid', fail)];
+/** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). @param splits folios may be in pieces */
+export function punchSteps(splits = false): readonly Step[] {
+  return [free('punch', enterPunch, 'invalid'), ...truncateSteps(splits), free('done', complete), free('invalid', fail)];
 }
 
 /** The process closes its descriptor; otherwise somebody still has the file open or mapped, or it was closed before. */
@@ -179,6 +197,6 @@ const closeDescriptor: Run = (world, task) => {
 const kept: Run = (world, task) => (world.outcome[task] === Errno.OK ? complete : fail)(world, task);
 
 /** Routine `close`: the last one who has the file, by descriptor or mapping, gives all of its memory back. */
-export function closeSteps(): readonly Step[] {
-  return [steady('close', closeDescriptor, 'kept'), ...truncateSteps(), free('done', complete), free('kept', kept)];
+export function closeSteps(splits = false): readonly Step[] {
+  return [steady('close', closeDescriptor, 'kept'), ...truncateSteps(splits), free('done', complete), free('kept', kept)];
 }

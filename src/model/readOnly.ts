@@ -115,7 +115,7 @@ const getNext: Run = (world, task) => {
 };
 
 const readCount: Run = (world, task) => {
-  const beyond = world.refcount[world.cursor[task]] - cacheReferences(world) - 1;
+  const beyond = world.refcount[world.cursor[task]] - cacheReferences(world, world.cursor[task]) - 1;
   world.reading[task] = Math.min(beyond, readingMax(world.shape));
   world.meter.charge(Op['folio.readRef']);
   return Flow.Next;

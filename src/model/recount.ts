@@ -9,7 +9,7 @@
  * Price: one pass over all entries, frames and tasks. For tests and the explorer; no simulation calls this.
  */
 import { EntryBit, TableBit } from './entries.ts';
-import { PageBit, headOf } from './file.ts';
+import { PageBit, folioPagesAt, headOf, isLarge } from './file.ts';
 import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
 import { GAUGES, Gauge } from './gauges.ts';
 import { isFlushed, keptByGupFast, staleBitOf } from './inFlight.ts';
@@ -52,8 +52,9 @@ function countFile(world: World, { refcount, dataRefs }: Recount): void {
   for (let page = 0; page < world.shape.pages; page++) {
     const state = world.pageState[page];
     // A folio that is moved has the mover's reference, or its count is frozen.
-    if (state & PageBit.Migrating) refcount[page] += world.refcount[page] === 0 ? 0 : cacheReferences(world) + 1;
-    else if (state & PageBit.Present) refcount[page] += cacheReferences(world);
+    if (state & PageBit.Migrating) refcount[page] += world.refcount[page] === 0 ? 0 : cacheReferences(world, page) + 1;
+    // So is that of a folio that is split or merged: an invariant says by whom.
+    else if (state & PageBit.Present && !(world.sizes.splits && world.refcount[page] === 0)) refcount[page] += cacheReferences(world, page);
     if (world.pageState[page] & PageBit.Secondary) dataRefs[page]++;
   }
 }
@@ -91,9 +92,9 @@ function countSlots(world: World, recount: Recount): void {
 
 /** One page that a get or a whole pin holds. */
 function countGrab(world: World, { refcount, pincount }: Recount, frame: number, pinned: boolean): void {
-  const { folioOrder } = world.shape;
-  refcount[frame & ~(world.sizes.folioPages - 1)] += pinned && folioOrder === 0 ? GUP_PIN_COUNTING_BIAS : 1;
-  if (pinned && folioOrder > 0) pincount[frame >> folioOrder]++;
+  const hasPincount = isLarge(world, frame);
+  refcount[headOf(world, frame)] += pinned && !hasPincount ? GUP_PIN_COUNTING_BIAS : 1;
+  if (pinned && hasPincount) pincount[frame >> world.shape.folioOrder]++;
 }
 
 /** What a task holds that no column but its position and its locals tells. */
@@ -135,7 +136,7 @@ const LOOKED_UP: ReadonlySet<string> = new Set([
 const OF_ONE_FOLIO: ReadonlySet<string> = new Set(['folio.lock', 'folio.putMoved']);
 
 function countLookups(world: World, { refcount }: Recount, task: number): void {
-  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += world.sizes.folioPages) {
+  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += folioPagesAt(world, head)) {
     if (world.pageState[head] & PageBit.Present) refcount[head]++;
   }
 }
@@ -154,6 +155,7 @@ function uncountPins(world: World, { pincount, dataRefs }: Recount, slot: number
   const { folioOrder, slotPages } = world.shape;
   if (folioOrder === 0 || world.slotKind[slot] === SlotKind.Get) return;
   for (let place = slot * slotPages; place < slot * slotPages + world.slotCount[slot]; place++) {
+    if (!isLarge(world, world.slotFrame[place] - 1)) continue;
     pincount[(world.slotFrame[place] - 1) >> folioOrder]--;
     dataRefs[world.slotFrame[place] - 1]--;
   }
@@ -161,13 +163,13 @@ function uncountPins(world: World, { pincount, dataRefs }: Recount, slot: number
 
 /** What the gauges of the world should be, by index in GAUGES, counted from its columns. */
 export function recountGauges(world: World): Float64Array {
-  const { shape, sizes, pageState, regionState, giganticState, table } = world;
+  const { shape, pageState, regionState, giganticState, table } = world;
   const gauge = new Float64Array(GAUGES.length);
   for (let page = 0; page < shape.pages; page++) {
     if (pageState[page] & PageBit.Leaf) gauge[Gauge.leaves4K]++;
     if (page !== headOf(world, page) || (pageState[page] & PageBit.Present) === 0) continue;
-    gauge[Gauge.pages] += sizes.folioPages;
-    if (shape.folioOrder > 0) gauge[Gauge.largeFolios]++;
+    gauge[Gauge.pages] += folioPagesAt(world, page);
+    if (isLarge(world, page)) gauge[Gauge.largeFolios]++;
   }
   for (const state of regionState) if (state & RegionBit.Leaf) gauge[Gauge.leaves2M]++;
   for (const state of giganticState) if (state & GiganticBit.Leaf) gauge[Gauge.leaves1G]++;

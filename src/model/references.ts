@@ -8,7 +8,7 @@ import { sendDrain, waitCalls } from './crossCalls.ts';
 import { Errno } from './errno.ts';
 import { lockId, waitFor } from './locks.ts';
 import { Waiting } from './meter.ts';
-import { PageBit } from './file.ts';
+import { PageBit, folioPagesAt } from './file.ts';
 import { cacheReferences, dropReference, folioMapcount, folioMaybeDmaPinned } from './folios.ts';
 import { Op } from './operations.ts';
 import { Flow, free, goTo, steady, waits, waitsUpTo } from './step.ts';
@@ -16,14 +16,23 @@ import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
 
+/** Behind the last of the folios from `first` on that one step takes: whole ones. */
+function chunkOfFolios(world: World, first: number, end: number, foliosMax: number): number {
+  const { folioPages, splits } = world.sizes;
+  const { chunk } = world.shape;
+  if (!splits) return Math.min(first + Math.max(Math.min(chunk, foliosMax * folioPages), folioPages), end);
+  let last = first;
+  for (let folios = 0; last < end && folios < foliosMax && last - first < chunk; folios++) last += folioPagesAt(world, last);
+  return last;
+}
+
 /** Takes a lookup's reference on each folio of the chunk: [cursor, cursorEnd). */
 const lookupFolios = (foliosMax: number): Run => (world, task) => {
-  const { folioPages } = world.sizes;
   const first = world.cursor[task];
-  const last = Math.min(first + Math.max(Math.min(world.shape.chunk, foliosMax * folioPages), folioPages), world.walkEnd[task]);
+  const last = chunkOfFolios(world, first, world.walkEnd[task], foliosMax);
   world.cursorEnd[task] = last;
   let found = 0;
-  for (let head = first; head < last; head += folioPages) {
+  for (let head = first; head < last; head += folioPagesAt(world, head)) {
     if ((world.pageState[head] & PageBit.Present) === 0) continue;
     world.refcount[head]++;
     found++;
@@ -33,9 +42,8 @@ const lookupFolios = (foliosMax: number): Run => (world, task) => {
 };
 
 const putFolios: Run = (world, task) => {
-  const { folioPages } = world.sizes;
   let put = 0;
-  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += folioPages) {
+  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += folioPagesAt(world, head)) {
     if ((world.pageState[head] & PageBit.Present) === 0) continue;
     dropReference(world, head, 1);
     put++;
@@ -52,16 +60,15 @@ type Test = (world: World, head: number) => boolean;
 const isMapped: Test = (world, head) => folioMapcount(world, head) > 0;
 const isPinned: Test = folioMaybeDmaPinned;
 /** refcount = the owner's and this lookup's: the lookup's own reference must not be forgotten. */
-const isReferenced: Test = (world, head) => world.refcount[head] !== cacheReferences(world) + 1;
+const isReferenced: Test = (world, head) => world.refcount[head] !== cacheReferences(world, head) + 1;
 
 /** Asks one question of each folio of the chunk; otherwise one of them is in use. */
 const testFolios = (test: Test): Run => (world, task) => {
-  const { folioPages } = world.sizes;
   const first = world.cursor[task];
   const last = world.cursorEnd[task];
   let tested = 0;
   let bad = -1;
-  for (let head = first; head < last && bad < 0; head += folioPages) {
+  for (let head = first; head < last && bad < 0; head += folioPagesAt(world, head)) {
     if ((world.pageState[head] & PageBit.Present) === 0) continue;
     tested++;
     if (test(world, head)) bad = head;
@@ -85,8 +92,7 @@ const waitForFolios = (test: Test): Run => {
 };
 
 function firstInUse(world: World, task: number, test: Test): number {
-  const { folioPages } = world.sizes;
-  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += folioPages) {
+  for (let head = world.cursor[task]; head < world.cursorEnd[task]; head += folioPagesAt(world, head)) {
     if (world.pageState[head] & PageBit.Present && test(world, head)) return head;
   }
   return -1;
@@ -111,27 +117,44 @@ const refuse = (errno: number): Run => (world, task) => {
 
 /** Ghost: tells who stood in the way, from what the world knows and the kernel does not. */
 export function blame(world: World, task: number, head: number): void {
-  const { meter, sizes } = world;
+  const { meter } = world;
   if (folioMapcount(world, head) > 0) {
     meter.note(Op['refused.mapping']);
     return;
   }
-  let own = false;
-  let neighbour = false;
-  for (let page = head; page < head + sizes.folioPages; page++) {
-    if (world.dataRefs[page] === 0) continue;
-    if (page >= world.rangeStart[task] && page < world.rangeEnd[task]) own = true;
-    else neighbour = true;
+  const end = head + folioPagesAt(world, head);
+  const first = Math.max(head, world.rangeStart[task]);
+  const last = Math.min(end, world.rangeEnd[task]);
+  // Most folios of 1 GiB have one pin: the buffers are looked through before the pages are.
+  if (hasWay(world, first, last)) meter.note(Op['refused.ownPin']);
+  else if (isHeldBetween(world, head, end) || hasWay(world, head, end)) meter.note(Op['refused.neighbourPin']);
+  else meter.note(Op['refused.transient']);
+}
+
+/** Whether there is a way to the data of any of the frames. */
+function hasWay({ dataRefs }: World, first: number, end: number): boolean {
+  for (let frame = first; frame < end; frame++) if (dataRefs[frame] !== 0) return true;
+  return false;
+}
+
+/** Whether a buffer has a way to any of them. */
+function isHeldBetween({ slotFrame, dataRefs }: World, first: number, end: number): boolean {
+  for (let place = 0; place < slotFrame.length; place++) {
+    const frame = slotFrame[place] - 1;
+    if (frame >= first && frame < end && dataRefs[frame] !== 0) return true;
   }
-  meter.note(own ? Op['refused.ownPin'] : neighbour ? Op['refused.neighbourPin'] : Op['refused.transient']);
+  return false;
 }
 
 /** The same where the folio may be mapped and nobody minds: whose pin or get it was. What no buffer holds ends by itself. */
-export function blameHolders({ slotFrame, rangeStart, rangeEnd, meter, sizes: { folioPages } }: World, task: number, head: number): void {
+export function blameHolders(world: World, task: number, head: number): void {
+  const { slotFrame, rangeStart, rangeEnd, meter } = world;
+  const end = head + folioPagesAt(world, head);
   let own = false;
   let neighbour = false;
-  for (let page = head; page < head + folioPages; page++) {
-    if (!slotFrame.includes(page + 1)) continue;
+  for (let place = 0; place < slotFrame.length; place++) {
+    const page = slotFrame[place] - 1;
+    if (page < head || page >= end) continue;
     if (page >= rangeStart[task] && page < rangeEnd[task]) own = true;
     else neighbour = true;
   }

@@ -51,6 +51,8 @@ export interface Shape {
   readonly keeps?: Keeps;
   /** Large folios may be split into folios of order 0, and put together again, one by one; default: folios keep their order. */
   readonly splits?: boolean;
+  /** log2 of the pages that the pool hands out at a time, with `largeBacking`; default: `regionOrder`. */
+  readonly backingOrder?: number;
   /** The host's fault may map all of a region with one entry (a PMD); default: single pages only. */
   readonly pmdMappings?: boolean;
   /** log2 of the pages of a gigantic stage-2 leaf, where the memory comes in units of it: 18 on x86-64; default: there is none. */
@@ -75,6 +77,8 @@ export type ContentRule = (typeof CONTENT_RULES)[number];
 export interface Sizes {
   readonly folioPages: number;
   readonly folios: number;
+  /** Folios of this world are large, and may be split. */
+  readonly splits: boolean;
   readonly regionPages: number;
   readonly regions: number;
   /** Pages of a gigantic stage-2 leaf, and how many of them the file has, a part at its end included; 0 where there is none. */
@@ -83,13 +87,14 @@ export interface Sizes {
   readonly frames: number;
 }
 
-export function sizesOf({ pages, folioOrder, regionOrder, giganticOrder, spareFolios }: Shape): Sizes {
+export function sizesOf({ pages, folioOrder, regionOrder, giganticOrder, spareFolios, splits = false }: Shape): Sizes {
   const folioPages = 1 << folioOrder;
   const regionPages = 1 << regionOrder;
   const giganticPages = giganticOrder === undefined ? 0 : 1 << giganticOrder;
   return {
     folioPages,
     folios: pages / folioPages,
+    splits: splits && folioOrder > 0,
     regionPages,
     regions: Math.ceil(pages / regionPages),
     giganticPages,

@@ -29,9 +29,7 @@ export const slotColumns = {
 } as const;
 
 /** A folio moved from one frame to another: its holders follow. */
-export function repointSlots(world: World, from: number, to: number): void {
-  const { slotFrame } = world;
-  const { folioPages } = world.sizes;
+export function repointSlots({ slotFrame }: World, from: number, to: number, folioPages: number): void {
   for (let place = 0; place < slotFrame.length; place++) {
     const frame = slotFrame[place] - 1;
     if (frame >= from && frame < from + folioPages) slotFrame[place] = to + (frame - from) + 1;

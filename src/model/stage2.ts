@@ -14,8 +14,7 @@
  * Differs from Linux: guest frame and file index are congruent for every size, so that no slot forbids a leaf.
  */
 import { column } from './columns.ts';
-import { PageBit, headOf, notePresent } from './file.ts';
-import { cacheReferences } from './folios.ts';
+import { PageBit, headOf, isSplit } from './file.ts';
 import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
 import { sizesOf } from './shape.ts';
@@ -72,46 +71,23 @@ export function mayMapLarge(world: World, region: number): boolean {
   return (flipped === 0 || flipped === sizes.regionPages) && isPopulated(world, region);
 }
 
-/** Small folios over large backing, and pieces of large ones, may have been punched out one by one. */
+/** Small folios over large backing may have been punched out one by one; what is in pieces is mapped page by page. */
 function isPopulated(world: World, region: number): boolean {
-  const { shape, sizes, pageState } = world;
+  const { sizes, pageState } = world;
   const last = (region + 1) * sizes.regionPages;
-  const stride = shape.splits === true ? 1 : sizes.folioPages;
-  for (let page = region * sizes.regionPages; page < last; page += stride) {
-    if ((pageState[headOf(world, page)] & PageBit.Present) === 0) return false;
+  for (let page = region * sizes.regionPages; page < last; page += sizes.folioPages) {
+    if (isSplit(world, page) || (pageState[headOf(world, page)] & PageBit.Present) === 0) return false;
   }
   return true;
 }
 
 /** Whether one gigantic leaf may map all of it now. */
 function mayMapGigantic(world: World, gigantic: number): boolean {
-  const { giganticPages: pages } = world.sizes;
+  const { giganticPages: pages, folioPages } = world.sizes;
   if ((gigantic + 1) * pages > world.shape.pages || world.giganticPresent[gigantic] !== pages) return false;
+  if (world.sizes.splits) for (let page = gigantic * pages; page < (gigantic + 1) * pages; page += folioPages) if (isSplit(world, page)) return false;
   const flipped = world.giganticFlipped[gigantic];
   return flipped === 0 || flipped === pages;
-}
-
-/**
- * The backing of a region comes from the pool as one large page. Where core-mm is to see small folios, it is split, cleared
- * and put into the page cache as a whole: a large stage-2 leaf must not reach what is in no page cache.
- * @returns how many folios came into the page cache
- */
-export function backRegion(world: World, region: number): number {
-  const { shape, sizes, pageState, refcount } = world;
-  world.regionState[region] |= RegionBit.Backed;
-  if (shape.folioOrder >= shape.regionOrder) return 0;
-  const first = region * sizes.regionPages;
-  const last = Math.min(first + sizes.regionPages, shape.pages);
-  let inserted = 0;
-  for (let page = first; page < last; page++) {
-    if (pageState[page] & PageBit.Present) continue;
-    pageState[page] |= PageBit.Present | PageBit.UpToDate;
-    refcount[page] += cacheReferences(world);
-    inserted++;
-  }
-  world.meter.move(Gauge.pages, inserted);
-  notePresent(world, first, inserted);
-  return inserted;
 }
 
 /** One gigantic leaf takes the place of what is below it. */

@@ -2,10 +2,11 @@
  * The start: a fresh world as it stands before anybody takes a step: the VMM's mappings, the launch image, the pages that
  * start otherwise than the rest. None of it is counted or priced. Both engines begin here.
  */
+import { backInPieces, backPage, comesInPieces } from './backing.ts';
 import { PageBit, headOf, isPrivate, noteFlip } from './file.ts';
 import { cacheReferences, noteFolio } from './folios.ts';
 import type { HostRules, StartMapping } from './host.ts';
-import { RegionBit, backRegion, setLeaf } from './stage2.ts';
+import { setLeaf } from './stage2.ts';
 import { openWindow } from './windows.ts';
 import type { World } from './world.ts';
 
@@ -45,12 +46,12 @@ export function setShareability(world: World, page: number, shared: boolean): vo
 
 /** A page of the launch image: in the page cache, written, mapped in stage-2. */
 export function populate(world: World, page: number): void {
+  if (world.shape.largeBacking) backPage(world, page);
+  if ((world.pageState[headOf(world, page)] & PageBit.Present) === 0 && comesInPieces(world, page)) backInPieces(world, page);
   const head = headOf(world, page);
-  const region = page >> world.shape.regionOrder;
-  if (world.shape.largeBacking && (world.regionState[region] & RegionBit.Backed) === 0) backRegion(world, region);
   if ((world.pageState[head] & PageBit.Present) === 0) {
     world.pageState[head] |= PageBit.Present | PageBit.UpToDate;
-    world.refcount[head] = cacheReferences(world);
+    world.refcount[head] = cacheReferences(world, head);
     noteFolio(world, head, 1);
   }
   setLeaf(world, page);

@@ -11,7 +11,7 @@
 import { sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import { closeWay } from './exposure.ts';
-import { PageBit, headOf } from './file.ts';
+import { PageBit, folioEnd, headOf } from './file.ts';
 import { dropReference, removeMapping } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
 import { beginNotifier, endNotifier } from './notifier.ts';
@@ -284,9 +284,8 @@ export function unmapEverywhereSteps(clear?: Run): readonly Step[] {
 
 /** Sets the walk to the folios that overlap the range, as far as the file goes. */
 export const walkWholeFolios: Run = (world, task) => {
-  const mask = world.sizes.folioPages - 1;
-  world.walkStart[task] = world.rangeStart[task] & ~mask;
-  world.walkEnd[task] = Math.min((world.rangeEnd[task] + mask) & ~mask, world.shape.pages);
+  world.walkStart[task] = headOf(world, world.rangeStart[task]);
+  world.walkEnd[task] = Math.min(folioEnd(world, world.rangeEnd[task] - 1), world.shape.pages);
   return Flow.Next;
 };
 

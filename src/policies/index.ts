@@ -10,6 +10,7 @@ import { refuseMmap } from './conversion/refuse-mmap.ts';
 import { sigbusOnFault } from './conversion/sigbus-on-fault.ts';
 import { sigsegvOnFault } from './conversion/sigsegv-on-fault.ts';
 import { split4k } from './conversion/split-4k.ts';
+import { split4kLazy } from './conversion/split-4k-lazy.ts';
 import { waitForPins } from './conversion/wait-for-pins.ts';
 import type { ConversionPolicy } from './policy.ts';
 
@@ -21,6 +22,7 @@ export const policies: readonly ConversionPolicy[] = [
   refuseMmap,
   disallowGup,
   split4k,
+  split4kLazy,
   waitForPins,
   exclusivePin,
   sigsegvOnFault,

@@ -118,6 +118,9 @@ export class Accounting {
       case Event.IoReady:
         latencyNs.io.record(nowNs - this.ioStartNs[task]);
         return;
+      case Event.LargeSplit:
+      case Event.LargeMerged:
+        return;
       default:
         event satisfies never;
     }

@@ -69,7 +69,7 @@ export class Engine {
   private readonly waiters: Waiters;
   private readonly waitStartNs: Float64Array;
   private readonly holdNs: Float64Array;
-  /** How often the access that a task is at has spun; only a punch does. */
+  /** How often the access that a task is at has spun: a punch for the references of others, a to-shared before it splits. */
   private readonly spins: Uint32Array;
   /** How long a task has been in a wait with a limit; 0 where it is in none. */
   private readonly polledNs: Float64Array;
@@ -359,6 +359,10 @@ export class Engine {
   /** Whether the task waits for something that has no queue; it looks again after a moment, but not for ever. */
   private canSpin(task: number): boolean {
     if (lockClassOf(this.meter.waitOn) !== Waiting.Folio || ++this.spins[task] > SPIN_LIMIT) return false;
+    if (this.world.kind[task] === Access.ToShared) {
+      this.meter.addPhase(task, PHASE_REFERENCE_WAIT, SPIN_NS);
+      return true;
+    }
     this.meter.addPhase(task, PHASE_LOCK_WAIT, SPIN_NS);
     this.lockBlockedNs[LockClass.Folio] += SPIN_NS;
     return true;
@@ -427,9 +431,8 @@ export class Engine {
 
   private beginRare(task: number, kind: number, holdNs: number): void {
     this.holdNs[task] = holdNs;
-    if (kind === Access.ToShared || kind === Access.ToPrivate || kind === Access.ToReadOnly) this.meter.clearPhases(task);
-    if (kind !== Access.Punch) return;
     this.spins[task] = 0;
+    if (kind === Access.ToShared || kind === Access.ToPrivate || kind === Access.ToReadOnly) this.meter.clearPhases(task);
   }
 
   /** How long the VMM rests before it tries again, or until its patience ends (`patienceEnded`). */

@@ -24,6 +24,8 @@ const GIGANTIC_ORDER = 18;
 const LRU_BATCH = 31;
 /** One step of a burst handles at most a page table. */
 const CHUNK = 512;
+/** Spare folios of 1 GiB: each costs address space for its counts, and memory only where it is used. */
+const GIGANTIC_SPARES_MAX = 16;
 /** CPUs of a world, one an actor. */
 export const CPUS_MAX = 128;
 
@@ -49,8 +51,8 @@ export function shapeOf({ policy, rules, folioOrder, options, opened, platform =
     folioOrder: coreOrder,
     regionOrder: REGION_ORDER,
     largeBacking: folioOrder > 0,
-    ...(folioOrder >= GIGANTIC_ORDER ? { giganticOrder: GIGANTIC_ORDER } : {}),
-    spareFolios: Math.min((slots + ioDepth) * slotPages + actors.length * LRU_BATCH, 1 << 16),
+    ...(folioOrder >= GIGANTIC_ORDER ? { giganticOrder: GIGANTIC_ORDER, backingOrder: folioOrder, hvo: true } : {}),
+    spareFolios: Math.min((slots + ioDepth) * slotPages + actors.length * LRU_BATCH, coreOrder >= GIGANTIC_ORDER ? GIGANTIC_SPARES_MAX : 1 << 16),
     windows: windowsOf(options, actors),
     childWindows: options.windowsPerProcess,
     mms: processes + 1,

@@ -127,7 +127,7 @@ describe('the way down to read-only', () => {
     const compareCount: Run = (world, task) => {
       const mappings = world.reading[task];
       world.reading[task] = 0;
-      return world.refcount[world.cursor[task]] === cacheReferences(world) + 1 + mappings ? Flow.Next : Flow.Otherwise;
+      return world.refcount[world.cursor[task]] === cacheReferences(world, 0) + 1 + mappings ? Flow.Next : Flow.Otherwise;
     };
     expect(found('read-only-against-munmap', changed((steps) => withStep(withStep(steps, 'folio.readRef', mapcountFirst), 'folio.readMapcount', compareCount)))).toBe(WRITABLE);
     expect(found('read-only-against-munmap', right)).toBe('proved: ');

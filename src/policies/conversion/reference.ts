@@ -8,10 +8,10 @@ import { storeState } from '../../model/convert.ts';
 import { EntryBit } from '../../model/entries.ts';
 import { Errno } from '../../model/errno.ts';
 import { closeWay } from '../../model/exposure.ts';
-import { headOf, rangeIs } from '../../model/file.ts';
+import { PageBit, headOf, rangeIs } from '../../model/file.ts';
 import { dropReference, removeMapping } from '../../model/folios.ts';
 import { Op } from '../../model/operations.ts';
-import { clearLeaves } from '../../model/stage2.ts';
+import { RegionBit, clearLeaves } from '../../model/stage2.ts';
 import { Flow, end, step } from '../../model/step.ts';
 import type { Run } from '../../model/step.ts';
 import type { World } from '../../model/world.ts';
@@ -48,8 +48,20 @@ function unmapForFree(world: World, start: number, end: number): void {
   }
 }
 
+/** Every leaf over the range costs one zap; what a large one maps beside the range gets its small leaves for free. */
 function zapStage2(world: World, start: number, end: number): void {
-  world.meter.chargeMany(Op['stage2.zap'], clearLeaves(world, start, end, start, end, false));
+  world.meter.chargeMany(Op['stage2.zap'], countLeaves(world, start, end));
+  clearLeaves(world, start, end, start, end, false);
+}
+
+function countLeaves({ pageState, regionState, shape: { regionOrder } }: World, start: number, end: number): number {
+  let leaves = 0;
+  for (let page = start; page < end; page++) {
+    const region = page >> regionOrder;
+    const isFirst = page === start || page === region << regionOrder;
+    if (regionState[region] & RegionBit.Leaf ? isFirst : pageState[page] & PageBit.Leaf) leaves++;
+  }
+  return leaves;
 }
 
 const convertAtOnce = (toPrivate: boolean): Run => {

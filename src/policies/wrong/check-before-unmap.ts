@@ -21,7 +21,7 @@ import { between, withStep } from './steps.ts';
 const hasUnexpectedReference: Run = (world, task) => {
   const head = world.cursor[task];
   if ((world.pageState[head] & PageBit.Present) === 0) return Flow.Next;
-  if (world.refcount[head] === cacheReferences(world) + folioMapcount(world, head) + 1) return Flow.Next;
+  if (world.refcount[head] === cacheReferences(world, head) + folioMapcount(world, head) + 1) return Flow.Next;
   world.walkCursor[task] = head;
   return Flow.Otherwise;
 };

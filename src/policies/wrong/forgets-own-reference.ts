@@ -19,7 +19,7 @@ import { withStep } from './steps.ts';
 const isNotTheCachesAlone: Run = (world, task) => {
   const head = world.cursor[task];
   if ((world.pageState[head] & PageBit.Present) === 0) return Flow.Next;
-  if (world.refcount[head] === cacheReferences(world)) return Flow.Next;
+  if (world.refcount[head] === cacheReferences(world, head)) return Flow.Next;
   world.walkCursor[task] = head;
   return Flow.Otherwise;
 };

@@ -59,7 +59,7 @@ function gathered(world: World, task: number, head: number): number {
 const hasReferenceOfOthers: Run = (world, task) => {
   const head = world.cursor[task];
   if ((world.pageState[head] & PageBit.Present) === 0) return Flow.Next;
-  if (world.refcount[head] === cacheReferences(world) + 1 + gathered(world, task, head)) return Flow.Next;
+  if (world.refcount[head] === cacheReferences(world, head) + 1 + gathered(world, task, head)) return Flow.Next;
   world.walkCursor[task] = head;
   return Flow.Otherwise;
 };
