@@ -5,14 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { addCompareCommand } from '../src/cli/compare.ts';
 import type { CliContext } from '../src/cli/context.ts';
+import { createProgram } from '../src/cli/program.ts';
 import { ExitCode } from '../src/cli/exitCodes.ts';
-import { addExplainCommand } from '../src/cli/explain.ts';
-import { addExploreCommand } from '../src/cli/explore.ts';
-import { addListCommand } from '../src/cli/list.ts';
-import { addMergeCommand } from '../src/cli/merge.ts';
-import { addNewCommand } from '../src/cli/newPolicy.ts';
 import { catalogue } from '../src/harness/builtIn.ts';
 import { LABELS } from '../src/harness/experiment.ts';
 import { explorablePolicies } from '../src/harness/litmusFiles.ts';
@@ -26,10 +21,10 @@ import { VMM_STRATEGIES } from '../src/model/request.ts';
 import { worldColumns } from '../src/model/world.ts';
 import { policies } from '../src/policies/index.ts';
 import { CHECKS } from '../src/policies/policy.ts';
-import { CONTRACT_COLUMNS, COST_COLUMNS } from '../src/report/columns.ts';
+import { BLOCKS } from '../src/report/columns.ts';
 import { listCostProfiles } from '../src/simulate/costs.ts';
 import { traceNames, workloads } from '../src/workloads/index.ts';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { DOCUMENTS, ROOT, generate, generatedBlocks, readDocument } from './tools/documents.ts';
 
 /** The texts without their generated parts, which are true by another test. */
@@ -66,7 +61,7 @@ describe('the README', () => {
   });
   test('explains every column of the tables, in their order', () => {
     const explained = rowsOf(readme, '| column | what it is |').map(([name]) => name);
-    expect(explained).toEqual([...COST_COLUMNS, ...CONTRACT_COLUMNS].map(({ head }) => head.join(' ')));
+    expect(explained).toEqual(BLOCKS.flatMap(({ columns }) => columns).map(({ head }) => head.join(' ')));
   });
   test('has every exit code', () => {
     expect(rowsOf(readme, '| code | when |').map(([code]) => Number(code))).toEqual(Object.values(ExitCode));
@@ -78,14 +73,7 @@ describe('the README', () => {
 });
 
 describe('commands in the documents', () => {
-  const program = new Command('foliobench');
-  const context = { catalogue } as unknown as CliContext;
-  addCompareCommand(program, context);
-  addExploreCommand(program, context);
-  addExplainCommand(program, context);
-  addListCommand(program, context);
-  addMergeCommand(program, context);
-  addNewCommand(program, context);
+  const program = createProgram({ catalogue, version: '', stdout: process.stdout } as unknown as CliContext);
   const commands = [...written].flatMap(([document, text]) => commandsOf(text).map((command) => ({ document, command })));
 
   test.each(commands)('$document: $command', ({ command }) => {

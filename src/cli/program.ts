@@ -30,7 +30,8 @@ export async function runCommandLine(words: readonly string[], context: CliConte
   }
 }
 
-function createProgram(context: CliContext): Command {
+/** The verbs and their options, as commander knows them. */
+export function createProgram(context: CliContext): Command {
   const program = new Command('foliobench')
     .description('compare policies for shared/private page conversion in guest_memfd')
     .version(context.version)
