@@ -146,17 +146,26 @@ function isHeldBetween({ slotFrame, dataRefs }: World, first: number, end: numbe
   return false;
 }
 
-/** The same where the folio may be mapped and nobody minds: whose pin or get it was. What no buffer holds ends by itself. */
+/**
+ * The same where the folio may be mapped and nobody minds: whose pin or get it was. What no buffer holds ends by itself.
+ * It looks at what the buffers hold, which is far less than what they have room for.
+ */
 export function blameHolders(world: World, task: number, head: number): void {
-  const { slotFrame, rangeStart, rangeEnd, meter } = world;
-  const end = head + folioPagesAt(world, head);
+  const { slotFrame, slotCount, meter } = world;
+  const { slots, slotPages } = world.shape;
+  const last = head + folioPagesAt(world, head);
+  const rangeStart = world.rangeStart[task];
+  const rangeEnd = world.rangeEnd[task];
   let own = false;
   let neighbour = false;
-  for (let place = 0; place < slotFrame.length; place++) {
-    const page = slotFrame[place] - 1;
-    if (page < head || page >= end) continue;
-    if (page >= rangeStart[task] && page < rangeEnd[task]) own = true;
-    else neighbour = true;
+  for (let slot = 0; slot < slots && !own; slot++) {
+    const base = slot * slotPages;
+    for (let place = base; place < base + slotCount[slot]; place++) {
+      const page = slotFrame[place] - 1;
+      if (page < head || page >= last) continue;
+      if (page >= rangeStart && page < rangeEnd) own = true;
+      else neighbour = true;
+    }
   }
   meter.note(own ? Op['refused.ownPin'] : neighbour ? Op['refused.neighbourPin'] : Op['refused.transient']);
 }

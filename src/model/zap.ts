@@ -120,7 +120,9 @@ const removeCleanMappings = (stale: StaleBit): Run => (world, task) => {
   const { entry } = world;
   const base = world.walkWindow[task] * world.shape.pages;
   const last = chunkEnd(world, task);
-  for (let page = world.walkCursor[task]; page < last; page++) {
+  // What is stale lies in the gather.
+  const end = Math.min(last, world.gatherEnd[task]);
+  for (let page = Math.max(world.walkCursor[task], world.gatherStart[task]); page < end; page++) {
     if ((entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) removeMapping(world, page);
   }
   world.walkCursor[task] = last;
@@ -149,7 +151,8 @@ const waitGatherFlush = (stale: StaleBit): Run => (world, task) => {
   if (flow !== Flow.Next) return flow;
   const base = world.walkWindow[task] * world.shape.pages;
   const { entry } = world;
-  for (let page = world.gatherStart[task]; page < world.gatherEnd[task]; page++) if (entry[base + page] & stale) closeWay(world, page);
+  const end = world.gatherEnd[task];
+  for (let page = world.gatherStart[task]; page < end; page++) if (entry[base + page] & stale) closeWay(world, page);
   world.gather[task] = Gather.Flushed;
   return Flow.Next;
 };
@@ -157,7 +160,8 @@ const waitGatherFlush = (stale: StaleBit): Run => (world, task) => {
 const removeDelayedMappings = (stale: StaleBit): Run => (world, task) => {
   const { entry } = world;
   const base = world.walkWindow[task] * world.shape.pages;
-  for (let page = world.gatherStart[task]; page < world.gatherEnd[task]; page++) {
+  const end = world.gatherEnd[task];
+  for (let page = world.gatherStart[task]; page < end; page++) {
     const bits = entry[base + page];
     if ((bits & (stale | EntryBit.RmapDelayed)) !== (stale | EntryBit.RmapDelayed)) continue;
     entry[base + page] = bits & ~EntryBit.RmapDelayed;
