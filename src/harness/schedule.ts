@@ -62,7 +62,12 @@ export function lostCell(task: CellTask, why: string): CellResult {
 
 export const failedCell = ({ cell }: CellTask, error: CellError): CellResult => ({ ...cell, status: 'failed', error });
 
-/** Work that a cell probably is, in accesses: for its order and for the remaining time, never for a figure. A trace touches each page about once. */
+/**
+ * Work that a cell probably is, in accesses: for its order and for the remaining time, never for a figure. A trace touches each page
+ * about once; where it shares its buffers in place, each transfer is two conversions more.
+ */
 export function workOf({ cell: { params } }: PlannedCell): number {
-  return params.accesses ?? params.memoryBytes / PAGE_BYTES;
+  if (params.accesses !== null) return params.accesses;
+  return (params.memoryBytes / PAGE_BYTES) * (params.dma === 'direct' ? DIRECT_WORK : 1);
 }
+const DIRECT_WORK = 4;

@@ -55,9 +55,9 @@ const detachVmas: Run = (world, task) => {
     world.windowFlags[window] &= ~WindowFlag.Linked;
     return Flow.Next;
   }
-  const before = vmasIn(world, window, Math.max(0, start - 1), Math.min(pages, end + 1));
   const touched = vmasIn(world, window, start, end);
   if (touched === 0) return Flow.Otherwise;
+  const before = vmasIn(world, window, Math.max(0, start - 1), Math.min(pages, end + 1));
   const outside = (start > 0 ? vmasIn(world, window, start - 1, start) : 0) + (end < pages ? vmasIn(world, window, end, end + 1) : 0);
   if (vmasOfMm(world, world.windowMm[window]) + outside - before > MAX_MAP_COUNT) {
     world.outcome[task] = Errno.ENOMEM;

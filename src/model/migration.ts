@@ -13,9 +13,8 @@
 import { sendDrain, waitCalls } from './crossCalls.ts';
 import { EntryBit, isMigrationEntry } from './entries.ts';
 import { Errno } from './errno.ts';
-import { openWay } from './exposure.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
-import { addMapping, cacheReferences, dropReference } from './folios.ts';
+import { cacheReferences, dropReference } from './folios.ts';
 import { LockClass, checkOrder, lockId, noteHeld, noteReleased, waitFor } from './locks.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
@@ -79,20 +78,27 @@ const setMigrationEntries: Run = (world, task) => {
   const base = world.walkWindow[task] * world.shape.pages;
   const first = world.walkCursor[task];
   const last = chunkEnd(world, task);
+  const rangeStart = world.rangeStart[task];
+  const rangeEnd = world.rangeEnd[task];
   let replaced = 0;
   let neighbours = 0;
+  let firstReplaced = 0;
+  let lastReplaced = 0;
   for (let page = first; page < last; page++) {
     const bits = entry[base + page];
     if ((bits & EntryBit.Present) === 0) continue;
     entry[base + page] = (bits & ~EntryBit.Present) | EntryBit.Migration | EntryBit.StaleZap | EntryBit.RmapDelayed;
+    if (replaced++ === 0) firstReplaced = page;
+    lastReplaced = page;
+    if (page < rangeStart || page >= rangeEnd) neighbours++;
+  }
+  if (replaced > 0) {
     world.flags[task] |= TaskFlag.DirtyTable;
-    replaced++;
-    if (page < world.rangeStart[task] || page >= world.rangeEnd[task]) neighbours++;
     if (world.gather[task] === Gather.None) {
       world.gather[task] = Gather.Pending;
-      world.gatherStart[task] = page;
+      world.gatherStart[task] = firstReplaced;
     }
-    world.gatherEnd[task] = page + 1;
+    world.gatherEnd[task] = lastReplaced + 1;
   }
   meter.chargeMany(Op['pte.check'], last - first);
   if (replaced > 0) meter.chargeMany(Op['pte.zap'], replaced);
@@ -157,9 +163,9 @@ const startTables: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** The entry of a page that is shared is as it was before; that of one that has turned private is none. */
+/** The entry of a page that is shared is as it was before; that of one that has turned private is none. The walk lies in one folio. */
 const restoreEntries: Run = (world, task) => {
-  const { entry, meter } = world;
+  const { entry, mapcount, dataRefs, meter } = world;
   const base = world.walkWindow[task] * world.shape.pages;
   const first = world.walkCursor[task];
   const last = chunkEnd(world, task);
@@ -171,12 +177,15 @@ const restoreEntries: Run = (world, task) => {
       entry[base + page] = bits & ~(EntryBit.Migration | EntryBit.Dirty);
       continue;
     }
-    world.refcount[headOf(world, page)]++;
-    addMapping(world, page);
-    openWay(world, page);
+    mapcount[page]++;
+    // A way to a page that is shared exposes nothing.
+    dataRefs[page]++;
     entry[base + page] = (bits & ~EntryBit.Migration) | EntryBit.Present;
     restored++;
   }
+  const head = headOf(world, first);
+  world.refcount[head] += restored;
+  if (world.shape.folioOrder > 0) world.largeMapcount[head >> world.shape.folioOrder] += restored;
   meter.chargeMany(Op['pte.check'], last - first);
   if (restored > 0) meter.chargeMany(Op['pte.set'], restored);
   world.walkCursor[task] = last;

@@ -135,6 +135,9 @@ export const unlockWalkedTable: Run = (world, task) => {
   return Flow.Next;
 };
 
+/** Whether the pages lie in one large folio: what is counted by folio is counted in one go then. */
+const isOneLargeFolio = (world: World, first: number, last: number): boolean => last - first > 1 && headOf(world, first) === headOf(world, last - 1);
+
 const ifDirty: Run = (world, task) => (world.flags[task] & TaskFlag.DirtyTable ? Flow.Next : Flow.Otherwise);
 
 /** Asks for the flush of what the gather cleared; nothing to do where it cleared nothing. */
@@ -158,15 +161,21 @@ const waitGatherFlush = (stale: StaleBit): Run => (world, task) => {
 };
 
 const removeDelayedMappings = (stale: StaleBit): Run => (world, task) => {
-  const { entry } = world;
+  const { entry, mapcount } = world;
   const base = world.walkWindow[task] * world.shape.pages;
-  const end = world.gatherEnd[task];
-  for (let page = world.gatherStart[task]; page < end; page++) {
+  const first = world.gatherStart[task];
+  const last = world.gatherEnd[task];
+  const one = isOneLargeFolio(world, first, last);
+  let removed = 0;
+  for (let page = first; page < last; page++) {
     const bits = entry[base + page];
     if ((bits & (stale | EntryBit.RmapDelayed)) !== (stale | EntryBit.RmapDelayed)) continue;
     entry[base + page] = bits & ~EntryBit.RmapDelayed;
-    removeMapping(world, page);
+    if (one) mapcount[page]--;
+    else removeMapping(world, page);
+    removed++;
   }
+  if (one) world.largeMapcount[first >> world.shape.folioOrder] -= removed;
   return Flow.Next;
 };
 
@@ -178,13 +187,18 @@ const unlockTable: Run = (world, task) => {
 const putGather = (stale: StaleBit): Run => (world, task) => {
   const { entry } = world;
   const base = world.walkWindow[task] * world.shape.pages;
+  const first = world.gatherStart[task];
+  const last = world.gatherEnd[task];
+  const one = isOneLargeFolio(world, first, last);
   let put = 0;
-  for (let page = world.gatherStart[task]; page < world.gatherEnd[task]; page++) {
-    if ((entry[base + page] & stale) === 0) continue;
-    entry[base + page] &= ~stale;
-    dropReference(world, headOf(world, page), 1);
+  for (let page = first; page < last; page++) {
+    const bits = entry[base + page];
+    if ((bits & stale) === 0) continue;
+    entry[base + page] = bits & ~stale;
+    if (!one) dropReference(world, headOf(world, page), 1);
     put++;
   }
+  if (one && put > 0) dropReference(world, headOf(world, first), put);
   world.meter.chargeMany(Op['folio.put'], put);
   world.gather[task] = Gather.None;
   world.gatherStart[task] = 0;

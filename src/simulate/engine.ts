@@ -205,7 +205,7 @@ export class Engine {
       } else {
         pc[task * DEPTH_MAX + level] = at;
         if (onTimeout[at] !== 0) {
-          const restNs = this.poll(task, waitNsMax[at]);
+          const restNs = this.poll(task, waitNsMax[at], queue.firstNs - now);
           if (restNs === 0) at = onTimeout[at];
           now += restNs;
         } else if (this.canSpin(task)) {
@@ -368,9 +368,16 @@ export class Engine {
     return true;
   }
 
-  /** A task in a wait with a limit looks again after a moment. @returns how long it rests, 0 where the limit has passed */
-  private poll(task: number, limitNs: number): number {
-    const restNs = Math.min(SPIN_NS, limitNs - this.polledNs[task]);
+  /**
+   * A task in a wait with a limit looks again every moment. Looks that come before anybody else takes a step would find what this one
+   * found, so they are left out; the one that is taken comes when it would have come.
+   * @param quietNs until the next step of another task; Infinity where there is none
+   * @returns how long it rests, 0 where the limit has passed
+   */
+  private poll(task: number, limitNs: number, quietNs: number): number {
+    const leftNs = limitNs - this.polledNs[task];
+    const looks = Math.max(1, Math.ceil(Math.min(quietNs, leftNs) / SPIN_NS));
+    const restNs = Math.min(looks * SPIN_NS, leftNs);
     if (restNs <= 0) {
       this.endPoll(task);
       return 0;
