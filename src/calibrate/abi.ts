@@ -28,6 +28,11 @@ export const KvmExtension = { MemoryAttributes: 233, GuestMemfd: 234, PreFaultMe
 /** GUEST_MEMFD_FLAG_*: the host may map it; every page starts shared. */
 export const GuestMemfdFlag = { Mmap: 1, InitShared: 2 } as const;
 
+/** Time that this thread ran: none passes while the CPU is somebody else's. */
+export const CLOCK_THREAD_CPUTIME_ID = 3;
+/** struct timespec of 64-bit systems as 32-bit words, of which the low ones hold all that we ask. */
+export const Timespec = { words: 4, seconds: 0, nanoseconds: 2 } as const;
+
 export const Fcntl = { SetPipeSize: 1031 } as const;
 
 /** System calls that libc has no function for; 425 and above have one number on all architectures. */

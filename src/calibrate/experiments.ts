@@ -32,8 +32,8 @@ export interface Bench {
   readonly scope: Scope;
 }
 
-/** Pages of the file of a batch of small calls. */
-const BATCH_PAGES = 512;
+/** Entries that a batch of calls has to do with, and calls of a batch: enough to be warm, few enough to be made again for each run. */
+const BATCH_ENTRIES = 8192;
 const BATCH_CALLS = 32;
 
 /** Opens the experiment of a place; null where the backing has no such thing. @throws KernelError where the machine refuses it */
@@ -59,7 +59,8 @@ const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'efault': openEfault,
 };
 
-const callsOf = (pages: number): number => Math.max(1, Math.min(BATCH_CALLS, Math.floor(BATCH_PAGES / pages)));
+const callsOf = ({ pages, vmas, processes, touched }: Place): number =>
+  Math.max(1, Math.min(BATCH_CALLS, Math.floor(BATCH_ENTRIES / (pages * (touched ? Math.max(1, vmas * processes) : 1)))));
 const populating = (dirty: boolean): number => (dirty ? Advice.PopulateWrite : Advice.PopulateRead);
 
 interface Ground {
@@ -108,7 +109,7 @@ function openSyscall({ libc }: Bench): Experiment {
 async function openPunch(bench: Bench, place: Place): Promise<Experiment> {
   const { libc, scope } = bench;
   const { pages, vmas, processes, touched, dirty, operation } = place;
-  const calls = callsOf(pages);
+  const calls = callsOf(place);
   const ground = openGround(bench, place, calls);
   const others: Mapper[] = [];
   for (let process = 1; process < processes; process++) others.push(await mapElsewhere(libc, { fd: ground.fd, pages: pages * calls, vmas }, scope));
@@ -131,7 +132,7 @@ async function openPunch(bench: Bench, place: Place): Promise<Experiment> {
 
 function openAllocate(bench: Bench, place: Place): Experiment {
   const { libc } = bench;
-  const calls = callsOf(place.pages);
+  const calls = callsOf(place);
   const ground = openGround(bench, { ...place, vmas: 0 }, calls);
   const rangeBytes = place.pages * PAGE_BYTES;
   return {
@@ -166,7 +167,7 @@ function openMmap(bench: Bench, place: Place): Experiment {
 
 function openMunmap(bench: Bench, place: Place): Experiment {
   const { libc, scope } = bench;
-  const calls = callsOf(place.pages);
+  const calls = callsOf(place);
   const ground = openGround(bench, place, 1);
   const { fd, bytes } = ground;
   allocateAll(libc, ground);
@@ -222,7 +223,7 @@ function openFault(bench: Bench, place: Place): Experiment {
 
 function openPopulate(bench: Bench, place: Place): Experiment {
   const { libc } = bench;
-  const calls = callsOf(place.pages);
+  const calls = callsOf(place);
   const ground = openGround(bench, place, calls);
   const [address] = ground.windows;
   allocateAll(libc, ground);
@@ -239,7 +240,7 @@ function openPopulate(bench: Bench, place: Place): Experiment {
 
 function openZap(bench: Bench, place: Place): Experiment {
   const { libc } = bench;
-  const calls = callsOf(place.pages);
+  const calls = callsOf(place);
   const ground = openGround(bench, place, calls);
   const [address] = ground.windows;
   allocateAll(libc, ground);

@@ -20,7 +20,7 @@ describe('the fit', () => {
     const calls = [1, 2, 8, 64].flatMap((pages) => [1, 4, 16].map((vmas) => counts({ syscall: 1, 'pte.zap': pages * vmas, 'tlb.flush': vmas })));
     const fit = fitPrices(calls.map((call) => ({ counts: call, ns: predictNs(call, truth) })), published);
     expect(['syscall', 'pte.zap', 'tlb.flush'].map((name) => Math.round(priceOf(fit, name as OperationName)?.ns ?? 0))).toEqual([250, 31, 900]);
-    expect(fit.largestErrorPercent).toBeLessThan(1e-6);
+    expect(fit.largestErrorPercent).toBeLessThan(1e-3);
   });
 
   test('operations that always come together share one sum as they did before, and say so', () => {

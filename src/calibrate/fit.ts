@@ -6,17 +6,21 @@
  * of 3 ms.
  *
  * Operations that always come in the same proportion cannot be told apart by any number of points: they are fitted as one, and share
- * their sum as the profile that we began with has it. What no point has keeps the price of that profile.
+ * their sum as the profile that we began with has it; those that hardly can are drawn towards that ratio. What no point has keeps the
+ * price of that profile.
  */
 import { OPERATIONS } from '../model/operations.ts';
 import type { OperationName } from '../model/operations.ts';
 import type { CostProfile, PriceSource } from '../simulate/costs.ts';
 import { nonNegativeLeastSquares } from './nnls.ts';
+import type { Fit } from './nnls.ts';
 
 /** One call: what the model says that it does, and how long it took. */
 export interface Observation {
   /** By index in OPERATIONS. */
   readonly counts: ArrayLike<number>;
+  /** What it does beside the operations of the model (`TERMS` of src/calibrate/predict.ts); the same number of them in each observation. */
+  readonly terms?: ArrayLike<number>;
   readonly ns: number;
 }
 
@@ -34,6 +38,8 @@ export interface FittedPrice {
 export interface PriceFit {
   /** One for each operation of kind `work`, in the order of OPERATIONS. */
   readonly prices: readonly FittedPrice[];
+  /** Nanoseconds of each term of the observations. */
+  readonly termNs: readonly number[];
   /** Of the observations that were fitted, in per cent of what was measured. */
   readonly medianErrorPercent: number;
   readonly largestErrorPercent: number;
@@ -42,6 +48,8 @@ export interface PriceFit {
 /** Operations that are fitted as one, by index in OPERATIONS. */
 type Group = readonly number[];
 
+/** Mean square of relative errors that no measurement falls below; with it columns that points can hardly tell apart do no harm. */
+const NOISE_MIN = 1e-8;
 /** Counts are whole numbers, or sums of a few; a smaller difference of two ratios is rounding. */
 const SAME_RATIO = 1e-9;
 
@@ -49,9 +57,11 @@ const SAME_RATIO = 1e-9;
 export function fitPrices(observations: readonly Observation[], prior: CostProfile): PriceFit {
   if (observations.length === 0 || observations.some(({ ns }) => !(ns > 0))) throw new Error('a fit needs observations, and each has taken some time');
   const groups = groupsOf(observations, prior);
-  const rows = observations.map(({ counts }) => groups.map((group) => priced(group, counts, prior.priceNs)));
-  const { coefficients, standardErrors } = nonNegativeLeastSquares(rows, observations.map(({ ns }) => ns), observations.map(({ ns }) => 1 / (ns * ns)));
-  const errors = rows.map((row, at) => errorPercent(row.reduce((sum, value, column) => sum + value * coefficients[column], 0), observations[at].ns));
+  const rows = observations.map(({ counts, terms = [] }) => [...groups.map((group) => priced(group, counts, prior.priceNs)), ...Array.from(terms)]);
+  const rough = solve(rows, observations, groups.length, 0);
+  const noise = NOISE_MIN + rows.reduce((sum, row, at) => sum + squareOf(1 - valueOf(row, rough.coefficients) / observations[at].ns), 0) / rows.length;
+  const { coefficients, standardErrors } = solve(rows, observations, groups.length, noise);
+  const errors = rows.map((row, at) => errorPercent(valueOf(row, coefficients), observations[at].ns));
   return {
     prices: prior.prices.map(({ operation, index, ns, lowNs, highNs, source }) => {
       const group = groups.findIndex((members) => members.includes(index));
@@ -67,10 +77,28 @@ export function fitPrices(observations: readonly Observation[], prior: CostProfi
         together: groups[group].map((member) => OPERATIONS[member].name),
       };
     }),
+    termNs: Array.from(coefficients.subarray(groups.length)),
     medianErrorPercent: medianOf(errors),
     largestErrorPercent: Math.max(...errors),
   };
 }
+
+/**
+ * @param groups columns that are multiples of a price before; the others are terms
+ * @param noise mean square of the points' relative errors: a price before is known to a factor of two or so (one, relatively), a point to
+ *   this, and in that proportion they weigh. What the points tell apart stays as it is; what they can hardly tell apart keeps its ratio.
+ */
+function solve(rows: readonly (readonly number[])[], observations: readonly Observation[], groups: number, noise: number): Fit {
+  const before = noise === 0 ? [] : Array.from({ length: groups }, (_, at) => rows[0].map((_value, column) => (column === at ? 1 : 0)));
+  return nonNegativeLeastSquares(
+    [...rows, ...before],
+    [...observations.map(({ ns }) => ns), ...before.map(() => 1)],
+    [...observations.map(({ ns }) => 1 / (ns * ns)), ...before.map(() => noise)],
+  );
+}
+
+const valueOf = (row: readonly number[], coefficients: ArrayLike<number>): number => row.reduce((sum, value, column) => sum + value * coefficients[column], 0);
+const squareOf = (value: number): number => value * value;
 
 /** Time of a call by a list of prices. @param priceNs by index in OPERATIONS */
 export function predictNs(counts: ArrayLike<number>, priceNs: ArrayLike<number>): number {

@@ -4,6 +4,8 @@ import type { MeasuredOperation, Place } from './points.ts';
 const PAGES = [1, 2, 4, 8, 16, 24, 32, 33, 34, 48, 64, 96, 128, 192, 256, 384, 512];
 const VMAS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 const QUICK_PAGES = [1, 8, 32, 64, 512];
+/** Of what takes one mapping and little time. */
+const QUICK_SIZES = [1, 2, 4, 8, 16, 32, 48, 64, 128, 256, 512];
 const QUICK_VMAS = [1, 4, 16, 64];
 
 /** Entries before the call: none, clean ones, dirty ones. */
@@ -15,16 +17,17 @@ const PLAIN = { vmas: 1, processes: 1, touched: false, dirty: false, cpus: 1 } a
 /** @param cpus CPUs that this machine has for it */
 export function placesOf({ quick, cpus }: { readonly quick: boolean; readonly cpus: number }): readonly Place[] {
   const pages = quick ? QUICK_PAGES : PAGES;
+  const sizes = quick ? QUICK_SIZES : PAGES;
   const vmas = quick ? QUICK_VMAS : VMAS;
-  const cross = (operation: MeasuredOperation, some: Partial<Place>, counts: readonly number[] = pages): readonly Place[] =>
+  const cross = (operation: MeasuredOperation, some: Partial<Place>, counts: readonly number[] = sizes): readonly Place[] =>
     counts.map((count) => ({ ...PLAIN, ...some, operation, pages: count }));
   const others = quick ? [2] : [2, 3];
   const manyCpus = Array.from({ length: Math.min(cpus, 8) - 1 }, (_, more) => more + 2);
-  const few = pages.filter((count) => count === 1 || count === 32 || count === 128 || count === 512);
+  const few = sizes.filter((count) => count === 1 || count === 32 || count === 128 || count === 512);
   return [
     { ...PLAIN, operation: 'syscall', pages: 0, vmas: 0 },
     { ...PLAIN, operation: 'efault', pages: 1 },
-    ...vmas.flatMap((count) => ENTRIES.flatMap((entries) => cross('punch', { vmas: count, ...entries }))),
+    ...vmas.flatMap((count) => ENTRIES.flatMap((entries) => cross('punch', { vmas: count, ...entries }, pages))),
     ...cross('punch', { vmas: 0 }),
     ...[0, 1, 16].flatMap((count) => cross('punch.empty', { vmas: count }, few)),
     ...others.flatMap((processes) => PRESENT.flatMap((entries) => [1, 4].flatMap((count) => cross('punch', { vmas: count, processes, ...entries }, few)))),

@@ -32,6 +32,7 @@ export interface Libc {
   ioUringRegister(number: number, fd: number, operation: number, argument: BigUint64Array | null, count: number): number;
   getppid(): number;
   gettid(): number;
+  clockGettime(clock: number, time: Int32Array): number;
   setrlimit(resource: number, limits: BigUint64Array): number;
   schedGetAffinity(thread: number, bytes: number, mask: Uint8Array): number;
   schedSetAffinity(thread: number, bytes: number, mask: Uint8Array): number;
@@ -117,6 +118,7 @@ function bind(koffi: Koffi): Libc & { readonly pageBytes: () => number } {
     ioUringRegister: bound('long syscall(long number, int fd, uint operation, uint64_t *argument, uint count)'),
     getppid: bound('int getppid()'),
     gettid: bound('int gettid()'),
+    clockGettime: bound('int clock_gettime(int clock, _Out_ int32_t *time)'),
     setrlimit: bound('int setrlimit(int resource, uint64_t *limits)'),
     schedGetAffinity: bound('int sched_getaffinity(int thread, size_t bytes, _Out_ uint8_t *mask)'),
     schedSetAffinity: bound('int sched_setaffinity(int thread, size_t bytes, uint8_t *mask)'),

@@ -2,13 +2,15 @@
  * The measuring loop: rounds over all places in changing order, a few runs of each, medians at the end.
  *
  * A round visits every place, so that a machine that is slower for a while is slower for all of them; within a visit the first runs
- * warm caches and the compiler and are dropped. From each run goes off what calling from here costs: the median time of as many calls
+ * warm caches and the compiler and are dropped. The clock is that of the thread's own running time: nothing that is measured sleeps, and
+ * what others do with the CPU meanwhile is not counted (time that a hypervisor steals is). From each run goes off what calling from here costs: the median time of as many calls
  * that do nothing, timed the same way and in the same visit.
  *
  * Units: nanoseconds of one call.
  */
 import { below, createRandom } from '../workloads/random.ts';
 import { pinTo } from './affinity.ts';
+import { CLOCK_THREAD_CPUTIME_ID, Timespec } from './abi.ts';
 import { KernelError } from './backing.ts';
 import type { Backing, Lack } from './backing.ts';
 import { openExperiment } from './experiments.ts';
@@ -28,9 +30,9 @@ export interface MeasureOptions {
   readonly rounds: number;
   /** Runs of a visit that count. */
   readonly runs: number;
-  /** No further round begins after it; milliseconds of `nowMs`. */
+  /** No round begins that would end behind it, and none goes on behind it; milliseconds of `nowMs`. */
   readonly budgetMs: number;
-  /** A monotonic clock of nanosecond resolution. */
+  /** A monotonic clock, for the budget. */
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
   readonly onProgress: (done: number, total: number) => void;
@@ -59,7 +61,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     if (round > 0 && ((nowMs() - startMs) / round) * (round + 1) > budgetMs) break;
     shuffle(order, (limit) => below(random, limit));
     for (const index of order) {
-      if (signal.aborted) break;
+      if (signal.aborted || nowMs() - startMs > budgetMs) break;
       onProgress(++visits, rounds * places.length);
       const place = places[index];
       if (refused[index] !== null) continue;
@@ -70,7 +72,8 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
-  const points = places.flatMap((place, index) => (samples[index].length === 0 || refused[index] !== null ? [] : [pointOf(place, backing, samples[index])]));
+  for (const [index, times] of samples.entries()) if (times.length === 0) refused[index] ??= 'there was no time left';
+  const points = places.flatMap((place, index) => (refused[index] !== null ? [] : [pointOf(place, backing, samples[index])]));
   return { points, notMeasured: lacksOf(places, refused) };
 }
 
@@ -87,19 +90,20 @@ function lacksOf(places: readonly Place[], refused: readonly (string | null)[]):
 }
 
 /** Times of the runs of one place, or why there are none. */
-async function visit({ libc, backing, cpus, runs, nowMs }: MeasureOptions, place: Place): Promise<readonly number[] | string> {
+async function visit({ libc, backing, cpus, runs }: MeasureOptions, place: Place): Promise<readonly number[] | string> {
+  const clockNs = createThreadClock(libc);
   return withScope(async (scope) => {
     try {
       for (let more = 1; more < place.cpus; more++) await spinOn(cpus[cpus.length - 1 - more], scope);
       const experiment = await openExperiment({ libc, backing, scope }, place);
       if (experiment === null) return `a ${backing.name} has no such thing`;
-      const overheadNs = medianOf(Array.from({ length: NULL_RUNS }, () => timeNothing(libc, experiment, nowMs)));
+      const overheadNs = medianOf(Array.from({ length: NULL_RUNS }, () => timeNothing(libc, experiment, clockNs)));
       const times: number[] = [];
       for (let run = -WARM_UP_RUNS; run < runs; run++) {
         experiment.reset();
-        const beginMs = nowMs();
+        const beginNs = clockNs();
         experiment.run();
-        const ns = (nowMs() - beginMs) * 1e6;
+        const ns = clockNs() - beginNs;
         if (run >= 0) times.push(Math.max(0, ns - overheadNs) / experiment.calls);
       }
       return times;
@@ -111,10 +115,19 @@ async function visit({ libc, backing, cpus, runs, nowMs }: MeasureOptions, place
 }
 
 /** Nanoseconds of a run that does nothing but call. */
-function timeNothing(libc: Libc, { foreignCalls }: Experiment, nowMs: () => number): number {
-  const beginMs = nowMs();
+function timeNothing(libc: Libc, { foreignCalls }: Experiment, clockNs: () => number): number {
+  const beginNs = clockNs();
   for (let call = 0; call < foreignCalls; call++) libc.nothing(0, 0, call, 0);
-  return (nowMs() - beginMs) * 1e6;
+  return clockNs() - beginNs;
+}
+
+/** Nanoseconds that this thread has run, modulo what a double holds. */
+function createThreadClock(libc: Libc): () => number {
+  const time = new Int32Array(Timespec.words);
+  return () => {
+    libc.clockGettime(CLOCK_THREAD_CPUTIME_ID, time);
+    return time[Timespec.seconds] * 1e9 + time[Timespec.nanoseconds];
+  };
 }
 
 function pointOf(place: Place, { name }: Backing, times: readonly number[]): Point {

@@ -17,6 +17,7 @@ const record: PointsRecord = {
   schema: POINTS_SCHEMA,
   tool: { version: '0.1.0' },
   environment: { node: 'v20', platform: 'linux', arch: 'x64', cpuModel: 'any', cpus: 2, kernel: '6.18' },
+  hypervisor: 'none',
   backing: 'memfd',
   date: '2026-11-21',
   quick: true,

@@ -2,7 +2,7 @@
  * Points: what was measured, as a file. One point is one operation of one size in one surrounding; its figure is a median.
  *
  * ```
- * { "schema": "foliobench/points@1", "tool": {...}, "environment": {...}, "backing": "guest_memfd", "date": "2026-11-21", "quick": false,
+ * { "schema": "foliobench/points@1", "tool": {...}, "environment": {...}, "hypervisor": "...", "backing": "guest_memfd", "date": "2026-11-21", "quick": false,
  *   "points": [ { "backing", "operation", "pages", "vmas", "processes", "touched", "dirty", "cpus", "ns", "spread", "runs" } ],
  *   "behaviours": [ { "name", "expected", "observed" } ], "notMeasured": [ { "operation", "why" } ] }
  * ```
@@ -71,6 +71,8 @@ export interface PointsRecord {
   readonly schema: typeof POINTS_SCHEMA;
   readonly tool: { readonly version: string };
   readonly environment: Environment;
+  /** What runs this kernel, as far as it can be known: prices of a virtual machine are those of its host's page tables too. */
+  readonly hypervisor: string;
   readonly backing: BackingName;
   /** YYYY-MM-DD. */
   readonly date: string;
@@ -130,6 +132,7 @@ function parsePoints(content: unknown): PointsRecord {
   if (!BACKINGS.some((name) => name === fields.backing)) throw new PointsError(`"backing" is ${JSON.stringify(fields.backing) ?? 'missing'}, expected one of ${BACKINGS.join(', ')}`);
   if (typeof fields.date !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(fields.date)) throw new PointsError('"date" is no YYYY-MM-DD');
   objectOf(fields.environment, '"environment"');
+  if (typeof fields.hypervisor !== 'string') throw new PointsError('"hypervisor" is no text');
   const points = listOf(fields.points, '"points"').map((point, index) => parsePoint(objectOf(point, `point ${index}`), index));
   const names = new Set<string>();
   for (const point of points) {

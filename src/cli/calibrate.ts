@@ -1,10 +1,16 @@
 /** `foliobench calibrate`: what the kernel of this machine costs, measured. */
+import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { BACKINGS } from '../calibrate/backing.ts';
 import type { BackingName } from '../calibrate/backing.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
+import { fitPoints } from '../calibrate/fitPoints.ts';
 import { formatPoints } from '../calibrate/points.ts';
+import type { PointsRecord } from '../calibrate/points.ts';
+import { formatProfile } from '../calibrate/profile.ts';
+import { formatValidation } from '../calibrate/validationTable.ts';
 import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
+import { DEFAULT_COSTS } from '../simulate/costs.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
 import { parseChoice } from './parse.ts';
@@ -13,7 +19,9 @@ import { createLine } from './progress.ts';
 interface CalibrateFlags {
   readonly quick?: boolean;
   readonly backing?: BackingName;
+  readonly output?: string;
   readonly points?: string;
+  readonly costs: string;
   readonly quiet?: boolean;
 }
 
@@ -23,7 +31,9 @@ export function addCalibrateCommand(program: Command, context: CliContext): void
     .description('measure what the kernel of this machine costs, on a guest_memfd or a memfd')
     .option('--quick', 'a small grid, in less than a minute')
     .option('--backing <name>', `${BACKINGS.join(' or ')}; default: the first that there is`, parseChoice(BACKINGS))
-    .option('--points <file>', 'write the measured points there')
+    .option('-o, --output <file>', 'write the cost profile there: compare --costs FILE takes it')
+    .option('--points <file>', 'write the measured points there: validate takes them')
+    .option('--costs <profile>', 'prices of what cannot be measured here', DEFAULT_COSTS)
     .option('--quiet', 'print nothing to stdout')
     .addHelpText('after', HELP)
     .action((flags: CalibrateFlags) => runCalibrate(flags, context));
@@ -33,9 +43,22 @@ const HELP = `
 It needs Linux, the optional package koffi, and /dev/kvm for a guest_memfd; everything that it opens is closed again.
 Exit codes: 0 measured, 2 misuse or a machine that cannot be measured, 130 interrupted: nothing is written.`;
 
-async function runCalibrate({ quick = false, backing, points, quiet = false }: CalibrateFlags, context: CliContext): Promise<void> {
-  const { stdout, stderr, version, environment, nowMs, onInterrupt, setExitCode } = context;
-  if (points !== undefined) await refuseUnlessFile(points);
+async function runCalibrate(flags: CalibrateFlags, context: CliContext): Promise<void> {
+  const { output, points, costs, quiet = false } = flags;
+  const { stdout, catalogue, setExitCode } = context;
+  for (const file of [output, points]) if (file !== undefined) await refuseUnlessFile(file);
+  const prior = await catalogue.loadCostProfile(costs);
+  const record = await measureHere(flags, context);
+  if (record === null) return setExitCode(ExitCode.Interrupted);
+  // The points first: they are what took the time.
+  if (points !== undefined) await writeWhole(points, formatPoints(record));
+  const fitted = fitPoints(record.points, prior);
+  if (output !== undefined) await writeWhole(output, formatProfile(basename(output).replace(/\.json$/, ''), record, fitted, prior));
+  if (!quiet) stdout.write(formatValidation(record, fitted, false));
+}
+
+/** The points of this machine; null where it was interrupted. */
+async function measureHere({ quick = false, backing }: CalibrateFlags, { stderr, version, environment, nowMs, onInterrupt }: CliContext): Promise<PointsRecord | null> {
   const interrupt = new AbortController();
   const stopListening = onInterrupt(() => interrupt.abort());
   const line = createLine(stderr);
@@ -52,9 +75,7 @@ async function runCalibrate({ quick = false, backing, points, quiet = false }: C
     });
     line.clear();
     if (note !== null) stderr.write(`foliobench: ${note}\n`);
-    if (interrupt.signal.aborted) return setExitCode(ExitCode.Interrupted);
-    if (points !== undefined) await writeWhole(points, formatPoints(record));
-    if (!quiet) stdout.write(points === undefined ? formatPoints(record) : `${record.points.length} points of a ${record.backing} in ${points}\n`);
+    return interrupt.signal.aborted ? null : record;
   } finally {
     line.clear();
     stopListening();

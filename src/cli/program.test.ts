@@ -165,8 +165,8 @@ describe('list', () => {
 
 describe('misuse ends with 2 and one message, and nothing is done', () => {
   test.each([
-    ['', 'no command was given\n  why: there are compare, sweep, explore, explain, list, merge, report, diff, gate, new\n  fix: see foliobench --help'],
-    ['compaer', 'unknown command "compaer"\n  why: there are compare, sweep, explore, explain, list, merge, report, diff, gate, new\n  fix: did you mean compare?'],
+    ['', 'no command was given\n  why: there are compare, sweep, explore, explain, list, merge, report, diff, gate, calibrate, validate, new\n  fix: see foliobench --help'],
+    ['compaer', 'unknown command "compaer"\n  why: there are compare, sweep, explore, explain, list, merge, report, diff, gate, calibrate, validate, new\n  fix: did you mean compare?'],
     ['compare --polcy null', 'unknown option "--polcy"\n  why: foliobench compare does not take it that way\n  fix: did you mean --policy?'],
     ['compare --policy', 'option "--policy <names>" argument missing\n  why: foliobench compare does not take it that way\n  fix: see foliobench compare --help'],
     ['compare null', 'too many arguments for "compare". Expected 0 arguments but got 1.\n  why: foliobench compare does not take it that way\n  fix: see foliobench compare --help'],

@@ -15,6 +15,7 @@ import { addMergeCommand } from './merge.ts';
 import { addNewCommand } from './newPolicy.ts';
 import { addReportCommand } from './report.ts';
 import { addSweepCommand } from './sweep.ts';
+import { addValidateCommand } from './validate.ts';
 
 /** Runs one command line (without the program's own name). Never throws: what goes wrong is one message and an exit code. */
 export async function runCommandLine(words: readonly string[], context: CliContext): Promise<void> {
@@ -51,6 +52,7 @@ export function createProgram(context: CliContext): Command {
   addDiffCommand(program, context);
   addGateCommand(program, context);
   addCalibrateCommand(program, context);
+  addValidateCommand(program, context);
   addNewCommand(program, context);
   return program;
 }

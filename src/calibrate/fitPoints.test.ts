@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { OPERATIONS } from '../model/operations.ts';
+import { UserError } from '../model/userError.ts';
+import { loadCostProfile, parseCostProfile } from '../simulate/costs.ts';
+import { predictNs } from './fit.ts';
+import { errorFigures, fitPoints } from './fitPoints.ts';
+import { placesOf } from './grids.ts';
+import { POINTS_SCHEMA } from './points.ts';
+import type { Point, PointsRecord } from './points.ts';
+import { TERMS, predict } from './predict.ts';
+import { formatProfile } from './profile.ts';
+import { formatValidation } from './validationTable.ts';
+
+const published = loadCostProfile('published-x86');
+
+/** A machine on which everything costs three times what is published, and a flush is a microsecond dearer. */
+const priceNs = Float64Array.from(published.priceNs, (ns) => 3 * ns);
+priceNs[OPERATIONS.findIndex(({ name }) => name === 'tlb.flush')] += 1000;
+const termNs = TERMS.map((_, at) => 10 * at);
+
+const places = placesOf({ quick: true, cpus: 2 });
+const points: readonly Point[] = places.flatMap((place) => {
+  const prediction = predict(place, 'guest_memfd');
+  if (prediction === null) return [];
+  return [{ ...place, backing: 'guest_memfd' as const, ns: predictNs(prediction.counts, priceNs) + predictNs(prediction.terms, termNs), spread: 1, runs: 20 }];
+});
+
+const record: PointsRecord = {
+  schema: POINTS_SCHEMA,
+  tool: { version: '0.1.0' },
+  environment: { node: 'v20', platform: 'linux', arch: 'x64', cpuModel: 'a CPU', cpus: 2, kernel: '6.18' },
+  hypervisor: 'none: bare metal',
+  backing: 'guest_memfd',
+  date: '2026-11-21',
+  quick: true,
+  behaviours: [],
+  notMeasured: [],
+  points,
+};
+
+describe('the fit of a grid', () => {
+  const fitted = fitPoints(points, published);
+
+  test('predicts every point of a machine that does what the model does, those that it did not see too', () => {
+    expect(fitted.checked).toHaveLength(points.length);
+    const unseen = fitted.checked.filter(({ heldBack }) => heldBack !== null);
+    expect(unseen.length).toBeGreaterThan(20);
+    expect(errorFigures(unseen).largestPercent).toBeLessThan(2);
+  });
+
+  test('finds a price that the grid tells apart: a flush', () => {
+    const flush = fitted.fit.prices.find(({ operation }) => operation === 'tlb.flush');
+    expect(Math.abs((flush?.ns ?? 0) - priceNs[OPERATIONS.findIndex(({ name }) => name === 'tlb.flush')])).toBeLessThan(1);
+    expect(flush?.source).toBe('measured');
+  });
+
+  test('leaves points out whose runs disagree, and names them', () => {
+    const noisy = points.map((point, at) => (at === 20 ? { ...point, ns: point.ns * 50, spread: point.ns * 40 } : point));
+    const again = fitPoints(noisy, published);
+    expect(again.unsteady).toEqual([noisy[20]]);
+    expect(errorFigures(again.checked).largestPercent).toBeLessThan(2);
+  });
+
+  test('of a few points is refused', () => {
+    expect(() => fitPoints(points.slice(0, 20), published)).toThrow(UserError);
+  });
+
+  test('becomes a profile that a run takes, with the price before where nothing was measured', () => {
+    const profile = parseCostProfile(JSON.parse(formatProfile('here', record, fitted, published)), 'the profile');
+    expect(profile).toMatchObject({ name: 'here', machine: 'a CPU, 2 CPUs', kernel: 'Linux 6.18', hypervisor: 'none: bare metal', date: '2026-11-21' });
+    const priceOf = (name: string) => profile.prices.find(({ operation }) => operation === name);
+    const fork = published.prices.find(({ operation }) => operation === 'fork');
+    expect(priceOf('fork')).toMatchObject({ ns: fork?.ns, source: fork?.source, reference: `Not measured here; as in published-x86: ${fork?.reference ?? ''}` });
+    expect(priceOf('tlb.flush')).toMatchObject({ source: 'measured', reference: 'Fitted to calls on a guest_memfd of this machine.' });
+    expect(priceOf('pte.zap')?.reference).toContain('as a part of pte.check + pte.zap');
+  });
+
+  test('prints each point that is far off, and the figures of all', () => {
+    const text = formatValidation(record, fitPoints(points.map((point, at) => (at === 30 ? { ...point, ns: point.ns * 2 } : point)), published), false);
+    expect(text).toContain('predicted against measured: guest_memfd, Linux 6.18, a CPU, 2026-11-21, quick\n');
+    expect(text.split('\n').filter((line) => /^punch .* -[45]\d\./.test(line))).toHaveLength(1);
+    expect(text).toMatch(/^held back, 256 pages and 32 VMAs or more +4 /m);
+    expect(formatValidation(record, fitted, true).split('\n').filter((line) => line.startsWith('punch'))).toHaveLength(points.filter(({ operation }) => operation.startsWith('punch')).length);
+  });
+});

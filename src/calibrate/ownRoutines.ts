@@ -1,0 +1,93 @@
+/**
+ * Routines that the kernel has and no policy needs: what is measured beside the routines of the model, made of the model's own steps.
+ *
+ * Source: mm/madvise.c (madvise_populate, madvise_dontneed_free), mm/shmem.c (shmem_fallocate: unmap_mapping_range of the whole range
+ * comes before the truncation, so that each VMA is flushed once and not once a page).
+ */
+import { complete } from '../model/access.ts';
+import { EntryBit } from '../model/entries.ts';
+import { faultCoreSteps, readLockMmap, readUnlockMmap } from '../model/fault.ts';
+import { Op } from '../model/operations.ts';
+import { punchSteps } from '../model/punch.ts';
+import { Flow, acquire, buildProgram, callRoutine, free, release, steady } from '../model/step.ts';
+import type { Program, Run, Step } from '../model/step.ts';
+import { flushGatherSteps, unmapEverywhereSteps, zapWindowSteps } from '../model/zap.ts';
+
+/** The walk becomes the range, in the task's window. */
+const enterZap: Run = (world, task) => {
+  world.meter.charge(Op.syscall);
+  world.walkWindow[task] = world.window[task];
+  world.walkStart[task] = world.rangeStart[task];
+  world.walkEnd[task] = world.rangeEnd[task];
+  world.walkCursor[task] = world.rangeStart[task];
+  return Flow.Next;
+};
+
+const enterPopulate: Run = (world) => {
+  world.meter.charge(Op.syscall);
+  return Flow.Next;
+};
+
+/** Finds the VMA and the entry of the page, as slow GUP does; it takes no reference. */
+const findEntry: Run = (world) => {
+  world.meter.charge(Op['gup.slow']);
+  return Flow.Next;
+};
+
+/** Otherwise the range goes on with the next page. */
+const nextPage: Run = (world, task) => (++world.page[task] < world.rangeEnd[task] ? Flow.Otherwise : Flow.Next);
+
+const populateSteps: readonly Step[] = [
+  free('populate', enterPopulate),
+  acquire('mmapLock.read', readLockMmap),
+  free('gup.slow', findEntry),
+  callRoutine('fault', 'faultCore'),
+  free('page.next', nextPage, 'gup.slow'),
+  release('mmapLock.readUnlock', readUnlockMmap),
+  free('done', complete),
+];
+
+const zapSteps: readonly Step[] = [
+  free('zap', enterZap),
+  acquire('mmapLock.read', readLockMmap),
+  ...zapWindowSteps(EntryBit.StaleZap),
+  ...flushGatherSteps(EntryBit.StaleZap),
+  release('mmapLock.readUnlock', readUnlockMmap),
+  free('done', complete),
+];
+
+const walkRange: Run = (world, task) => {
+  world.walkStart[task] = world.rangeStart[task];
+  world.walkEnd[task] = world.rangeEnd[task];
+  return Flow.Next;
+};
+
+/** The walk stands at its end after the zap; truncation goes over the range once more. */
+const rewind: Run = (world, task) => {
+  world.walkStart[task] = world.rangeStart[task];
+  return Flow.Next;
+};
+
+/** As the model's punch, but the range is unmapped before its folios are taken out, and none of them is mapped then. */
+function punchRangeSteps(): readonly Step[] {
+  const steps = punchSteps();
+  const at = (name: string): number => steps.findIndex((one) => one.name === name);
+  const [next, mapped, remove] = [at('folio.next'), at('folio.mapped'), at('pageCache.remove')];
+  if (next < 0 || mapped < next || remove < mapped) throw new Error('the punch of the model has other steps than those that are put in another order here');
+  return [
+    ...steps.slice(0, next),
+    steady('range.walk', walkRange),
+    ...unmapEverywhereSteps(),
+    steady('range.rewind', rewind),
+    ...steps.slice(next, mapped),
+    ...steps.slice(remove),
+  ];
+}
+
+/** Routines `populate`, `zap` and `punchRange`. */
+export const ownProgram: Program = buildProgram({
+  populate: { steps: populateSteps },
+  zap: { steps: zapSteps },
+  punchRange: { steps: punchRangeSteps() },
+  faultCore: { steps: faultCoreSteps({}) },
+});

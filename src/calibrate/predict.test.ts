@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import type { BackingName } from './backing.ts';
+import type { Place } from './points.ts';
+import { namedCounts, predict } from './predict.ts';
+
+const PLAIN: Place = { operation: 'punch', pages: 1, vmas: 1, processes: 1, touched: false, dirty: false, cpus: 1 };
+
+/** Counts by name, without the call's own term. */
+function countsOf(some: Partial<Place>, backing: BackingName = 'guest_memfd'): Readonly<Record<string, number>> {
+  const prediction = predict({ ...PLAIN, ...some }, backing);
+  if (prediction === null) throw new Error('the model has no such call');
+  return namedCounts(prediction);
+}
+
+describe('a hole of N pages under V VMAs that are touched', () => {
+  const [pages, vmas] = [64, 3];
+  test('of a guest_memfd is unmapped page by page: N x V flushes of one entry each', () => {
+    expect(countsOf({ pages, vmas, touched: true })).toMatchObject({
+      'vma.visit': pages * vmas, 'pte.zap': pages * vmas, 'tlb.flush': pages * vmas, 'rmap.walk': pages, 'pageCache.remove': pages, 'folio.free': pages, 'flush.refill': 1, 'page.used': pages,
+    });
+    expect(countsOf({ pages, vmas, touched: true })).not.toHaveProperty('flush.entry');
+  });
+  test('of a memfd is unmapped as a range: V flushes, of all of the TLB above 33 entries', () => {
+    expect(countsOf({ pages, vmas, touched: true }, 'memfd')).toMatchObject({
+      'vma.visit': vmas, 'pte.zap': pages * vmas, 'tlb.flush': vmas, 'rmap.walk': 1, 'pageCache.remove': pages, 'flush.all': vmas, 'flush.refill': 1,
+    });
+    expect(countsOf({ pages: 33, vmas, touched: true }, 'memfd')).toMatchObject({ 'tlb.flush': vmas, 'flush.entry': 32 * vmas });
+  });
+});
+
+describe('a hole', () => {
+  test('of untouched pages visits no VMA of a guest_memfd, and all of them of a memfd', () => {
+    expect(countsOf({ pages: 4, vmas: 5 })).not.toHaveProperty('vma.visit');
+    expect(countsOf({ pages: 4, vmas: 5 }, 'memfd')).toMatchObject({ 'vma.visit': 5 });
+  });
+  test('in the mapping of a process that sleeps zaps there, and has nobody to flush', () => {
+    expect(countsOf({ pages: 4, touched: true, processes: 2 })).toMatchObject({ 'pte.zap': 8, 'tlb.flush': 4 });
+  });
+  test('asks each other CPU that runs the process, which pays for itself', () => {
+    const counts = countsOf({ pages: 4, touched: true, cpus: 3 });
+    expect(counts).toMatchObject({ 'tlb.flush': 4, 'tlb.ipi': 8 });
+    expect(counts).not.toHaveProperty('tlb.interrupt');
+  });
+});
+
+test('a first touch has an exception, a folio and an entry; a later one the entry; populating it no exception', () => {
+  expect(countsOf({ operation: 'fault.first', pages: 7, dirty: true })).toMatchObject({ 'host.fault': 7, 'folio.alloc': 7, 'page.clear': 7, 'pte.set': 7 });
+  const minor = countsOf({ operation: 'fault.minor', pages: 7, dirty: true });
+  expect(minor).toMatchObject({ 'host.fault': 7, 'pageCache.lookup': 7, 'pte.set': 7 });
+  expect(minor).not.toHaveProperty('page.clear');
+  const populated = countsOf({ operation: 'populate', pages: 7 });
+  expect(populated).toMatchObject({ syscall: 1, 'lock.mmap': 1, 'gup.slow': 7, 'pte.set': 7 });
+  expect(populated).not.toHaveProperty('host.fault');
+});
+
+test('a get of pages that have entries goes fast; a long-term pin never does, and takes mmap_lock once', () => {
+  expect(countsOf({ operation: 'gup.get', pages: 9, touched: true })).toEqual({ syscall: 1, 'irq.toggle': 1, 'gup.fast': 9, 'gup.grab': 9, 'access.done': 1, 'work.done': 9, 'call.gup.get': 1 });
+  expect(countsOf({ operation: 'gup.pin', pages: 9, touched: true })).toMatchObject({ 'lock.mmap': 1, 'gup.slow': 9, 'gup.grab': 9, 'call.gup.pin': 1 });
+  expect(countsOf({ operation: 'gup.unpin', pages: 9, touched: true })).toMatchObject({ 'gup.release': 9 });
+});
+
+test('mmap, munmap, zap, allocate, a read into a private page and a system call that does nothing', () => {
+  expect(countsOf({ operation: 'mmap', pages: 4, vmas: 2 })).toMatchObject({ mmap: 1, 'vma.insert': 1, 'lock.mmap': 1 });
+  expect(countsOf({ operation: 'munmap', pages: 4, vmas: 2, touched: true })).toMatchObject({ munmap: 1, 'vma.remove': 1, 'pte.zap': 4, 'tlb.flush': 1, 'flush.entry': 3 });
+  expect(countsOf({ operation: 'zap', pages: 4, touched: true })).toMatchObject({ 'pte.zap': 4, 'folio.put': 4, 'tlb.flush': 1, 'flush.entry': 3 });
+  expect(countsOf({ operation: 'allocate', pages: 4 })).toMatchObject({ 'folio.alloc': 4, 'pageCache.insert': 4, 'page.clear': 4 });
+  expect(countsOf({ operation: 'efault' })).toMatchObject({ syscall: 1, 'host.fault': 1, 'state.read': 1, 'access.failed': 1 });
+  expect(countsOf({ operation: 'syscall', pages: 0, vmas: 0 })).toEqual({ syscall: 1 });
+});
+
+test.each<Partial<Place>>([{ operation: 'fault.minor' }, { operation: 'populate' }, { operation: 'gup.pin', touched: true }, { operation: 'gup.get' }])(
+  'of a memfd the model has no %j: shmem maps around a read fault, and lets long-term pins go fast',
+  (some) => expect(predict({ ...PLAIN, ...some }, 'memfd')).toBe(null),
+);

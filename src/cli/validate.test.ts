@@ -1,0 +1,83 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
+import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
+import { createLocalRunner } from '../../test/tools/localRunner.ts';
+import { placesOf } from '../calibrate/grids.ts';
+import { POINTS_SCHEMA, formatPoints } from '../calibrate/points.ts';
+import type { Point } from '../calibrate/points.ts';
+import { loadCostProfile } from '../simulate/costs.ts';
+import { runCommandLine } from './program.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'foliobench-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function run(...words: readonly string[]) {
+  const outcome = { exitCode: 0, stdout: '', stderr: '' };
+  const environment = { node: 'v20', platform: 'linux', arch: 'x64', cpuModel: 'a CPU', cpus: 2, kernel: '6.18' };
+  await runCommandLine(words, {
+    catalogue: { ...fakeCatalogue, loadCostProfile },
+    version: '1.0.0',
+    environment,
+    createRunner: () => createLocalRunner(fakeCatalogue),
+    createExplorationRunner: createLocalExplorationRunner,
+    packageFolder: folder,
+    ciEnvironment: {},
+    stdout: { write: (text) => void (outcome.stdout += text) },
+    stderr: { write: (text) => void (outcome.stderr += text) },
+    nowMs: () => 0,
+    onInterrupt: () => () => {},
+    setExitCode: (code) => void (outcome.exitCode = code),
+  });
+  return outcome;
+}
+
+/** A machine on which a call takes a microsecond, and one more for each page. */
+function written(...names: readonly string[]): string {
+  const points: readonly Point[] = placesOf({ quick: true, cpus: 1 })
+    .filter(({ operation }) => operation === 'fault.first' || operation === 'allocate' || operation === 'zap')
+    .map((place) => ({ ...place, backing: 'guest_memfd', ns: 1000 + 1000 * place.pages, spread: 1, runs: 9 }));
+  const file = path.join(folder, ...names);
+  mkdirSync(path.dirname(file), { recursive: true });
+  const environment = { node: 'v20', platform: 'linux', arch: 'x64', cpuModel: 'a CPU', cpus: 2, kernel: '6.18' };
+  writeFileSync(file, formatPoints({ schema: POINTS_SCHEMA, tool: { version: '1' }, environment, hypervisor: 'none', backing: 'guest_memfd', date: '2026-11-21', quick: true, points, behaviours: [], notMeasured: [] }));
+  return file;
+}
+
+describe('validate', () => {
+  test('prints the figures of a file of points, and with --all every point', async () => {
+    const file = written('points.json');
+    const { exitCode, stdout, stderr } = await run('validate', file);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^predicted against measured: guest_memfd, Linux 6\.18, a CPU, 2026-11-21, quick\n/);
+    expect(stdout).toMatch(/^held back by their hash +\d+ +\d+\.\d +\d+\.\d$/m);
+    expect((await run('validate', file, '--all')).stdout).toMatch(/^fault\.first 512 pages, 1 VMAs +513000 +\d+ /m);
+  });
+
+  test('takes the grids of the package where none is named', async () => {
+    written('results', 'calibration', 'one.json');
+    written('results', 'calibration', 'two.json');
+    expect((await run('validate')).stdout.match(/^predicted against measured/gm)).toHaveLength(2);
+  });
+
+  test('says so where there is none', async () => {
+    const { exitCode, stderr } = await run('validate');
+    expect(exitCode).toBe(2);
+    expect(stderr).toBe(`foliobench: there are no points to validate\n  why: ${path.join(folder, 'results', 'calibration')} has none\n  fix: measure some with foliobench calibrate --points FILE, and give that file\n`);
+  });
+});
+
+describe('calibrate', () => {
+  test('does not begin where it could not write', async () => {
+    const { exitCode, stderr } = await run('calibrate', '--quick', '-o', folder);
+    expect([exitCode, stderr.split('\n')[1]]).toEqual([2, '  why: it is a folder']);
+  });
+  test('takes no other backing than there is', async () => {
+    expect((await run('calibrate', '--backing', 'tmpfs')).stderr).toContain('"tmpfs" is none of guest_memfd, memfd');
+  });
+});
