@@ -66,7 +66,7 @@ export function addRunOptions(command: Command): Command {
     .option('--policy <names>', 'policies: a,b, all, or the path of a module of your own', parseList)
     .option('--workload <names>', 'workloads: a,b, all, or the path of a trace', parseList)
     .option('--check <names>', 'reference checks of the policies that take one: a,b or all', parseList)
-    .option('--choose <policy.choice=value>', 'what a policy leaves open, otherwise than by default (foliobench explain tells it); repeatable', collect)
+    .option('--choose <policy.choice=value>', 'what a policy leaves open, otherwise than by default (foliobench explain tells it); =a,b or =all makes a row of each; repeatable', collect)
     .option('--memory <size>', `guest memory; a trace brings its own (default: ${formatSize(DEFAULTS.memoryBytes)})`, parseSize)
     .option('--folio <size>', `folio size: 4K or 2M (default: ${DEFAULTS.folio})`, parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]))
     .option('--vcpus <count>', `vCPUs of the guest (default: ${DEFAULTS.vcpus})`, parseCount)

@@ -37,7 +37,10 @@ async function entriesOf(subject: Subject, policyFiles: readonly PolicyFile[], {
   const { policies, workloads, traceNames, openTrace, costProfiles } = catalogue;
   switch (subject) {
     case 'policies':
-      return [...policies, ...factsOf(policyFiles)].map(({ name, summary, checks }) => ({ name, text: checks.length === 0 ? summary : `${summary} (checks: ${checks.join(', ')})` }));
+      return [...policies, ...factsOf(policyFiles)].map(({ name, summary, checks, choices = [] }) => {
+        const details = [...(checks.length === 0 ? [] : [`checks: ${checks.join(', ')}`]), ...choices.map((choice) => `${choice.name}: ${choice.values.join(' or ')}`)];
+        return { name, text: details.length === 0 ? summary : `${summary} (${details.join('; ')})` };
+      });
     case 'workloads': {
       const traces = await Promise.all(traceNames().map(openTrace));
       return [...workloads, ...traces].map(({ name, summary }) => ({ name, text: summary }));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { policies } from '../policies/index.ts';
 import { catalogue } from './builtIn.ts';
-import { parseChosen, refuseUnusedChoices } from './choices.ts';
+import { parseAlternatives, parseChosen, refuseUnusedChoices } from './choices.ts';
 import { planCells } from './experiment.ts';
 import { planExploration } from './exploration.ts';
 import { exploreCell } from './exploreCell.ts';
@@ -43,6 +43,35 @@ describe('what a user chooses', () => {
   });
 });
 
+describe('several values of a choice', () => {
+  const alternatives = (...words: string[]) => parseAlternatives(words, policies);
+
+  test('are a row each, the default without choices', () => {
+    expect(alternatives('folio-mmapped.errno=EPERM,EBUSY')).toEqual({ 'folio-mmapped': [{}, { errno: 'EBUSY' }] });
+    expect(alternatives('folio-mmapped.errno=all')).toEqual(alternatives('folio-mmapped.errno=EPERM, EBUSY'));
+  });
+
+  test('of two choices of one policy are every pair, and of two policies each their own', () => {
+    expect(alternatives('folio-mmapped.errno=all', 'folio-mmapped.closure=backstop,lock', 'sigbus-on-fault.kernelUnmaps=false')).toEqual({
+      'folio-mmapped': [{}, { closure: 'lock' }, { errno: 'EBUSY' }, { errno: 'EBUSY', closure: 'lock' }],
+      'sigbus-on-fault': [{ kernelUnmaps: 'false' }],
+    });
+  });
+
+  test('are rows once, however often they are named', () => {
+    expect(alternatives('folio-mmapped.errno=EBUSY,EBUSY')).toEqual({ 'folio-mmapped': [{ errno: 'EBUSY' }] });
+  });
+
+  test.each([
+    [['folio-mmapped.errno=EBUSY,EACCES'], 'unknown value "EACCES" of folio-mmapped.errno\n  why: known are EPERM, EBUSY'],
+    [['folio-mmapped.error=all'], 'unknown choice "error" of folio-mmapped'],
+    [['folio-maped.errno=EPERM,EBUSY'], 'unknown policy "folio-maped" in "folio-maped.errno=EPERM"'],
+    [['folio-mmapped.errno=EPERM', 'folio-mmapped.errno=EBUSY'], 'folio-mmapped.errno is chosen twice'],
+  ])('%j are refused', (words, message) => {
+    expect(() => alternatives(...words)).toThrow(message);
+  });
+});
+
 describe('a comparison with choices', () => {
   const request: Request = { policies: ['sigbus-on-fault', 'folio-mmapped'], workloads: ['ping-pong'], memoryBytes: 16 << 20, accesses: 500 };
 
@@ -53,6 +82,17 @@ describe('a comparison with choices', () => {
     const [, chosen] = planCells(experiment);
     expect(chosen.cell.choices).toEqual({ closure: 'lock' });
     expect(chosen.key).toMatch(/^folio-mmapped \(refcount, closure=lock\) \/ ping-pong/);
+  });
+
+  test('has a row for each value, told apart in the record and in the table', async () => {
+    const experiment = await createExperiment({ ...request, policies: ['folio-mmapped'], checks: ['mapcount', 'refcount'], choose: ['folio-mmapped.errno=all'] }, catalogue);
+    expect(experiment.rows).toEqual([
+      { policy: 'folio-mmapped', check: 'mapcount' },
+      { policy: 'folio-mmapped', check: 'mapcount', choices: { errno: 'EBUSY' } },
+      { policy: 'folio-mmapped', check: 'refcount' },
+      { policy: 'folio-mmapped', check: 'refcount', choices: { errno: 'EBUSY' } },
+    ]);
+    expect(new Set(planCells(experiment).map(({ key }) => key)).size).toBe(4);
   });
 
   test('is the same experiment as without where they are the defaults, but for its command', async () => {

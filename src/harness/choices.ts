@@ -1,4 +1,4 @@
-/** Choices of policies as a user writes them: `--choose folio-mmapped.errno=EBUSY`. */
+/** Choices of policies as a user writes them: `--choose folio-mmapped.errno=EBUSY`, and in a comparison `=EPERM,EBUSY` for a row of each. */
 import { nearestNames, UserError } from '../model/userError.ts';
 import type { ChosenValues } from '../policies/choices.ts';
 import type { PolicyChoice } from '../policies/policy.ts';
@@ -23,6 +23,40 @@ export function parseChosen(words: readonly string[], policies: readonly Known[]
   }
   return chosen;
 }
+
+/** What is compared: for each policy that anything was chosen of, its values, one set a row. */
+export type Alternatives = Readonly<Record<string, readonly ChosenValues[]>>;
+
+/**
+ * As `parseChosen`, and a word may have several values: `POLICY.NAME=A,B`, or `all`. Two choices of one policy give every pair of
+ * their values. The default among them is a row without choices. @throws UserError
+ */
+export function parseAlternatives(words: readonly string[], policies: readonly Known[]): Alternatives {
+  return Object.fromEntries(
+    [...new Set(words.map(nameOf))].map((policy) => {
+      const sets = productOf(words.filter((word) => nameOf(word) === policy).map((word) => valuesOfWord(word, policies)));
+      const chosen = sets.map((set): ChosenValues => parseChosen(set, policies)[policy] ?? {});
+      return [policy, chosen.filter((values, place) => chosen.findIndex((one) => chosenText(one) === chosenText(values)) === place)];
+    }),
+  );
+}
+
+const nameOf = (word: string): string => word.split('.')[0];
+
+/** One word for each of its values. */
+function valuesOfWord(word: string, policies: readonly Known[]): readonly string[] {
+  const [, head, list] = /^([^=]*=)(.+)$/.exec(word) ?? [];
+  if (head === undefined) return [word];
+  if (list === 'all') {
+    const [name, choice] = head.slice(0, -1).split('.');
+    const values = policies.find((one) => one.name === name)?.choices?.find((one) => one.name === choice)?.values;
+    return values === undefined ? [word] : values.map((value) => head + value);
+  }
+  return list.split(',').map((value) => head + value.trim());
+}
+
+const productOf = (lists: readonly (readonly string[])[]): readonly (readonly string[])[] =>
+  lists.reduce<readonly (readonly string[])[]>((sets, list) => sets.flatMap((set) => list.map((word) => [...set, word])), [[]]);
 
 function parseWord(word: string, policies: readonly Known[]): { readonly policy: string; readonly choice: PolicyChoice; readonly value: string } {
   const [, name, choiceName, value] = /^([^.=]+)\.([^.=]+)=(.+)$/.exec(word) ?? [];
@@ -50,7 +84,7 @@ function unknown(what: string, wanted: string, known: readonly string[], fix: st
 /** Refuses choices of policies that do not take part. @throws UserError */
 export function refuseUnusedChoices(words: readonly string[], taking: readonly string[]): void {
   for (const word of words) {
-    const [name] = word.split('.');
+    const name = nameOf(word);
     if (taking.includes(name)) continue;
     throw new UserError({ what: `"${word}" chooses for a policy that does not take part`, why: `these do: ${[...new Set(taking)].join(', ')}`, fix: `add ${name} to --policy, or leave the choice away` });
   }

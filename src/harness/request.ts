@@ -14,7 +14,7 @@ import { contradictsDirect } from '../workloads/traces/requests.ts';
 import type { Workload } from '../workloads/workload.ts';
 import { checkOpened, checkParams, PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
-import { parseChosen, refuseUnusedChoices } from './choices.ts';
+import { parseAlternatives, refuseUnusedChoices } from './choices.ts';
 import type { CellParams, Experiment, FolioSize, PolicySource, Row, Run } from './experiment.ts';
 import { resolveNames } from './names.ts';
 import { factsOf, namesOfWords, type PolicyFile } from './policyFiles.ts';
@@ -29,7 +29,7 @@ export interface Request {
   readonly policyFiles?: readonly PolicyFile[];
   readonly workloads?: readonly string[];
   readonly checks?: readonly string[];
-  /** POLICY.CHOICE=VALUE. */
+  /** POLICY.CHOICE=VALUE, with several values for a row of each. */
   readonly choose?: readonly string[];
   readonly seeds?: readonly number[];
   readonly memoryBytes?: number;
@@ -115,16 +115,17 @@ function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks, choos
   const wanted = words === undefined ? undefined : namesOfWords(words, policyFiles);
   const names = resolveNames('policy', 'policies', wanted ?? policies.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), policies.map(({ name }) => name));
   const checks = resolveNames('check', 'checks', wantedChecks ?? [DEFAULT_CHECK], CHECKS) as readonly Check[];
-  const chosen = parseChosen(choose, policies);
+  const chosen = parseAlternatives(choose, policies);
   refuseUnusedChoices(choose, names);
   return policies
     .filter(({ name }) => names.includes(name))
     .flatMap(({ name, checks: taken }): readonly Row[] => {
-      const choices = chosen[name] === undefined ? {} : { choices: chosen[name] };
-      if (taken.length === 0) return [{ policy: name, check: null, ...choices }];
+      const rowsUnder = (check: Check | null): readonly Row[] =>
+        (chosen[name] ?? [{}]).map((choices) => ({ policy: name, check, ...(Object.keys(choices).length === 0 ? {} : { choices }) }));
+      if (taken.length === 0) return rowsUnder(null);
       const possible = checks.filter((check) => taken.includes(check));
       // One of `all` that takes none of these checks is left out; one that was named is a mistake.
-      if (possible.length > 0 || wanted === undefined || wanted.includes('all')) return possible.map((check) => ({ policy: name, check, ...choices }));
+      if (possible.length > 0 || wanted === undefined || wanted.includes('all')) return possible.flatMap(rowsUnder);
       throw new UserError({
         what: `${name} does not take the check ${checks.join(', ')}`,
         why: `it takes ${taken.join(', ')}`,

@@ -1,4 +1,5 @@
 /** Whether the order of the policies would survive other prices: a line or a few for each table. */
+import { chosenText } from '../harness/choices.ts';
 import { OPERATIONS } from '../model/operations.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import { formatOrderStability, orderStability, type StabilityRow } from './orderStability.ts';
@@ -19,8 +20,9 @@ export function orderLines(groups: readonly Group[], profile: CostProfile): read
 
 function stabilityRow(row: SummaryRow): StabilityRow {
   const counts = countsOf(row, 'operations');
+  const details = [...(row.check === null ? [] : [row.check]), ...(row.choices === undefined ? [] : [chosenText(row.choices)])];
   return {
-    label: row.check === null ? row.policy : `${row.policy} (${row.check})`,
+    label: details.length === 0 ? row.policy : `${row.policy} (${details.join(', ')})`,
     operations: OPERATIONS.map(({ name }) => counts[name] ?? 0),
     completed: total(row, 'work'), // what the table's first figure counts
   };

@@ -4,6 +4,7 @@
  * Counts add up and histograms merge bucket by bucket. A ratio is taken of the sums, but for completed work, where every
  * cell weighs the same (columns.ts).
  */
+import { chosenText } from '../harness/choices.ts';
 import { labelOf, LABELS, type Experiment, type Label, type Row } from '../harness/experiment.ts';
 import { figureAt, type Deterministic } from '../harness/metrics.ts';
 import type { CellResult, ResultsRecord, SucceededCell } from '../harness/record.ts';
@@ -50,10 +51,13 @@ function summarize({ policy, check, choices }: Row, { runs, seeds }: Experiment,
     .filter(({ workload, params }) => isShown(workload, params))
     .reduce((count, { params }) => count + (params.accesses === null ? 1 : seeds.length), 0);
   const cells = all
-    .filter((cell) => cell.policy === policy && cell.check === check && isShown(cell.workload, cell.params))
+    .filter((cell) => isOfRow(cell, { policy, check, ...(choices === undefined ? {} : { choices }) }) && isShown(cell.workload, cell.params))
     .filter((cell) => cell.status === 'ok');
   return { policy, check, ...(choices === undefined ? {} : { choices }), isMeasure: MEASURES.has(policy), cells, missing: planned - cells.length };
 }
+
+/** Rows of one policy under one check differ in what was chosen. */
+const isOfRow = (cell: Row, row: Row): boolean => cell.policy === row.policy && cell.check === row.check && chosenText(cell.choices ?? {}) === chosenText(row.choices ?? {});
 
 /** A measure is no proposal: nobody asks whether it is safe. What is committed was found with the defaults of every choice. */
 const safetyOfRow = ({ policy, check, choices }: Row, safety: Safety): string => (MEASURES.has(policy) || choices !== undefined ? nothingChecked(policy, check) : safety(policy, check));

@@ -61,10 +61,11 @@ function formatBlock(rows: readonly SummaryRow[], columns: readonly Column[]): s
     .join('\n');
 }
 
-/** The check stands in the name where it tells rows apart, and a choice wherever it is no default. */
+/** The check stands in the name where it tells rows apart, and a choice wherever it is no default; what is beside such a row has the defaults. */
 export function rowName({ policy, check, choices = {}, missing, cells }: SummaryRow, rows: readonly SummaryRow[]): string {
-  const isRepeated = rows.filter((row) => row.policy === policy).length > 1;
-  const chosen = Object.entries(choices).map(([choice, value]) => `\n  ${choice}=${value}`).join('');
+  const isRepeated = rows.some((row) => row.policy === policy && row.check !== check);
+  const isBesideChosen = Object.keys(choices).length === 0 && rows.some((row) => row.policy === policy && row.choices !== undefined);
+  const chosen = isBesideChosen ? '\n  (defaults)' : Object.entries(choices).map(([choice, value]) => `\n  ${choice}=${value}`).join('');
   const name = `${isRepeated && check !== null ? `${policy}\n  ${check}` : policy}${chosen}`;
   return missing === 0 ? name : `${name}\n  (${cells.length} of ${cells.length + missing} cells)`;
 }
