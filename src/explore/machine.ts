@@ -10,7 +10,7 @@
  */
 import { acknowledge, canAcknowledge } from '../model/crossCalls.ts';
 import { Errno } from '../model/errno.ts';
-import { buildHost, shapeOfRules } from '../model/host.ts';
+import { buildHost, shapeUnder } from '../model/host.ts';
 import type { Host, HostRules } from '../model/host.ts';
 import { Event } from '../model/meter.ts';
 import { Op } from '../model/operations.ts';
@@ -90,7 +90,7 @@ export class Machine {
     this.reductions = reductions;
     this.keepResults = keepResults;
     this.rules = policy.rules({ check: check ?? 'refcount' });
-    const shape = { ...shapeOfLitmus(litmus, policy), ...shapeOfRules(this.rules) };
+    const shape = shapeUnder(this.rules, shapeOfLitmus(litmus, policy));
     this.world = createWorld(shape);
     this.host = buildHost(this.rules, shape);
     const quiet = reductions.movers ? quietIn({ litmus, shape, rules: this.rules, check, program: this.host.program }) : new Set<never>();

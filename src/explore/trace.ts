@@ -8,6 +8,7 @@
 import { openWays } from '../model/exposure.ts';
 import { PageBit, isPrivate } from '../model/file.ts';
 import { invariants } from '../model/invariants.ts';
+import { firstDevice, isWorked } from '../model/shape.ts';
 import { DEPTH_MAX } from '../model/step.ts';
 import { UserError } from '../model/userError.ts';
 import { copyWorld, createWorld } from '../model/world.ts';
@@ -172,7 +173,8 @@ export function shortestSteps(
 
 const actorNames = ({ litmus, world }: Machine): readonly string[] => [
   ...litmus.threads.map(({ name }) => name),
-  ...Array.from({ length: world.shape.tasks - litmus.threads.length }, (_, device) => `device${device}`),
+  ...(isWorked(world.shape) ? ['worker'] : []),
+  ...Array.from({ length: world.shape.tasks - firstDevice(world.shape) }, (_, device) => `device${device}`),
 ];
 
 /** "vcpu*14 host*3 host?1 vcpu@host": steps of a thread, an operation begun on page 1, an acknowledgement of host's call, `!` a time-out. */

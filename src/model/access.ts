@@ -5,6 +5,7 @@
  * `copyRange` (read/write through the mapping: an error in place of a signal). Source: arch/x86/kvm/mmu (kvm_tdp_mmu_page_fault, mmu_invalidate_retry).
  */
 import { deliverContent, storeContent } from './content.ts';
+import { guestWaitSteps, usableStep } from './draining.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteReach, noteWrite } from './exposure.ts';
@@ -111,13 +112,14 @@ const resumeGuest: Run = (world) => {
   return Flow.Otherwise;
 };
 
-/** Routine: a guest access to `page`; a miss is a stage-2 fault. */
-export function guestAccessSteps({ lazy }: { readonly lazy: boolean }): readonly Step[] {
+/** Routine: a guest access to `page`; a miss is a stage-2 fault. @param drains pages may be in the state that ends with a put callback */
+export function guestAccessSteps({ lazy, drains = false }: { readonly lazy: boolean; readonly drains?: boolean }): readonly Step[] {
   return [
     steady('guest.access', guestAccess),
     free('vm.exit', exitToFault),
     steady('seq.snapshot', takeSnapshot),
     acquire('invalidate.readLock', readLockInvalidate),
+    ...(drains ? [usableStep('invalidate.readUnlockToWait')] : []),
     freeWhen('wishes')('state.read', lazy ? needsNoDonation : readState, 'invalidate.readUnlockToDonate'),
     ...getFolioSteps(),
     release('invalidate.readUnlock', readUnlockInvalidate),
@@ -135,6 +137,7 @@ export function guestAccessSteps({ lazy }: { readonly lazy: boolean }): readonly
     steady('invalidate.readUnlockToDonate', unlockToDonate),
     callRoutine('donate', 'convertRequest'),
     goTo('seq.snapshot'),
+    ...(drains ? guestWaitSteps('seq.snapshot') : []),
   ];
 }
 

@@ -6,6 +6,7 @@
  * Differs from Linux: a folio is zeroed here, where Linux leaves that to its first use.
  */
 import { complete, fail } from './access.ts';
+import { skipDrainingStep } from './draining.ts';
 import { Errno } from './errno.ts';
 import { clearFolioStep, getFolioSteps, putFolio, readLockInvalidate, readUnlockInvalidate, unlockFolio } from './fault.ts';
 import { folioEnd } from './file.ts';
@@ -32,15 +33,16 @@ const putAndGoOn: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
-/** Routine `allocate`: fallocate(KEEP_SIZE) of [rangeStart, rangeEnd). */
-export function allocateSteps(): readonly Step[] {
+/** Routine `allocate`: fallocate(KEEP_SIZE) of [rangeStart, rangeEnd). @param drains see `guestAccessSteps` */
+export function allocateSteps({ drains }: { readonly drains: boolean }): readonly Step[] {
   return [
     free('allocate', enterAllocate, 'invalid'),
     acquire('invalidate.readLock', readLockInvalidate),
+    ...(drains ? [skipDrainingStep('invalidate.readUnlock')] : []),
     ...getFolioSteps(),
     clearFolioStep,
     release('folio.unlock', unlockFolio),
-    steady('folio.put', putAndGoOn, 'folio.lookupGet'),
+    steady('folio.put', putAndGoOn, drains ? 'state.read' : 'folio.lookupGet'),
     release('invalidate.readUnlock', readUnlockInvalidate),
     free('done', complete),
     free('invalid', fail),

@@ -12,6 +12,7 @@ import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Op } from './operations.ts';
 import { Flow, acquire, end, free, freeWhen, guarded, release, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
+import type { World } from './world.ts';
 
 export const writeLockInvalidate: Run = (world, task) => {
   const flow = acquireWrite(world, task, world.invalidateLock, 0, LockClass.Invalidate);
@@ -36,13 +37,13 @@ export const preallocateState: Run = (world) => {
   return Flow.Next;
 };
 
-/** The commit: stores the shareability of the whole range; the platform does to the contents what it does. */
-export const storeState = (toPrivate: boolean): Run => (world, task) => {
-  const { pageState, meter } = world;
+/** Stores the shareability of [first, last); the platform does to the contents what it does. */
+export function storePages(world: World, first: number, last: number, toPrivate: boolean): void {
+  const { pageState } = world;
   const { initShared } = world.shape;
   const flip = toPrivate === initShared;
   let changed = 0;
-  for (let page = world.rangeStart[task]; page < world.rangeEnd[task]; page++) {
+  for (let page = first; page < last; page++) {
     const state = pageState[page];
     if (((state & PageBit.Flipped) !== 0) === flip) continue;
     pageState[page] = (state ^ PageBit.Flipped) & ~PageBit.Exposed;
@@ -52,8 +53,13 @@ export const storeState = (toPrivate: boolean): Run => (world, task) => {
     if (toPrivate) noteExposure(world, page);
   }
   world.flippedPages[0] += flip ? changed : -changed;
+}
+
+/** The commit: stores the shareability of the whole range. */
+export const storeState = (toPrivate: boolean): Run => (world, task) => {
+  storePages(world, world.rangeStart[task], world.rangeEnd[task], toPrivate);
   world.outcome[task] = Errno.OK;
-  meter.charge(Op['state.store']);
+  world.meter.charge(Op['state.store']);
   return Flow.Next;
 };
 

@@ -182,8 +182,9 @@ const readStateShared = ({ privateSignal = 'SIGBUS', mapsPrivate = false }: Faul
   const page = world.page[task];
   const inFile = page < world.shape.pages;
   world.meter.charge(Op['state.read']);
-  const readOnly = inFile && (world.pageState[page] & PageBit.ReadOnly) !== 0;
-  if (inFile && (mapsPrivate || !isPrivate(world, page)) && !(readOnly && wantsWrite(world, task))) return Flow.Next;
+  const state = inFile ? world.pageState[page] : 0;
+  const refused = (state & PageBit.Draining) !== 0 || ((state & PageBit.ReadOnly) !== 0 && wantsWrite(world, task));
+  if (inFile && (mapsPrivate || !isPrivate(world, page)) && !refused) return Flow.Next;
   world.outcome[task] = inFile ? Errno[privateSignal] : Errno.SIGBUS;
   return Flow.Otherwise;
 };

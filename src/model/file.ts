@@ -96,6 +96,9 @@ export function notePresent(world: World, page: number, pages: number): void {
   if (giganticOrder !== undefined) world.giganticPresent[page >> giganticOrder] += pages;
 }
 
+/** Whether the page waits for the last reference of the host, and neither side may use it (`Shape.keeps`). */
+export const isDraining = ({ pageState }: World, page: number): boolean => (pageState[page] & PageBit.Draining) !== 0;
+
 /** Whether all pages of the range are in the wanted state already. */
 export function rangeIs(world: World, start: number, end: number, wantPrivate: boolean): boolean {
   const { pageState } = world;

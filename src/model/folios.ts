@@ -17,6 +17,7 @@
 import { column } from './columns.ts';
 import { clearContent } from './content.ts';
 import { folioPagesAt, isLarge, isSplit, notePresent } from './file.ts';
+import { callsBack, queueWork } from './folioType.ts';
 import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
 import type { Shape } from './shape.ts';
@@ -89,12 +90,17 @@ export function addPinPart(world: World, page: number, sign: number): void {
   else world.refcount[page] += sign * (GUP_PIN_COUNTING_BIAS - 1);
 }
 
-/** Drops references of the folio with this head; the last one frees it. @param count references to drop */
+/** Drops references of the folio with this head; the last one frees it, or calls back. @param count references to drop */
 export function dropReference(world: World, head: number, count: number): void {
   const left = world.refcount[head] - count;
   world.refcount[head] = left;
-  if (left === 0) freeFolio(world, head);
+  if (left === 0) lastPut(world, head);
   else if (left < 0) throw new Error(`refcount of frame ${head} fell to ${left}`);
+}
+
+function lastPut(world: World, head: number): void {
+  if (callsBack(world, head)) queueWork(world, head);
+  else freeFolio(world, head);
 }
 
 /** What becomes of a folio without references. Its count is 0. */

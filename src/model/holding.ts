@@ -10,6 +10,7 @@ import { folioEnd, headOf, isLarge } from './file.ts';
 import { lockId } from './locks.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
+import { firstDevice } from './shape.ts';
 import { SlotKind, clearSlot } from './slots.ts';
 import { DEPTH_MAX, Flow, end, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -131,10 +132,10 @@ function holdsPageOf(world: World, slot: number, task: number): boolean {
  * One step, since the VMM holds a lock over its buffers; the kernel would drop the references one by one.
  */
 const unregisterBuffers: Run = (world, task) => {
-  const { slots, tasks, cpus } = world.shape;
+  const { slots, tasks } = world.shape;
   const own = world.slot[task];
   world.outcome[task] = Errno.EAGAIN;
-  for (let slot = 0; slot < slots - (tasks - cpus); slot++) {
+  for (let slot = 0; slot < slots - (tasks - firstDevice(world.shape)); slot++) {
     if (world.slotKind[slot] !== SlotKind.LongTerm || isBusy(world, slot, task) || !holdsPageOf(world, slot, task)) continue;
     world.slot[task] = slot;
     world.meter.charge(Op.syscall);

@@ -11,12 +11,15 @@ import { convertRequestSteps } from './request.ts';
 import type { VmmStrategy } from './request.ts';
 import { faultCoreSteps } from './fault.ts';
 import type { PrivateSignal } from './fault.ts';
+import { WORKER_ENTRY } from './folioType.ts';
 import { forkSteps } from './fork.ts';
 import { releaseBuffersSteps } from './holding.ts';
 import { gupRoutines } from './io.ts';
 import { mappingRoutines } from './mapping.ts';
 import { DEFAULT_PLATFORM, onPlatform } from './platform.ts';
 import { closeSteps, punchSteps } from './punch.ts';
+import { callbackSteps } from './putCallback.ts';
+import { isWorked } from './shape.ts';
 import type { Keeps, Shape } from './shape.ts';
 import { secondaryAccessSteps, secondaryMapSteps } from './secondary.ts';
 import { buildProgram, free } from './step.ts';
@@ -55,6 +58,8 @@ export interface HostRules {
     readonly retriesOn?: readonly number[];
     /** Short I/O goes through a bounce buffer. */
     readonly bounces?: boolean;
+    /** It is told when a conversion that the kernel has put off ends, and waits for that in place of trying again. */
+    readonly awaitsCallback?: boolean;
     /** What it does with a refusal that another attempt may change; default: back off. */
     readonly strategy?: VmmStrategy;
   };
@@ -65,11 +70,17 @@ export interface HostRules {
 }
 
 /** What the rules ask of the world that they are for. */
-export const shapeOfRules = ({ keeps, mappingsAreHarmless = false, splits = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless' | 'splits'> => ({
+const shapeOfRules = ({ keeps, mappingsAreHarmless = false, splits = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless' | 'splits'> => ({
   ...(keeps === undefined ? {} : { keeps }),
   ...(mappingsAreHarmless ? { mappingsAreHarmless } : {}),
   ...(splits ? { splits } : {}),
 });
+
+/** The shape with what the rules ask of it; the worker, where there is one, is a task more. */
+export function shapeUnder(rules: HostRules, shape: Shape): Shape {
+  const whole = { ...shape, ...shapeOfRules(rules) };
+  return isWorked(whole) ? { ...whole, tasks: whole.tasks + 1 } : whole;
+}
 
 /** An attribute that the kernel does not know. */
 const refuseUnsupported: Run = (world, task) => {
@@ -100,11 +111,13 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM 
   const remap = rules.vmm?.remapsOnAccess ?? false;
   const aborts = rules.mappingsAreHarmless ?? false;
   const gup = { ...(rules.gup ?? { allowed: true, longTermAllowed: true }), exclusive: rules.keeps === 'exclusive-pins' };
-  const { beforeToPrivate, afterRequest, retriesOn, strategy = 'back-off' } = rules.vmm ?? {};
+  const { beforeToPrivate, afterRequest, retriesOn, awaitsCallback = false, strategy = 'back-off' } = rules.vmm ?? {};
+  const drains = isWorked(rules);
   const whole = rules.bareRequests ?? false;
   let deviceEntry = 0;
   const routines: Record<string, Routine> = {
-    guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests }) },
+    ...(drains ? { callback: { steps: onPlatform(platform, callbackSteps(), { toPrivate: true, whole: false }) } } : {}),
+    guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests, drains }) },
     hostRead: { steps: hostAccessSteps({ write: false, remap, aborts }) },
     hostWrite: { steps: hostAccessSteps({ write: true, remap, aborts }) },
     faultCore: { steps: faultCoreSteps(rules) },
@@ -115,9 +128,9 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM 
     secondaryAccess: { steps: secondaryAccessSteps() },
     ...mappingRoutines(rules.mmapHook ?? [], rules.locksUntilLinked ?? false),
     fork: { steps: forkSteps() },
-    punch: { steps: punchSteps(rules.splits) },
-    allocate: { steps: allocateSteps() },
-    close: { steps: closeSteps(rules.splits) },
+    punch: { steps: punchSteps({ splits: rules.splits ?? false, drains }) },
+    allocate: { steps: allocateSteps({ drains }) },
+    close: { steps: closeSteps({ splits: rules.splits ?? false, drains }) },
     toPrivate: { steps: rules.ignoresRequests ? rules.toPrivate : onPlatform(platform, rules.toPrivate, { toPrivate: true, whole }) },
     toShared: { steps: rules.ignoresRequests ? rules.toShared : onPlatform(platform, rules.toShared, { toPrivate: false, whole }) },
     ...(strategy === 'release-pins-first' ? { releasePins: { steps: releaseBuffersSteps(), vmm: true } } : {}),
@@ -129,6 +142,7 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM 
         ...(afterRequest === undefined ? {} : { afterRequest: 'afterRequest' }),
         ...(retriesOn === undefined ? {} : { retriesOn }),
         bare: whole,
+        awaitsCallback,
         strategy,
         platform,
         readOnly: rules.toReadOnly !== undefined,
@@ -140,6 +154,7 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM 
   };
   const program = buildProgram(routines);
   deviceEntry = program.entry('device');
+  if (drains && program.entry('callback') !== WORKER_ENTRY) throw new Error('the routine of the worker is not the first');
   const request = rules.ignoresRequests ? 'ignored' : 'convertRequest';
   const requests: Readonly<Record<string, string>> = { convert: request, convertReadOnly: rules.toReadOnly === undefined ? 'unsupported' : request };
   const entries = Uint16Array.from(ACCESS_ROUTINES, (routine) => (routine === '' ? 0 : program.entry(requests[routine] ?? routine)));

@@ -10,6 +10,7 @@ import type { GupRules, Reference } from './gup.ts';
 import { lockId, waitFor } from './locks.ts';
 import { Event, Waiting } from './meter.ts';
 import { Op } from './operations.ts';
+import { firstDevice } from './shape.ts';
 import { SlotKind, clearSlot } from './slots.ts';
 import { DEPTH_MAX, Flow, free, freeWhen, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -38,8 +39,8 @@ const ioReady: Run = (world, task) => {
 
 /** Takes the lowest free device for an I/O; waits where all are busy. */
 const claimDevice: Run = (world, task) => {
-  const { slots, tasks, cpus } = world.shape;
-  for (let device = cpus; device < tasks; device++) {
+  const { slots, tasks } = world.shape;
+  for (let device = firstDevice(world.shape); device < tasks; device++) {
     const slot = slots - (tasks - device);
     if (world.slotKind[slot] !== SlotKind.Empty || world.pc[device * DEPTH_MAX] !== 0) continue;
     world.slot[task] = slot;

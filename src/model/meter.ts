@@ -31,7 +31,7 @@ export type EventKind = (typeof Event)[keyof typeof Event];
 
 /** Why a task waits when it does not wait for a lock. Lock waits are `index * WAIT_KINDS + class`; these come after the lock classes. */
 export const WAIT_KINDS = 16;
-export const Waiting = { CrossCall: 8, Slot: 9, Child: 10, Folio: 11, Migration: 12 } as const;
+export const Waiting = { CrossCall: 8, Slot: 9, Child: 10, Folio: 11, Migration: 12, Draining: 13 } as const;
 
 const PHASE_STRIDE = 16;
 
@@ -68,6 +68,8 @@ export class Meter {
   crossCaller = 0;
   /** A device task (plus one) that was started. */
   started = 0;
+  /** The worker's task (plus one), where work was queued and it was idle. */
+  woken = 0;
   /** The content that the step read, where the world keeps contents: of the first page where it read several; -1 = none. The engine clears it. */
   readValue = -1;
   /** The errno of a conversion that the kernel refused (the VMM's dance overwrites `outcome`); 0 = none. The engine clears it. */
@@ -120,6 +122,11 @@ export class Meter {
 
   start(device: number): void {
     this.started = device + 1;
+    this.attention = true;
+  }
+
+  wake(worker: number): void {
+    this.woken = worker + 1;
     this.attention = true;
   }
 

@@ -19,6 +19,7 @@ import { column } from './columns.ts';
 import { isPrivate } from './file.ts';
 import { Op } from './operations.ts';
 import type { OperationName } from './operations.ts';
+import { isWorked } from './shape.ts';
 import type { ContentRule, Shape } from './shape.ts';
 import { Flow, free, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -101,11 +102,13 @@ function payer({ request = [], page = [] }: Charges): (world: World, pages: numb
   };
 }
 
-/** Pages of the range, as far as the file goes, that are not in the wanted state. */
+/** Pages of the range, as far as the file goes, that are not in the wanted state; where callbacks convert one by one, the one that is under way. */
 function pagesToChange(world: World, task: number, toPrivate: boolean): number {
-  const last = Math.min(world.rangeEnd[task], world.shape.pages);
+  const onePage = toPrivate && isWorked(world.shape);
+  const first = onePage ? world.page[task] : world.rangeStart[task];
+  const last = onePage ? first + 1 : Math.min(world.rangeEnd[task], world.shape.pages);
   let count = 0;
-  for (let page = world.rangeStart[task]; page < last; page++) if (isPrivate(world, page) !== toPrivate) count++;
+  for (let page = first; page < last; page++) if (isPrivate(world, page) !== toPrivate) count++;
   return count;
 }
 
@@ -117,7 +120,8 @@ function convertStep({ host, guest }: Platform, toPrivate: boolean): readonly St
   const convert: Run = (world, task) => {
     const pages = pagesToChange(world, task, toPrivate);
     pay(world, pages);
-    if (remembers) world.accepting[task] = pages;
+    // Of what the worker converts the requester has said so.
+    if (remembers && task < world.shape.cpus) world.accepting[task] += pages;
     return Flow.Next;
   };
   return [steady('arch.convert', convert)];

@@ -24,6 +24,7 @@ import { lockId, waitFor } from './locks.ts';
 import { repointBatches } from './lru.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
+import { punchedStep, takeBackSteps } from './putCallback.ts';
 import { SlotKind, repointSlots } from './slots.ts';
 import { Flow, acquire, free, freeWhen, goTo, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -153,16 +154,25 @@ const zeroPartialFolios: Run = (world, task) => {
   return Flow.Next;
 };
 
+interface TruncateOptions {
+  /** Folios may be in pieces. */
+  readonly splits: boolean;
+  /** See `guestAccessSteps`. */
+  readonly drains: boolean;
+}
+
 /** Zaps stage-2 of [rangeStart, rangeEnd) and takes every folio out of the file that lies in it as a whole. */
-function truncateSteps(splits: boolean): readonly Step[] {
+function truncateSteps({ splits, drains }: TruncateOptions): readonly Step[] {
   return [
     acquire('invalidate.writeLock', writeLockInvalidate),
     ...stage2ZapSteps(),
+    ...(drains ? takeBackSteps({ shares: false }) : []),
     steady('folio.next', nextFolio, 'punch.done'),
     acquire('folio.lock', lockFolio),
     steady('folio.mapped', ifMapped, 'pageCache.remove'),
     ...unmapEverywhereSteps(),
     waits('pageCache.remove', removeFolio),
+    ...(drains ? [punchedStep] : []),
     release('folio.unlock', unlockFolio),
     steady('folio.put', freePunched),
     goTo('folio.next'),
@@ -173,9 +183,9 @@ function truncateSteps(splits: boolean): readonly Step[] {
   ];
 }
 
-/** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). @param splits folios may be in pieces */
-export function punchSteps(splits = false): readonly Step[] {
-  return [free('punch', enterPunch, 'invalid'), ...truncateSteps(splits), free('done', complete), free('invalid', fail)];
+/** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
+export function punchSteps(options: TruncateOptions): readonly Step[] {
+  return [free('punch', enterPunch, 'invalid'), ...truncateSteps(options), free('done', complete), free('invalid', fail)];
 }
 
 /** The process closes its descriptor; otherwise somebody still has the file open or mapped, or it was closed before. */
@@ -197,6 +207,6 @@ const closeDescriptor: Run = (world, task) => {
 const kept: Run = (world, task) => (world.outcome[task] === Errno.OK ? complete : fail)(world, task);
 
 /** Routine `close`: the last one who has the file, by descriptor or mapping, gives all of its memory back. */
-export function closeSteps(splits = false): readonly Step[] {
-  return [steady('close', closeDescriptor, 'kept'), ...truncateSteps(splits), free('done', complete), free('kept', kept)];
+export function closeSteps(options: TruncateOptions): readonly Step[] {
+  return [steady('close', closeDescriptor, 'kept'), ...truncateSteps(options), free('done', complete), free('kept', kept)];
 }

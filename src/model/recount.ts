@@ -11,6 +11,7 @@
 import { EntryBit, TableBit } from './entries.ts';
 import { PageBit, folioPagesAt, headOf, isLarge } from './file.ts';
 import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
+import { FolioType } from './folioType.ts';
 import { GAUGES, Gauge } from './gauges.ts';
 import { isFlushed, keptByGupFast, staleBitOf } from './inFlight.ts';
 import { SlotKind } from './slots.ts';
@@ -54,10 +55,13 @@ function countFile(world: World, { refcount, dataRefs }: Recount): void {
     // A folio that is moved has the mover's reference, or its count is frozen.
     if (state & PageBit.Migrating) refcount[page] += world.refcount[page] === 0 ? 0 : cacheReferences(world, page) + 1;
     // So is that of a folio that is split or merged: an invariant says by whom.
-    else if (state & PageBit.Present && !(world.sizes.splits && world.refcount[page] === 0)) refcount[page] += cacheReferences(world, page);
+    else if (state & PageBit.Present && !hasGivenUp(world, page) && !(world.sizes.splits && world.refcount[page] === 0)) refcount[page] += cacheReferences(world, page);
     if (world.pageState[page] & PageBit.Secondary) dataRefs[page]++;
   }
 }
+
+/** The page cache has given its references on a folio up that waits for its last put. */
+const hasGivenUp = ({ folioType }: World, page: number): boolean => page < folioType.length && folioType[page] >= FolioType.Armed;
 
 function countEntries(world: World, { refcount, mapcount, dataRefs }: Recount): void {
   const { windows, pages } = world.shape;
@@ -105,7 +109,7 @@ function countTask(world: World, recount: Recount, program: Program, task: numbe
   if (world.flags[task] & TaskFlag.IrqOff) countGupFast(world, recount, name, task);
   else if (program.routineNames[at] === 'toPrivate' && LOOKED_UP.has(name)) countLookups(world, recount, task);
   else if (program.routineNames[at] === 'toReadOnly' && LOOKED_UP.has(name)) countLookups(world, recount, task);
-  else if (program.routineNames[at] === 'toPrivate' && OF_ONE_FOLIO.has(name)) recount.refcount[world.walkStart[task]]++;
+  else if (world.shape.keeps === 'migrations' && program.routineNames[at] === 'toPrivate' && OF_ONE_FOLIO.has(name)) recount.refcount[world.walkStart[task]]++;
   else if (name === 'pte.set') recount.mapcount[world.page[task]]++;
   else if (name === 'rmap.remove') countUnremoved(world, recount, task);
   else if (name === 'unpin' || name === 'undo.references') uncountPins(world, recount, world.slot[task]);

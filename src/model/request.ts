@@ -6,6 +6,7 @@
  * How it is tried again is the VMM's strategy, a list of steps behind the refusal.
  */
 import { outcomeOk } from './access.ts';
+import { awaitCallbackSteps } from './draining.ts';
 import { Errno } from './errno.ts';
 import { PageBit } from './file.ts';
 import { Event } from './meter.ts';
@@ -30,6 +31,7 @@ const beginRequest: Run = (world, task) => {
   const donation = (world.flags[task] & TaskFlag.Donation) !== 0;
   meter.raise(Event.RequestBegin);
   world.attempts[task] = 0;
+  if (world.accepting.length > 0) world.accepting[task] = 0;
   if (donation) return Flow.Next;
   meter.charge(Op['vm.exit']);
   const last = Math.min(world.rangeEnd[task], world.shape.pages);
@@ -128,6 +130,8 @@ export interface RequestRules {
   readonly bare?: boolean;
   /** Default: `back-off`. `release-pins-first` calls the routine `releasePins`. */
   readonly strategy?: VmmStrategy;
+  /** The VMM is told when a conversion that was put off has ended, and waits for that. */
+  readonly awaitsCallback?: boolean;
   /** There is a routine `toReadOnly`. */
   readonly readOnly?: boolean;
   /** Default: `sw-protected`. */
@@ -167,7 +171,7 @@ const AGAIN: Readonly<Record<VmmStrategy, Again>> = {
  * Calls `toPrivate` or `toShared`, the kernel's side; tries again as the strategy has it, until the engine's time limit.
  */
 export function convertRequestSteps(rules: RequestRules): readonly Step[] {
-  const { beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false, strategy = 'back-off', platform = DEFAULT_PLATFORM, readOnly = false } = rules;
+  const { beforeToPrivate, afterRequest, retriesOn = [Errno.EAGAIN], bare = false, strategy = 'back-off', platform = DEFAULT_PLATFORM, readOnly = false, awaitsCallback = false } = rules;
   const danceAfter = (name: string): readonly Step[] => (afterRequest === undefined ? [] : [callRoutine(name, afterRequest)]);
   return [
     freeWhen('wishes')('request.begin', beginRequest),
@@ -181,10 +185,12 @@ export function convertRequestSteps(rules: RequestRules): readonly Step[] {
     free('ioctl.enterShared', bare ? enterBare : enterIoctl, 'ioctl.leave'),
     ...(readOnly ? [free('readOnly', ifReadOnly, 'kernel.toShared'), callRoutine('kernel.toReadOnly', 'toReadOnly'), goTo('ioctl.leave')] : []),
     callRoutine('kernel.toShared', 'toShared'),
-    free('ioctl.leave', leaveIoctl, 'retryable'),
+    free('ioctl.leave', leaveIoctl, awaitsCallback ? 'registered' : 'retryable'),
+    ...(awaitsCallback ? [free('request.granted', () => Flow.Next)] : []),
     ...danceAfter('vmm.after'),
     ...acceptSteps(platform),
     freeWhen('wishes')('request.end', succeed),
+    ...(awaitsCallback ? awaitCallbackSteps({ granted: 'request.granted', retry: 'retryable', timedOut: 'request.timeOut' }) : []),
     ...AGAIN[strategy](retriesOn),
     free('request.timeOut', () => Flow.Next),
     ...danceAfter('vmm.afterTimeOut'),

@@ -24,7 +24,7 @@ export interface Shape {
   /** CPUs, one an actor of the workload; the first `vcpus` of them run the guest. */
   readonly cpus: number;
   readonly vcpus: number;
-  /** Tasks: one a CPU, then one a device slot. */
+  /** Tasks: one a CPU, then a worker of the kernel where the policy needs one (`isWorked`), then one a device slot. */
   readonly tasks: number;
   /** Buffers that can be held by reference, and the pages that one can have. The last `tasks - cpus` slots belong to the device tasks. */
   readonly slots: number;
@@ -72,6 +72,13 @@ export type Keeps = 'exclusive-pins' | 'migrations' | 'read-only' | 'separate-me
 /** The platform's rule for contents at a conversion: they survive, read as zero, or are undefined afterwards. */
 export const CONTENT_RULES = ['none', 'preserve', 'zero', 'scramble'] as const;
 export type ContentRule = (typeof CONTENT_RULES)[number];
+
+/** Whether a task behind the CPUs is a worker of the kernel, which does what cannot be done where it falls due. */
+export const isWorked = ({ keeps }: Pick<Shape, 'keeps'>): boolean => keeps === 'put-callbacks';
+/** The worker's task, where there is one. */
+export const workerOf = ({ cpus }: Shape): number => cpus;
+/** The first device's task. */
+export const firstDevice = (shape: Shape): number => shape.cpus + (isWorked(shape) ? 1 : 0);
 
 /** Sizes that follow from a shape. */
 export interface Sizes {

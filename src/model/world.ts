@@ -9,6 +9,7 @@ import type { ArraysOf } from './columns.ts';
 import { entryColumns } from './entries.ts';
 import { fileColumns } from './file.ts';
 import { folioColumns } from './folios.ts';
+import { folioTypeColumns } from './folioType.ts';
 import { lockColumns } from './locks.ts';
 import { lruColumns } from './lru.ts';
 import { Meter } from './meter.ts';
@@ -31,6 +32,7 @@ export const worldColumns = {
   ...stage2Columns,
   ...fileColumns,
   ...folioColumns,
+  ...folioTypeColumns,
   ...entryColumns,
 } as const;
 

@@ -63,7 +63,7 @@ export function nameComplaint(name: string): string | undefined {
 /** Members of a policy and what each is; whatever else a shipped policy has is known too. */
 const MEMBERS = ['name', 'summary', 'family', 'checks', 'coreOrder', 'ownerRefs', 'vmmStrategy', 'choices', 'rules', 'argument'];
 const RULES = ['toPrivate', 'toShared', 'toReadOnly', 'keeps', 'mapsPrivate', 'mappingsAreHarmless', 'mmapHook', 'gup', 'vmm', 'bareRequests', 'ignoresRequests'];
-const VMM = ['mapsAtStart', 'beforeToPrivate', 'afterRequest', 'remapsOnAccess', 'retriesOn', 'bounces', 'strategy'];
+const VMM = ['mapsAtStart', 'beforeToPrivate', 'afterRequest', 'remapsOnAccess', 'retriesOn', 'bounces', 'awaitsCallback', 'strategy'];
 const knownMembers = (): ReadonlySet<string> => new Set([...MEMBERS, ...shipped.flatMap(Object.keys)]);
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -2,6 +2,7 @@
 import { disallowGup } from './conversion/disallow-gup.ts';
 import { exclusivePin } from './conversion/exclusive-pin.ts';
 import { folioMmapped } from './conversion/folio-mmapped.ts';
+import { folioPutCallback } from './conversion/folio-put-callback.ts';
 import { inPlace } from './conversion/in-place.ts';
 import { lowerBound, nullPolicy } from './conversion/reference.ts';
 import { migrateLike } from './conversion/migrate-like.ts';
@@ -29,4 +30,5 @@ export const policies: readonly ConversionPolicy[] = [
   readOnlyShared,
   migrateLike,
   inPlace,
+  folioPutCallback,
 ];

@@ -11,3 +11,6 @@ export const EXCLUSIVE_PIN_MAIL =
 export const GIGANTIC_SERIES = 'linux-kvm, "[RFC PATCH v2 00/51] 1G page support for guest_memfd", 14 May 2025';
 /** Ackerley Tng, Sean Christopherson and others: what is on its way upstream. */
 export const IN_PLACE_SERIES = 'linux-kvm, "[PATCH v7 00/42] guest_memfd: In-place conversion support", 22 May 2026';
+/** Fuad Tabba: three states of a page, and a callback at the last put. */
+export const PUT_CALLBACK_SERIES =
+  'linux-kvm, "[RFC PATCH v5 00/15] KVM: Restricted mapping of guest_memfd at the host and arm64 support", 17 Jan 2025: https://lore.kernel.org/all/20250117163001.2326672-1-tabba@google.com/';

@@ -73,7 +73,9 @@ export class Engine {
   private readonly spins: Uint32Array;
   /** How long a task has been in a wait with a limit; 0 where it is in none. */
   private readonly polledNs: Float64Array;
-  /** When a task that rests goes on by itself: its next access is due, or its back-off over. */
+  /** When the wait with a limit is over that a task is in, where it is woken and does not look by itself; 0 where it is in none. */
+  private readonly deadlineNs: Float64Array;
+  /** When a task that rests goes on by itself: its next access is due, its back-off over, or its wait. */
   private readonly restUntilNs: Float64Array;
   private readonly batches: readonly Batch[];
   private readonly batchAt: Int32Array;
@@ -100,6 +102,7 @@ export class Engine {
     this.holdNs = new Float64Array(tasks);
     this.spins = new Uint32Array(tasks);
     this.polledNs = new Float64Array(tasks);
+    this.deadlineNs = new Float64Array(tasks);
     this.restUntilNs = new Float64Array(tasks);
     this.interrupts = new Interrupts({ world, queue: this.queue, restUntilNs: this.restUntilNs, wake: (waitOn, nowNs) => this.wake(waitOn, nowNs) });
     this.batches = actors.map(() => createBatch());
@@ -204,7 +207,10 @@ export class Engine {
         at = this.patienceEnded ? otherwise[at] : at + 1;
       } else {
         pc[task * DEPTH_MAX + level] = at;
-        if (onTimeout[at] !== 0) {
+        if (onTimeout[at] !== 0 && lockClassOf(meter.waitOn) === Waiting.Draining) {
+          if (!this.waitUntil(task, now, waitNsMax[at])) return -1;
+          at = onTimeout[at];
+        } else if (onTimeout[at] !== 0) {
           const restNs = this.poll(task, waitNsMax[at], queue.firstNs - now);
           if (restNs === 0) at = onTimeout[at];
           now += restNs;
@@ -218,6 +224,7 @@ export class Engine {
 
       if (meter.attention || this.watchful) {
         if (flow !== Flow.Wait) {
+          if (this.deadlineNs[task] > 0) this.endDeadline(task, now);
           if (waiters.wasWaiting(task)) this.served(task, now);
           if (this.polledNs[task] > 0) this.endPoll(task);
         }
@@ -345,9 +352,18 @@ export class Engine {
       this.queue.push(meter.started - 1, now + this.holdNs[task]);
       meter.started = 0;
     }
+    if (meter.woken !== 0) this.startWorker(now);
     if (this.interrupts.deferred > 0 && task < world.shape.cpus && (world.flags[task] & TaskFlag.IrqOff) === 0) now = this.interrupts.acknowledgeDeferred(task, now);
+    if (meter.woken !== 0) this.startWorker(now);
     this.watch();
     return now;
+  }
+
+  /** The worker may still be on its way to sleep. */
+  private startWorker(now: number): void {
+    const worker = this.meter.woken - 1;
+    this.meter.woken = 0;
+    if (!this.queue.has(worker)) this.queue.push(worker, now);
   }
 
   /** Tasks that wait must hear of releases; tasks that were woken, and calls put off, must be looked after. */
@@ -392,6 +408,38 @@ export class Engine {
   private endPoll(task: number): void {
     this.polledNs[task] = 0;
     this.polling--;
+    this.watch();
+  }
+
+  /** A task waits until it is woken, or until its limit has passed. @returns whether that has passed */
+  private waitUntil(task: number, now: number, limitNs: number): boolean {
+    if (this.deadlineNs[task] === 0) {
+      this.deadlineNs[task] = now + limitNs;
+      this.polling++;
+    }
+    const deadline = this.deadlineNs[task];
+    if (now >= deadline) {
+      this.endDeadline(task, now);
+      if (this.waiters.wasWaiting(task)) {
+        this.woken--;
+        this.waiters.served(task);
+      }
+      return true;
+    }
+    this.wait(task, now);
+    this.restUntilNs[task] = deadline;
+    this.queue.push(task, deadline);
+    return false;
+  }
+
+  /** The wait is over: the task was woken, or its limit has passed while nobody woke it. */
+  private endDeadline(task: number, now: number): void {
+    this.deadlineNs[task] = 0;
+    this.polling--;
+    if (this.waiters.leave(task)) {
+      this.waiters.served(task);
+      this.noteWaited(task, this.waiters.waitedOn(task), now - this.waitStartNs[task]);
+    }
     this.watch();
   }
 
@@ -460,7 +508,7 @@ export class Engine {
     this.woken--;
     const waitOn = this.waiters.waitedOn(task);
     const lockClass = lockClassOf(waitOn);
-    const shared = lockClass === LockClass.Mmap || lockClass === LockClass.Invalidate || lockClass === LockClass.IMmap || lockClass === Waiting.Migration;
+    const shared = lockClass === LockClass.Mmap || lockClass === LockClass.Invalidate || lockClass === LockClass.IMmap || lockClass === Waiting.Migration || lockClass === Waiting.Draining;
     if (shared && this.waiters.count > 0) this.wake(waitOn, now);
   }
 
@@ -468,9 +516,10 @@ export class Engine {
     const task = this.waiters.wake(waitOn);
     if (task < 0) return;
     this.woken++;
-    const untilNs = Math.max(now, this.queue.timeNs[task]);
+    const untilNs = Math.max(now, this.waitStartNs[task]);
     this.noteWaited(task, waitOn, untilNs - this.waitStartNs[task]);
-    this.queue.push(task, untilNs);
+    if (this.deadlineNs[task] > 0) this.queue.hasten(task, untilNs);
+    else this.queue.push(task, untilNs);
   }
 
   private noteWaited(task: number, waitOn: number, waitedNs: number): void {

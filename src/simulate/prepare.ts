@@ -5,7 +5,7 @@
  * which is shared.
  * The launch image is populated and mapped in stage-2; that is not counted.
  */
-import { shapeOfRules } from '../model/host.ts';
+import { shapeUnder } from '../model/host.ts';
 import type { HostRules } from '../model/host.ts';
 import { DEFAULT_PLATFORM } from '../model/platform.ts';
 import type { PlatformName } from '../model/platform.ts';
@@ -46,7 +46,7 @@ export function shapeOf({ policy, rules, folioOrder, options, opened, platform =
   const coreOrder = policy.coreOrder?.(folioOrder) ?? folioOrder;
   checkActors(actors);
   const processes = processesOf(options, actors);
-  return {
+  return shapeUnder(rules, {
     pages: options.pageCount,
     folioOrder: coreOrder,
     regionOrder: REGION_ORDER,
@@ -70,8 +70,7 @@ export function shapeOf({ policy, rules, folioOrder, options, opened, platform =
     content: 'none',
     platform,
     mmapAllowed: true,
-    ...shapeOfRules(rules),
-  };
+  });
 }
 
 /** Refuses more actors than a world has CPUs. @throws UserError */

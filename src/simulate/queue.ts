@@ -54,6 +54,12 @@ export class TaskQueue {
     this.sink(this.place[task], task);
   }
 
+  /** The task comes earlier than it thought. */
+  hasten(task: number, timeNs: number): void {
+    this.timeNs[task] = timeNs;
+    this.rise(this.place[task], task);
+  }
+
   /** Puts `task` in and takes the earliest out, in one pass; the answer may be the same task. */
   replaceFirst(task: number, timeNs: number): number {
     this.timeNs[task] = timeNs;

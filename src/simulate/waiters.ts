@@ -35,16 +35,30 @@ export class Waiters {
 
   /** Takes the first waiter out, or -1. */
   wake(waitOn: number): number {
-    const { waiting, waitsOn, ticket, countOfClass } = this;
+    const { waiting, waitsOn, ticket } = this;
     let first = -1;
     for (let place = 0; place < this.count; place++) {
       const task = waiting[place];
       if (waitsOn[task] === waitOn && (first < 0 || ticket[task] < ticket[waiting[first]])) first = place;
     }
     if (first < 0) return -1;
-    const task = waiting[first];
-    waiting[first] = waiting[--this.count];
-    const lockClass = lockClassOf(waitOn);
+    return this.takeOut(first);
+  }
+
+  /** Takes a task out that nobody has woken. @returns whether it waited */
+  leave(task: number): boolean {
+    const { waiting, count } = this;
+    let place = 0;
+    while (place < count && waiting[place] !== task) place++;
+    if (place < count) this.takeOut(place);
+    return place < count;
+  }
+
+  private takeOut(place: number): number {
+    const { waiting, waitsOn, countOfClass } = this;
+    const task = waiting[place];
+    waiting[place] = waiting[--this.count];
+    const lockClass = lockClassOf(waitsOn[task]);
     if (--countOfClass[lockClass] === 0) this.classes &= ~(1 << lockClass);
     return task;
   }

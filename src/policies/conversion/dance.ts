@@ -3,7 +3,7 @@
  * and maps again what is shared after a request.
  */
 import { outcomeOk } from '../../model/access.ts';
-import { isPrivate } from '../../model/file.ts';
+import { isDraining, isPrivate } from '../../model/file.ts';
 import { Flow, callRoutine, end, free, goTo, steady } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
 import { inMm } from '../../model/windows.ts';
@@ -52,6 +52,9 @@ const startMap: Run = (world, task) => {
   return Flow.Next;
 };
 
+/** What is on its way to private is mapped no more than what is there. */
+const isShared = (world: World, page: number): boolean => !isPrivate(world, page) && !isDraining(world, page);
+
 /** Finds the next run of shared pages in the folios of the range that a window does not cover. */
 const nextRun: Run = (world, task) => {
   const { folioPages } = world.sizes;
@@ -60,10 +63,10 @@ const nextRun: Run = (world, task) => {
   for (; world.walkWindow[task] < ownWindows(world); world.walkWindow[task]++, world.cursor[task] = start) {
     const window = world.walkWindow[task];
     let first = world.cursor[task];
-    while (first < last && (isPrivate(world, first) || inMm(world, window, first))) first++;
+    while (first < last && (!isShared(world, first) || inMm(world, window, first))) first++;
     if (first >= last) continue;
     let after = first;
-    while (after < last && !isPrivate(world, after) && !inMm(world, window, after)) after++;
+    while (after < last && isShared(world, after) && !inMm(world, window, after)) after++;
     world.walkStart[task] = first;
     world.walkEnd[task] = after;
     world.cursor[task] = after;
