@@ -5,6 +5,7 @@
  */
 import type { ConversionPolicy } from '../policy.ts';
 import { checkBeforeUnmap } from './check-before-unmap.ts';
+import { countBeforeType } from './count-before-type.ts';
 import { folioMmappedWithoutDance } from './folio-mmapped-without-dance.ts';
 import { forgetsOwnReference } from './forgets-own-reference.ts';
 import { noNotifier } from './no-notifier.ts';
@@ -20,4 +21,5 @@ export const wrongPolicies: readonly ConversionPolicy[] = [
   noNotifier,
   waitsUnderInvalidateLock,
   folioMmappedWithoutDance,
+  countBeforeType,
 ];
