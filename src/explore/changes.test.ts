@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { acknowledge, canAcknowledge } from '../model/crossCalls.ts';
 import { EntryBit } from '../model/entries.ts';
 import { PageBit } from '../model/file.ts';
+import { dropReference } from '../model/folios.ts';
+import { FolioType } from '../model/folioType.ts';
 import type { Shape } from '../model/shape.ts';
 import { SlotKind } from '../model/slots.ts';
 import { Flow } from '../model/step.ts';
@@ -317,6 +319,17 @@ describe('a change that few races make', () => {
     expect(changed(({ pageState }) => void (pageState[page] &= ~bit), {}, ({ pageState }) => void (pageState[page] |= bit)).others).toEqual([expected]);
   });
 
+  test.each<[string, (world: World) => void, (world: World) => void, readonly string[]]>([
+    ['in use', () => {}, ({ pageState }) => void (pageState[1] |= PageBit.Draining), ['page 1 can be used by neither side']],
+    ['typed', () => {}, ({ folioType }) => void (folioType[1] = FolioType.Set), ['folio of page 1 gets its type']],
+    ['whose last reference goes', ({ folioType }) => void (folioType[1] = FolioType.Armed), (world) => dropReference(world, 1, 1), ['the last put of page 1 queues work', 'refcount of page 1: 1 -> 0']],
+    ['untyped', ({ folioType }) => void (folioType[1] = FolioType.Set), ({ folioType }) => void (folioType[1] = FolioType.None), ['folio of page 1 loses its type']],
+    ['unused', ({ pageState }) => void (pageState[1] |= PageBit.Draining), ({ pageState }) => void (pageState[1] = 0), ['page 1 is no longer between the sides']],
+  ])('of a page that waits for its last put is told: %s', (_, prepare, change, expected) => {
+    const shape = { keeps: 'put-callbacks', tasks: 3 } as const;
+    expect(changed(change, shape, (world) => { world.refcount[1] = 1; prepare(world); }).others).toEqual(expected);
+  });
+
   test('of a full LRU batch is a drain and a new page', () => {
     const full = (world: World): void => {
       world.lruPage[0] = 1;
@@ -331,12 +344,12 @@ describe('what is not told', () => {
   const silent = [
     'pc', 'depth', 'kind', 'held', 'outcome', 'attempts', 'mm', 'window', 'slot', 'rangeStart', 'rangeEnd', 'page', 'cursor', 'cursorEnd', 'walkStart', 'walkEnd', 'walkCursor',
     'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'giganticFlipped', 'giganticPresent', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed', 'accepting',
-    'passes', 'failedFolio', 'reading', 'slotReadOnly',
+    'passes', 'failedFolio', 'reading', 'slotReadOnly', 'workCount', 'workFirst',
   ] as const;
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [
     'flags', 'gather', 'callPending', 'callKind', 'callCount', 'mmapLock', 'invalidateLock', 'iMmapLock', 'mmuLock', 'windowFlags', 'childAlive', 'slotKind', 'slotCount', 'slotFrame',
-    'lruPage', 'lruCount', 'regionState', 'giganticState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'pincount', 'entry', 'table',
+    'lruPage', 'lruCount', 'regionState', 'giganticState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'pincount', 'entry', 'table', 'folioType',
   ] as const;
 
   test('is decided for every column of the world', () => expect([...silent, ...spoken].sort()).toEqual(Object.keys(worldColumns).sort()));

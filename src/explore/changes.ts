@@ -9,12 +9,14 @@ import { CrossCall } from '../model/crossCalls.ts';
 import { EntryBit, TableBit, isMigrationEntry } from '../model/entries.ts';
 import { PageBit, isPrivate } from '../model/file.ts';
 import { GUP_PIN_COUNTING_BIAS } from '../model/folios.ts';
+import { callsBack } from '../model/folioType.ts';
 import { WRITER } from '../model/locks.ts';
 import { SlotKind } from '../model/slots.ts';
 import { GiganticBit, RegionBit } from '../model/stage2.ts';
 import { Gather, TaskFlag } from '../model/tasks.ts';
 import { inIMmap, inMm } from '../model/windows.ts';
 import type { World } from '../model/world.ts';
+import { callbackChanges } from './callbackChanges.ts';
 import { joinPages, pagesName } from './pageRuns.ts';
 
 export interface Changes {
@@ -39,6 +41,7 @@ export function describeChanges(before: World, after: World, names: ChangeNames 
     locks: [...rwLocks(before, after), ...folioLocks(before, after), ...tableLocks(before, after)],
     others: joinPages([
       ...shareability(before, after),
+      ...callbackChanges(before, after),
       ...entries(before, after),
       ...vmas(before, after),
       ...stage2(before, after),
@@ -296,7 +299,7 @@ function references(before: World, after: World, head: number): readonly string[
   if (told === undefined) return [];
   if (after.pageState[head] & PageBit.Migrating && (was === 0 || is === 0)) return [`${told} (${is === 0 ? 'frozen' : 'unfrozen'})`];
   const pins = is - was >= GUP_PIN_COUNTING_BIAS - 1 ? ' (pinned)' : was - is >= GUP_PIN_COUNTING_BIAS - 1 ? ' (unpinned)' : '';
-  return [`${told}${is === 0 ? ' (freed)' : pins}`];
+  return [`${told}${is === 0 && !callsBack(before, head) ? ' (freed)' : pins}`];
 }
 
 const change = (what: string, was: number, is: number): readonly string[] => (was === is ? [] : [`${what}: ${was} -> ${is}`]);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { EntryBit, TableBit } from './entries.ts';
 import { PageBit } from './file.ts';
+import { FolioType } from './folioType.ts';
 import { buildHost } from './host.ts';
 import { brokenInvariant, invariants } from './invariants.ts';
 import { LockClass, WRITER } from './locks.ts';
@@ -169,6 +170,14 @@ describe('broken invariants', () => {
       },
     ],
     ['S6: present pages of gigantic region 0 is 3, counted 4', (world) => world.giganticPresent[0]--, giganticWorld],
+    [
+      'W1: page 0 is private, and waits for its last put',
+      (world) => {
+        world.pageState[0] |= PageBit.Flipped | PageBit.Draining;
+        world.flippedPages[0]++;
+        world.regionFlipped[0]++;
+      },
+    ],
     ['L1: mmap_locks have 1 readers and 0 writers, and 0 tasks hold one', (world) => world.mmapLock[0]++],
     ['L1: invalidate_lock is held by a writer, and 0 tasks hold it', (world) => (world.invalidateLock[0] = WRITER)],
     ['L1: i_mmap_rwsem is held by 2 readers, and 0 tasks hold it', (world) => (world.iMmapLock[0] = 2)],
@@ -217,6 +226,39 @@ describe('broken invariants', () => {
   test('are all in this file', () => {
     const tested = new Set(cases.map(([message]) => message.slice(0, message.indexOf(':'))));
     expect([...tested]).toEqual(invariants.map(({ name }) => name));
+  });
+});
+
+describe('folios that wait for their last put', () => {
+  const waiting = (type: number): World => {
+    const world = createWorld({
+      pages: 2, folioOrder: 0, regionOrder: 1, largeBacking: false, spareFolios: 0, windows: 1, childWindows: 0, mms: 1, cpus: 1, vcpus: 1, tasks: 2,
+      slots: 0, slotPages: 0, chunk: 1, lruBatch: 0, initShared: true, lazy: false, broadcastFlush: false, ownerRefs: 0, content: 'none', mmapAllowed: true, keeps: 'put-callbacks',
+    });
+    world.pageState[1] = PageBit.Present | PageBit.UpToDate | PageBit.Draining;
+    world.folioType[1] = type;
+    world.refcount[1] = type >= FolioType.Armed ? 0 : 1;
+    return world;
+  };
+  const set = (world: World, change: (world: World) => void): World => {
+    change(world);
+    return world;
+  };
+  const queued = (): World => set(waiting(FolioType.Queued), (world) => { world.workCount[0] = 1; world.workFirst[0] = 2; });
+
+  test('have a page that neither side may use, and work that is queued once the last reference has gone', () => {
+    expect(brokenInvariant(waiting(FolioType.None), program)).toBeUndefined();
+    expect(brokenInvariant(waiting(FolioType.Set), program)).toBeUndefined();
+    expect(brokenInvariant(queued(), program)).toBeUndefined();
+  });
+
+  test.each([
+    ['the folio of page 1 has a type, and the page waits for no put', set(waiting(FolioType.Set), ({ pageState }) => (pageState[1] &= ~PageBit.Draining))],
+    ['the folio of page 1 waits for its last put, and has no reference', waiting(FolioType.Armed)],
+    ['0 folios have work queued, the lowest is -1; counted 1, the lowest is 1', waiting(FolioType.Queued)],
+    ['1 folios have work queued, the lowest is 0; counted 1, the lowest is 1', set(queued(), ({ workFirst }) => (workFirst[0] = 1))],
+  ])('else: %s', (what, world) => {
+    expect(brokenInvariant(world, program)).toBe(`W1: ${what}`);
   });
 });
 

@@ -166,7 +166,7 @@ export function drainToPrivateSteps(register: readonly Step[] = registerSteps())
     ...stage2ZapSteps(),
     free('pages', beginPages),
     guarded('page.next', nextPage, 'answer'),
-    steady('folio.lookupGet', getFolio, 'state.store'),
+    steady('folio.lookupGet', getFolio, 'page.unused'),
     acquire('folio.lock', lockFolio),
     steady('folio.readRef', readCount, 'lru.drain'),
     goTo('folio.unlock'),
