@@ -92,6 +92,7 @@ const divergences: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'disallow-gup': '"to-private 0" of vcpu ends with OK',
     'split-4k': '"to-private 0" of vcpu ends with OK',
     'exclusive-pin': '"to-private 0" of vcpu ends with EBUSY at 0',
+    'folio-put-callback': '"to-private 0" of vcpu ends with OK',
   },
 };
 
@@ -102,13 +103,14 @@ function unlike(access: string): Readonly<Record<string, string>> {
     'refuse-mmap': `"${access}" of vcpu ends with EBUSY`,
     'sigsegv-on-fault': `"${access}" of vcpu ends with SIGSEGV`,
     'exclusive-pin': `"${access}" of vcpu ends with SIGSEGV`,
+    'folio-put-callback': `"${access}" of vcpu ends with SIGSEGV`,
   };
 }
 
 /** A long-term pin that the policy does not grant, or does not call EAGAIN. */
 function refused(page: number): Readonly<Record<string, string>> {
   const pin = `"pin ${page} as buffer long-term" of vcpu ends with EFAULT`;
-  return { 'disallow-gup': pin, 'wait-for-pins': pin, 'migrate-like': pin, 'exclusive-pin': `"to-private 0..3" of vcpu ends with EBUSY at ${page}` };
+  return { 'disallow-gup': pin, 'wait-for-pins': pin, 'migrate-like': pin, 'exclusive-pin': `"to-private 0..3" of vcpu ends with EBUSY at ${page}`, 'folio-put-callback': `"to-private 0..3" of vcpu ends with EAGAIN at ${page}` };
 }
 
 const shipped = policies.filter(({ reference }) => reference === undefined);
