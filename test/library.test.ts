@@ -92,7 +92,7 @@ describe('under the refcount', () => {
     expect(stuck.filter(({ litmus }) => litmus.world.patience !== Infinity)).toEqual([]);
     expect(stuck.map(({ litmus, policy }) => `${litmus.name} ${policy.name}`)).toEqual([
       'pin-holder-faults-before-unpin wait-for-pins',
-      'pipe-is-never-read-forever sigbus-on-fault', 'pipe-is-never-read-forever wait-for-pins', 'pipe-is-never-read-forever migrate-like',
+      'pipe-is-never-read-forever sigbus-on-fault', 'pipe-is-never-read-forever wait-for-pins', 'pipe-is-never-read-forever migrate-like', 'pipe-is-never-read-forever folio-put-callback',
       ...shipped.filter(({ name }) => name !== 'disallow-gup').map(({ name }) => `vmm-waits-while-it-holds ${name}`),
     ]);
   });
@@ -198,6 +198,7 @@ const caught: readonly Caught[] = [
   { policy: 'no-notifier', by: 'secondary-mmu', check: 'refcount', verdict: 'broken', what: 'page 0 is private and within reach by (f) an entry of a secondary MMU' },
   { policy: 'waits-under-invalidate-lock', by: 'pin-holder-faults-before-unpin', check: 'refcount', verdict: 'stuck', what: 'vcpu waits at folio.waitRef, host waits at invalidate.readLock' },
   { policy: 'folio-mmapped-without-dance', by: 'munmap-after-i-mmap', check: 'mapcount', verdict: 'broken', what: 'page 0 is private and within reach by (b) a stale TLB entry that has not been flushed' },
+  { policy: 'count-before-type', by: 'last-put-against-callback', check: 'refcount', verdict: 'stuck', what: 'vcpu waits at drained.wait' },
 ];
 
 describe('a policy that is wrong on purpose', () => {
