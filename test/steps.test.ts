@@ -61,6 +61,9 @@ const more: readonly SmallLitmus[] = [
   { world: '{ pages: 1 }', threads: { vcpu: ['host write 0', 'to-read-only 0', 'to-shared 0', 'pin 0 as buffer', 'to-read-only 0'], host: ['host read 0'] } },
   ...['fast', 'slow'].map((how) => ({ threads: { vcpu: ['to-private 0'], host: ['host write 0', `pin 0 as buffer short ${how}`, 'unpin buffer', `pin 0 as buffer short ${how}`] } })),
   { threads: { host: ['host write 0', 'punch 0'] } },
+  // Where a page in use waits for its last put, whatever else may end that.
+  { threads: { vcpu: ['pin 0 as buffer', 'to-private 0', 'guest write 0', 'to-shared 0', 'to-private 0', 'punch 0'] } },
+  { threads: { vcpu: ['pin 0 as buffer', 'to-private 0', 'munmap 0', 'close'] } },
 ];
 
 interface Reason {

@@ -21,7 +21,7 @@ import { between } from './steps.ts';
 /** It knows already that the folio is in use. */
 const giveUp: Run = (world, task) => {
   const page = world.page[task];
-  world.refcount[page] -= cacheReferences(world);
+  world.refcount[page] -= cacheReferences(world, page);
   setFolioType(world, page, FolioType.Armed);
   return Flow.Next;
 };
