@@ -34,7 +34,7 @@ const putAndGoOn: Run = (world, task) => {
 };
 
 /** Routine `allocate`: fallocate(KEEP_SIZE) of [rangeStart, rangeEnd). @param drains see `guestAccessSteps` */
-export function allocateSteps({ drains }: { readonly drains: boolean }): readonly Step[] {
+export function allocateSteps({ drains = false }: { readonly drains?: boolean } = {}): readonly Step[] {
   return [
     free('allocate', enterAllocate, 'invalid'),
     acquire('invalidate.readLock', readLockInvalidate),

@@ -184,7 +184,7 @@ function truncateSteps({ splits, drains }: TruncateOptions): readonly Step[] {
 }
 
 /** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
-export function punchSteps(options: TruncateOptions): readonly Step[] {
+export function punchSteps(options: TruncateOptions = { splits: false, drains: false }): readonly Step[] {
   return [free('punch', enterPunch, 'invalid'), ...truncateSteps(options), free('done', complete), free('invalid', fail)];
 }
 
