@@ -8,6 +8,8 @@ import { resolveNames } from '../harness/names.ts';
 import { factsOf, isPolicyPath, loadOwnPolicy, originOf, readPolicyFiles } from '../harness/policyFiles.ts';
 import { readSources } from '../harness/sources.ts';
 import { readVerdicts, safetyOf, verdictsPath } from '../harness/verdicts.ts';
+import { PLATFORM_NAMES, type PlatformName } from '../model/platform.ts';
+import { VMM_STRATEGIES, type VmmStrategy } from '../model/request.ts';
 import { UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check, type ConversionPolicy } from '../policies/policy.ts';
 import { EXPLAIN_FORMATS, formatExplanation, type ExplainFormat } from '../report/explain.ts';
@@ -21,6 +23,8 @@ interface ExplainFlags {
   readonly costs?: string;
   readonly folio: FolioSize;
   readonly vmas: number;
+  readonly platform?: PlatformName;
+  readonly vmm?: VmmStrategy;
 }
 
 export function addExplainCommand(program: Command, context: CliContext): void {
@@ -34,10 +38,12 @@ export function addExplainCommand(program: Command, context: CliContext): void {
     .option('--costs <profile>', 'cost profile: a name or the path of a file', String)
     .option('--folio <size>', 'folio size of the scene: 4K or 2M', parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]), '4K')
     .option('--vmas <count>', 'mappings of the page in the scene', parsePositive, 1)
+    .option('--platform <name>', `${PLATFORM_NAMES.join(', ')}: the steps and prices of a conversion there`, parseChoice(PLATFORM_NAMES))
+    .option('--vmm <strategy>', `${VMM_STRATEGIES.join(', ')}: what the VMM does with a refusal, with its steps`, parseChoice(VMM_STRATEGIES))
     .action((name: string, flags: ExplainFlags) => runExplain(name, flags, context));
 }
 
-async function runExplain(word: string, { check, choose = [], format, costs, folio, vmas }: ExplainFlags, { catalogue, packageFolder, stdout }: CliContext): Promise<void> {
+async function runExplain(word: string, { check, choose = [], format, costs, folio, vmas, platform, vmm }: ExplainFlags, { catalogue, packageFolder, stdout }: CliContext): Promise<void> {
   const policy = isPolicyPath(word) ? await ownPolicyOf(word) : policyOf(word);
   const { name } = policy;
   if (check !== undefined && !policy.checks.includes(check)) {
@@ -53,7 +59,18 @@ async function runExplain(word: string, { check, choose = [], format, costs, fol
   // A record that cannot be read has checked nothing; `explore` says what is wrong with it.
   const verdicts = await readVerdicts(verdictsPath(packageFolder)).catch(() => undefined);
   const safety = safetyOf(verdicts, readSources(packageFolder));
-  const explanation = await explainPolicy({ policy, costs: profile, folio, vmas, safety, verdicts, ...(check === undefined ? {} : { check }), ...(choices === undefined ? {} : { choices }) });
+  const explanation = await explainPolicy({
+    policy,
+    costs: profile,
+    folio,
+    vmas,
+    safety,
+    verdicts,
+    ...(check === undefined ? {} : { check }),
+    ...(choices === undefined ? {} : { choices }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(vmm === undefined ? {} : { vmm }),
+  });
   stdout.write(formatExplanation(explanation, format));
 }
 

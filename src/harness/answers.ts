@@ -29,7 +29,7 @@ interface Scene {
   readonly situation: string;
   readonly script: Script;
   readonly withoutDance?: boolean;
-  readonly tell: (outcome: RunOutcome, world: World) => Omit<Answer, 'situation' | 'exposed'>;
+  readonly tell: (outcome: RunOutcome, world: World, stage: Stage) => Omit<Answer, 'situation' | 'exposed'>;
 }
 
 const vmm = (access: ScriptedAccess) => ({ by: 'vmm', access }) as const;
@@ -64,7 +64,7 @@ export async function answersOf(stage: Stage): Promise<readonly Answer[]> {
   if (stage.policy.rules({ check: stage.check }).ignoresRequests === true) return answers;
   for (const { situation, script, withoutDance = false, tell } of SCENES) {
     const { outcome, world } = await playScene({ ...stage, vmas: 1, ...(withoutDance ? { policy: withoutOwnRoutine(stage.policy) } : {}) }, script);
-    answers.push({ situation, ...tell(outcome, world), exposed: outcome.tally.operations[Op['access.exposed']] > 0 });
+    answers.push({ situation, ...tell(outcome, world, stage), exposed: outcome.tally.operations[Op['access.exposed']] > 0 });
   }
   return answers;
 }
@@ -104,7 +104,7 @@ function tellAccess({ tally }: RunOutcome): ReturnType<Scene['tell']> {
   return tally.operations[Op['work.done']] > 1 ? { answer: 'OK', consequence: 'it reaches the page' } : { answer: mmap, consequence: 'the VMM knows that nothing is mapped, and does not touch it' };
 }
 
-function tellConversion({ tally }: RunOutcome, world: World): ReturnType<Scene['tell']> {
+function tellConversion({ tally }: RunOutcome, world: World, { vmm }: Stage): ReturnType<Scene['tell']> {
   const { timedOut, gaveUp, retries } = tally.conversions.toPrivate;
   const pin = errnosIn(tally.errors.gup);
   const rogue = tally.operations[Op['access.rogue']] > 0 ? '; the holder then reached private data' : '';
@@ -112,7 +112,7 @@ function tellConversion({ tally }: RunOutcome, world: World): ReturnType<Scene['
   const attempts = `${retries + 1} attempts`;
   const waitedMs = Math.round((tally.latencyNs.abandoned.maxNs ?? 0) / 1_000_000);
   const how =
-    timedOut > 0 ? `the VMM asks again with back-off and gives up after ${attempts} in ${waitedMs} ms`
+    timedOut > 0 ? `the VMM asks again ${vmm === 'retry-at-once' ? 'at once' : 'with back-off'} and gives up after ${attempts} in ${waitedMs} ms`
     : gaveUp > 0 ? 'the VMM gives up at once'
     : retries > 0 ? `granted after ${attempts}`
     : 'granted at once';

@@ -159,3 +159,41 @@ describe('the rest of an explanation', () => {
     ]);
   });
 });
+
+describe('an explanation for a platform', () => {
+  test.each([
+    ['pkvm', { 'hyp.call': 1, 'hyp.unmapHost': 1 }],
+    ['snp', { 'rmp.update': 1, 'rmp.validate': 1 }],
+    ['tdx', { 'sept.aug': 1, 'sept.accept': 1 }],
+  ] as const)('%s has what a conversion pays there, and its rule for contents', async (platform, paid) => {
+    const [usual, there] = await Promise.all([explain('sigbus-on-fault'), explain('sigbus-on-fault', { platform })]);
+    const added = partOf(there, 'to-private').steps.flatMap(({ operations }) => Object.entries(operations)).filter(([operation]) => operation in paid);
+    expect(Object.fromEntries(added)).toEqual(paid);
+    expect(partOf(there, 'to-private').ns).toBe(partOf(usual, 'to-private').ns + priceOf(paid));
+    expect(there.platform).toBe(platform);
+    expect(there.contract.filter((line) => line.startsWith(`platform ${platform}`))).toHaveLength(2);
+    expect('platform' in usual).toBe(false);
+  });
+});
+
+describe('an explanation of a strategy of the VMM', () => {
+  const IN_USE = 'to-private of a page in use';
+
+  test.each([
+    ['back-off', 'done', ['backoff', 'retry']],
+    ['retry-at-once', 'done', ['retry']],
+    ['release-pins-first', 'done', ['buffers.unregister']],
+    ['give-up', 'failed', []],
+  ] as const)('%s takes its steps where a buffer holds the page, and the request is %s', async (vmm, result, own) => {
+    const part = partOf(await explain('sigbus-on-fault', { vmm }), IN_USE);
+    expect([part.name, part.result]).toEqual([IN_USE, result]);
+    const names = new Set(part.steps.map(({ name }) => name));
+    expect(own.filter((name) => !names.has(name))).toEqual([]);
+    expect(part.steps.filter(({ name }) => name === 'ioctl.enter').length > 1).toBe(result === 'done');
+  });
+
+  test('has no such part where none was asked for, nor where requests are ignored', async () => {
+    expect((await explain('sigbus-on-fault')).parts.map(({ name }) => name)).toEqual(['to-private', 'to-shared', 'mmap']);
+    expect((await explain('null', { vmm: 'give-up' })).parts.map(({ name }) => name)).not.toContain(IN_USE);
+  });
+});

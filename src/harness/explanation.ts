@@ -9,7 +9,9 @@ import { ERRNOS } from '../model/errno.ts';
 import { OPERATIONS, Op, PHASES } from '../model/operations.ts';
 import type { OperationName, Phase } from '../model/operations.ts';
 import { isFlushed } from '../model/inFlight.ts';
+import { PLATFORMS, type PlatformName } from '../model/platform.ts';
 import type { VmmStrategy } from '../model/request.ts';
+import type { ContentRule } from '../model/shape.ts';
 import { stage2Maps } from '../model/stage2.ts';
 import { Mark } from '../model/step.ts';
 import type { World } from '../model/world.ts';
@@ -23,7 +25,7 @@ import type { HeldLock, WalkedStep } from '../simulate/walk.ts';
 import { a } from '../workloads/scripted.ts';
 import { answersOf, type Answer } from './answers.ts';
 import { FOLIO_ORDERS, type FolioSize } from './experiment.ts';
-import { FILE_PAGES, walkScene, type Script, type Stage } from './scenes.ts';
+import { FILE_PAGES, MS, walkScene, type Script, type Stage } from './scenes.ts';
 import { nothingChecked, type CommittedVerdict, type Safety, type VerdictsRecord } from './verdicts.ts';
 
 export const EXPLANATION_SCHEMA = 'foliobench/explanation@1';
@@ -64,7 +66,7 @@ export interface ExplainedStep {
 
 /** One access from its first step to its last. */
 export interface ExplainedPart {
-  readonly name: 'to-private' | 'to-shared' | 'mmap';
+  readonly name: 'to-private' | 'to-shared' | 'mmap' | 'to-private of a page in use';
   readonly asked: string;
   readonly result: 'done' | 'failed';
   /** Who can reach the page before the first step. */
@@ -93,6 +95,9 @@ export interface Explanation {
   readonly argument: Argument | null;
   /** What no source fixes, and how it is chosen here. */
   readonly choices: readonly (PolicyChoice & { readonly value: string })[];
+  /** Where they were asked for. */
+  readonly platform?: PlatformName;
+  readonly vmm?: VmmStrategy;
   /** What the policy asks of both sides beside its steps. */
   readonly contract: readonly string[];
   readonly scene: string;
@@ -111,17 +116,22 @@ export interface ExplainOptions {
   readonly costs: CostProfile;
   readonly folio: FolioSize;
   readonly vmas: number;
+  /** Default: `sw-protected`. */
+  readonly platform?: PlatformName;
+  /** What the VMM does with a refusal; default: the policy's own. Its steps are a part of their own. */
+  readonly vmm?: VmmStrategy;
   readonly safety: Safety;
   readonly verdicts: VerdictsRecord<CommittedVerdict> | undefined;
 }
 
 /** @throws UserError where so many mappings cannot be built */
-export async function explainPolicy({ policy: open, check: wanted = DEFAULT_CHECK, choices: chosen, costs, folio, vmas, safety, verdicts }: ExplainOptions): Promise<Explanation> {
+export async function explainPolicy({ policy: open, check: wanted = DEFAULT_CHECK, choices: chosen, costs, folio, vmas, platform, vmm, safety, verdicts }: ExplainOptions): Promise<Explanation> {
   const policy = withChoices(open, chosen);
   const { name, summary, checks } = policy;
   // A mistake made on purpose is a copy of the policy that it is a mistake in, and nobody argues for it.
   const argument = wrongPolicies.includes(open) ? null : (policy.argument ?? null);
-  const stage: Stage = { policy, check: wanted, costs, folioOrder: FOLIO_ORDERS[folio], vmas };
+  const asked = { ...(platform === undefined ? {} : { platform }), ...(vmm === undefined ? {} : { vmm }) };
+  const stage: Stage = { policy, check: wanted, costs, folioOrder: FOLIO_ORDERS[folio], vmas, ...asked };
   const rules = policy.rules({ check: wanted });
   return {
     schema: EXPLANATION_SCHEMA,
@@ -130,10 +140,11 @@ export async function explainPolicy({ policy: open, check: wanted = DEFAULT_CHEC
     check: checks.length === 0 ? null : wanted,
     argument,
     choices: (policy.choices ?? []).map((choice) => ({ ...choice, value: valueOf(choice, { check: wanted, ...(chosen === undefined ? {} : { choices: chosen }) }) })),
-    contract: contractOf(policy, rules),
+    ...asked,
+    contract: contractOf(policy, rules, stage),
     scene: sceneOf(folio, vmas),
     costs: { name: costs.name, hash: costs.hash },
-    parts: await partsOf(stage),
+    parts: [...(await partsOf(stage)), ...(vmm === undefined || rules.ignoresRequests === true ? [] : [await refusalOf(stage)])],
     answers: await answersOf(stage),
     verdicts: (checks.length === 0 ? [null] : checks).map((check) => ({
       check,
@@ -146,10 +157,10 @@ export async function explainPolicy({ policy: open, check: wanted = DEFAULT_CHEC
 
 /* ---- both sides of the contract, in words ---- */
 
-function contractOf({ coreOrder, ownerRefs = 0, vmmStrategy }: ConversionPolicy, rules: HostRules): readonly string[] {
+function contractOf({ coreOrder, ownerRefs = 0, vmmStrategy }: ConversionPolicy, rules: HostRules, { platform, vmm: asked }: Stage): readonly string[] {
   const { mmapHook, locksUntilLinked, gup, privateSignal, mapsPrivate, mappingsAreHarmless, vmm = {}, bareRequests, ignoresRequests } = rules;
   const { mapsAtStart, beforeToPrivate, afterRequest, remapsOnAccess, retriesOn, bounces } = vmm;
-  const strategy = vmmStrategy ?? vmm.strategy ?? 'back-off';
+  const strategy = asked ?? vmmStrategy ?? vmm.strategy ?? 'back-off';
   const errnos = retriesOn?.map((errno) => ERRNOS[errno]).join(' and ') ?? 'EAGAIN';
   const lines: readonly (readonly [boolean, string])[] = [
     [ignoresRequests === true, 'kernel: ignores every request'],
@@ -169,8 +180,12 @@ function contractOf({ coreOrder, ownerRefs = 0, vmmStrategy }: ConversionPolicy,
     [bounces === true && strategy !== 'bounce-copy', 'VMM: copies its short I/O through a bounce buffer'],
     [bareRequests !== true && ignoresRequests !== true, `VMM: after ${errnos} ${AFTER_REFUSAL[strategy]}`],
   ];
-  return lines.flatMap(([holds, line]) => (holds ? [line] : []));
+  return [...lines.flatMap(([holds, line]) => (holds ? [line] : [])), ...(platform === undefined ? [] : platformLines(platform))];
 }
+
+const CONTENTS: Readonly<Record<ContentRule, string>> = { none: 'are not kept', preserve: 'survive a conversion', zero: 'are zero after a conversion', scramble: 'are undefined after a conversion' };
+
+const platformLines = (name: PlatformName): readonly string[] => [`platform ${name}: contents ${CONTENTS[PLATFORMS[name].content]}`, `platform ${name}, a rogue access: ${PLATFORMS[name].rogue}`];
 
 const AFTER_REFUSAL: Readonly<Record<VmmStrategy, string>> = {
   'retry-at-once': 'it asks again at once',
@@ -216,6 +231,25 @@ async function partsOf(stage: Stage): Promise<readonly ExplainedPart[]> {
     part('to-shared', `the same vCPU, which has written to it since, asks to share page ${PAGE}`, touched, toShared),
     part('mmap', `a thread of the VMM maps page ${PAGE} again, which it has unmapped before`, unmapped, mapped),
   ];
+}
+
+/** So long the buffer of `refusalOf` is held on, and its folio with it. */
+const HELD_NS = 30_000;
+
+/** A to-private that is refused because a registered buffer holds the page, which its owner drops a moment later: what the VMM does about it. */
+async function refusalOf(stage: Stage): Promise<ExplainedPart> {
+  const before: Script = [
+    ...Array.from({ length: TOUCHED }, (_, page) => ({ by: 'vcpu', access: a.guestWrite(page) }) as const),
+    { by: 'vcpu', access: a.toShared(0, FILE_PAGES) },
+    { by: 'vmm', access: a.hostWrite(PAGE) },
+    { by: 'vmm', access: a.pinLong(0, PAGE) },
+  ];
+  const asks = before.length;
+  const script: Script = [...before, { by: 'vcpu', access: a.toPrivate(PAGE) }, { by: 'vmm', access: { ...a.unpin(0), atNs: asks * MS + HELD_NS } }];
+  const { walked, host } = await walkScene(stage, script, [asks - 1, asks], look);
+  const [pinned, refused] = walked;
+  const text = `a vCPU asks to have page ${PAGE} private while a registered buffer of the VMM (a long-term pin) holds it, which its thread drops ${HELD_NS / 1000} us later`;
+  return partOf({ name: 'to-private of a page in use', asked: text, earlier: pinned, steps: refused, host, costs: stage.costs });
 }
 
 const STALE = [EntryBit.StaleMunmap, EntryBit.StaleZap] as const;

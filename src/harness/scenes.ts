@@ -3,6 +3,8 @@
  * one thread of the VMM in the same process; accesses are a millisecond apart, so that each is alone.
  */
 import type { Host } from '../model/host.ts';
+import type { PlatformName } from '../model/platform.ts';
+import type { VmmStrategy } from '../model/request.ts';
 import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
@@ -21,8 +23,13 @@ export interface Stage {
   readonly folioOrder: number;
   /** Mappings of the file. */
   readonly vmas: number;
+  /** Default: `sw-protected`. */
+  readonly platform?: PlatformName;
+  /** What the VMM does with a refusal; default: the policy's own. */
+  readonly vmm?: VmmStrategy;
 }
 
+export const MS = 1_000_000;
 export const FILE_PAGES = 512;
 export const VCPU = 0;
 export const VMM_THREAD = 2;
@@ -36,14 +43,12 @@ export interface SceneAccess {
 /** In the order in which they come, a millisecond or more apart. */
 export type Script = readonly SceneAccess[];
 
-const MS = 1_000_000;
-
 /** Accesses of one actor with their times: the n-th of the script comes after n milliseconds, what has a time of its own at that. */
 function accessesOf(script: Script, actor: SceneAccess['by']): readonly ScriptedAccess[] {
   return script.flatMap(({ by, access }, nth) => (by === actor ? [{ atNs: nth * MS, ...access }] : []));
 }
 
-function runScene({ policy, check, costs, folioOrder, vmas }: Stage, script: Script, onStep: (world: World, task: number, host: Host) => void): Promise<RunOutcome> {
+function runScene({ policy, check, costs, folioOrder, vmas, platform, vmm }: Stage, script: Script, onStep: (world: World, task: number, host: Host) => void): Promise<RunOutcome> {
   const actors = [{ role: 'vcpu', accesses: accessesOf(script, 'vcpu') }, { role: 'vcpu', accesses: [] }, { role: 'vmm', accesses: accessesOf(script, 'vmm') }] as const;
   return run({
     policy,
@@ -51,6 +56,8 @@ function runScene({ policy, check, costs, folioOrder, vmas }: Stage, script: Scr
     check,
     costs,
     folioOrder,
+    ...(platform === undefined ? {} : { platform }),
+    ...(vmm === undefined ? {} : { vmm }),
     options: { pageCount: FILE_PAGES, accessCount: 0, seed: 1, vcpus: 2, processes: 1, windowsPerProcess: vmas, conversion: 'explicit', dma: 'pool', io: 'direct', pace: 'closed' },
     onStep,
   });
