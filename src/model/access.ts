@@ -41,6 +41,9 @@ export function reachesGuest(world: World, page: number): LeafKind {
   return leaf;
 }
 
+/** What a walk of the tables to a leaf is charged as, by `Leaf`. */
+export const WALK_OPS: readonly number[] = [0, Op['guest.tlbMiss4K'], Op['guest.tlbMiss2M'], Op['guest.tlbMiss1G']];
+
 export function chargeGuestHits(world: World, count: number): void {
   world.meter.chargeMany(Op['guest.access'], count);
   world.meter.noteMany(Op['access.done'], count);
@@ -49,11 +52,13 @@ export function chargeGuestHits(world: World, count: number): void {
 
 const guestAccess: Run = (world, task) => {
   const page = world.page[task];
-  if (reachesGuest(world, page) === Leaf.None) {
+  const leaf = reachesGuest(world, page);
+  if (leaf === Leaf.None) {
     world.meter.raise(Event.GuestFaultBegin);
     return Flow.Next;
   }
   chargeGuestHits(world, 1);
+  if (world.meter.guestTlb?.misses(task, page, leaf)) world.meter.charge(WALK_OPS[leaf]);
   if (world.kind[task] === Kind.GuestRead) deliverContent(world, page);
   else storeContent(world, task, page);
   return Flow.Done;

@@ -31,10 +31,11 @@ export function sendFlush(world: World, task: number, mm: number): void {
   if (sent > 0) post(world, task, CrossCall.Flush, sent, Op['tlb.ipi']);
 }
 
-/** Kicks every other vCPU out of the guest, so that its guest TLB is flushed. */
+/** Kicks every other vCPU out of the guest, so that its guest TLB is flushed; a vCPU that converts has left the guest by itself. */
 export function sendKick(world: World, task: number): void {
   const { cpus, vcpus } = world.shape;
   let sent = 0;
+  if (task < vcpus) world.meter.guestTlb?.flush(task);
   for (let cpu = 0; cpu < vcpus; cpu++) {
     if (cpu === task) continue;
     world.callPending[task * cpus + cpu] = 1;
@@ -76,8 +77,10 @@ export function canAcknowledge(world: World, task: number, cpu: number): boolean
 export function acknowledge(world: World, task: number, cpu: number): void {
   const kind = world.callKind[task];
   if (kind === CrossCall.Flush) world.meter.charge(Op['tlb.interrupt']);
-  else if (kind === CrossCall.Kick) world.meter.charge(Op['stage2.interrupt']);
-  else {
+  else if (kind === CrossCall.Kick) {
+    world.meter.charge(Op['stage2.interrupt']);
+    world.meter.guestTlb?.flush(cpu);
+  } else {
     world.meter.charge(Op['lru.drainWork']);
     drainBatch(world, cpu);
   }

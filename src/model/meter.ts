@@ -38,6 +38,17 @@ const PHASE_STRIDE = 16;
 const normalPhases = Uint8Array.from(OPERATIONS, ({ phase }) => PHASES.indexOf(phase));
 const vmmPhases = new Uint8Array(OPERATIONS.length).fill(PHASES.indexOf('vmm'));
 
+/**
+ * What vCPUs remember of stage-2: it costs time and changes nothing, so that it is no state of the world, and an engine with a
+ * clock keeps it.
+ */
+export interface GuestTlb {
+  /** The CPU translates a page that a leaf of this kind (`Leaf`) maps. @returns whether it has to walk the tables for that */
+  misses(cpu: number, page: number, leaf: number): boolean;
+  /** A CPU that leaves the guest for a flush comes back with nothing. */
+  flush(cpu: number): void;
+}
+
 export class Meter {
   /** How often each operation was charged. */
   readonly count = new Float64Array(OPERATIONS.length);
@@ -51,6 +62,8 @@ export class Meter {
   gaugesMoved = false;
   /** Charged time by task and phase; the row behind the last task belongs to nobody. */
   readonly phaseNs: Float64Array;
+  /** Default: nobody has a clock, and every translation is there. */
+  guestTlb: GuestTlb | undefined = undefined;
   /** What the current step cost so far. */
   ns = 0;
   /**

@@ -5,7 +5,7 @@ import { noteFolio } from './folios.ts';
 import { OPERATIONS } from './operations.ts';
 import { recountGauges } from './recount.ts';
 import type { Shape } from './shape.ts';
-import { Leaf, clearLeaves, largeLeafOf, setLeaf } from './stage2.ts';
+import { Leaf, clearLeaves, countLeaves, largeLeafOf, setLeaf } from './stage2.ts';
 import { populate, setShareability } from './start.ts';
 import { createWorld } from './world.ts';
 import type { World } from './world.ts';
@@ -80,6 +80,13 @@ describe.each([1, 8])('in chunks of %i pages', (chunk) => {
     expect(charged(world)).toEqual(['stage2.split 1']);
     expectExactGauges(world);
   });
+});
+
+test('leaves over a range are counted once each, those that reach beyond it too', () => {
+  const world = worldOf();
+  clear(world, 3, 4);
+  expect(leaves(world)).toBe('LLs-LLLLGGGGGGGGLLLL');
+  expect([[0, 20], [1, 3], [3, 4], [7, 9], [9, 15], [15, 17]].map(([start, end]) => countLeaves(world, start, end))).toEqual([7, 2, 0, 2, 1, 2]);
 });
 
 describe('a leaf comes back', () => {

@@ -147,6 +147,20 @@ export function setLeaf(world: World, page: number): void {
   }
 }
 
+/** Leaves over [start, end), those that reach beyond it included. */
+export function countLeaves(world: World, start: number, end: number): number {
+  const { giganticPages: pages, regionPages } = world.sizes;
+  let count = 0;
+  for (let page = start; page < end; page++) {
+    const large = largeLeafOf(world, page);
+    if (large !== Leaf.None || world.pageState[page] & PageBit.Leaf) count++;
+    // On to the last page that the leaf maps.
+    if (large === Leaf.Large) page |= regionPages - 1;
+    else if (large === Leaf.Gigantic) page |= pages - 1;
+  }
+  return count;
+}
+
 /**
  * Clears the leaves of [first, last). A large or gigantic one is cleared whole where the range [rangeStart, rangeEnd) covers it, else it
  * is split first, which is charged where `charges` says so. @returns leaves cleared

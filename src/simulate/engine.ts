@@ -7,7 +7,7 @@
  * Differs from a machine: one task is one CPU and is never preempted; an interrupt is handled at the next step boundary;
  * those who wait for a lock get it in the order of waiting, and a new reader passes a writer that waits.
  */
-import { chargeGuestHits, chargeHostHits, reachesGuest, reachesHost } from '../model/access.ts';
+import { WALK_OPS, chargeGuestHits, chargeHostHits, reachesGuest, reachesHost } from '../model/access.ts';
 import type { Host } from '../model/host.ts';
 import { LockClass, lockClassOf } from '../model/locks.ts';
 import { Event, Waiting } from '../model/meter.ts';
@@ -20,6 +20,7 @@ import type { World } from '../model/world.ts';
 import { Access, createBatch } from '../workloads/workload.ts';
 import type { Actor, Batch } from '../workloads/workload.ts';
 import { Accounting } from './accounting.ts';
+import { GuestTlbs } from './guestTlb.ts';
 import { GaugeRecord } from './gaugeRecord.ts';
 import { Interrupts } from './interrupts.ts';
 import { TaskQueue } from './queue.ts';
@@ -65,6 +66,10 @@ export class Engine {
   private readonly world: World;
   private readonly meter: Meter;
   private readonly options: EngineOptions;
+  private readonly guestTlb: GuestTlbs;
+  /** Walks of the tables in a burst of hits, by `Leaf`. */
+  private readonly walks = new Float64Array(WALK_OPS.length);
+  private readonly walkNs: Float64Array;
   private readonly queue: TaskQueue;
   private readonly waiters: Waiters;
   private readonly waitStartNs: Float64Array;
@@ -95,6 +100,9 @@ export class Engine {
     this.options = options;
     this.world = world;
     this.meter = world.meter;
+    this.guestTlb = new GuestTlbs(world.shape);
+    this.walkNs = Float64Array.from(WALK_OPS, (operation) => this.meter.priceOf(operation));
+    this.meter.guestTlb = this.guestTlb;
     this.accounting = new Accounting(world);
     this.queue = new TaskQueue(tasks);
     this.waiters = new Waiters(tasks);
@@ -257,7 +265,7 @@ export class Engine {
    * @returns the earliest task, which cannot go on in this way
    */
   private skipHits(firstTask: number): number {
-    const { world, meter, queue, batches, batchAt, batchEnd } = this;
+    const { world, meter, queue, batches, batchAt, batchEnd, guestTlb, walks, walkNs } = this;
     const { windowsPerProcess, onStep } = this.options;
     if (onStep !== undefined) return firstTask;
     const { timeNs } = queue;
@@ -278,9 +286,14 @@ export class Engine {
       for (; next < end && now <= limitNs && atNs[next] <= now; next++) {
         const access = kind[next];
         if (access <= Access.GuestWrite) {
-          if (reachesGuest(world, page[next]) === Leaf.None) break;
+          const leaf = reachesGuest(world, page[next]);
+          if (leaf === Leaf.None) break;
           guestHits++;
           now += guestNs;
+          if (guestTlb.misses(task, page[next], leaf)) {
+            walks[leaf]++;
+            now += walkNs[leaf];
+          }
         } else if (access <= Access.HostWrite) {
           const nth = window[next];
           const through = base + (nth < windowsPerProcess ? nth : nth % windowsPerProcess);
@@ -299,6 +312,11 @@ export class Engine {
     if (hits === 0) return task;
     chargeGuestHits(world, guestHits);
     chargeHostHits(world, hostHits);
+    for (let leaf = 1; leaf < walks.length; leaf++) {
+      if (walks[leaf] === 0) continue;
+      meter.chargeMany(WALK_OPS[leaf], walks[leaf]);
+      walks[leaf] = 0;
+    }
     meter.ns = 0;
     this.noteAccesses(hits);
     return task;

@@ -91,6 +91,8 @@ export interface Machine {
   /** What stage-2 maps: single pages, and whole regions. */
   readonly leaves: Set<number>;
   readonly largeLeaves: Set<number>;
+  /** What each CPU remembers of stage-2, by set: names of leaves, the oldest first. */
+  readonly translations: Map<string, string[]>[];
   /** Those of the first process first; a forked child's come last while it lives. */
   readonly windows: Window[];
   /** The LRU batch of each CPU. */
@@ -133,6 +135,7 @@ export function createMachine(setup: Setup): Machine {
     backed: new Set(),
     leaves: new Set(),
     largeLeaves: new Set(),
+    translations: cpus.map(() => new Map()),
     windows: Array.from({ length: processes * windowsPerProcess }, (_, index) => ({
       process: Math.floor(index / windowsPerProcess),
       vmas: needsUnmapped && !startsShared ? [] : [[0, pages]],
@@ -249,6 +252,7 @@ export function mapStage2(machine: Machine, page: number): void {
 
 /** Clears what stage-2 maps of the range; a large leaf that reaches beyond it is split first. */
 export function zapStage2(machine: Machine, start: number, end: number): void {
+  const zapped = machine.counts.get('stage2.zap') ?? 0;
   for (const region of machine.largeLeaves) {
     const first = region * TABLE_PAGES;
     if (first + TABLE_PAGES <= start || first >= end) continue;
@@ -265,4 +269,18 @@ export function zapStage2(machine: Machine, start: number, end: number): void {
     machine.leaves.delete(page);
     count(machine, 'stage2.zap');
   }
+  // Every vCPU leaves the guest for that, and comes back with nothing.
+  if ((machine.counts.get('stage2.zap') ?? 0) > zapped) for (const translation of machine.translations) translation.clear();
+}
+
+/** A CPU of the guest reaches the page: it walks the tables unless its set of four still has the leaf. */
+export function translate(machine: Machine, cpu: number, page: number): void {
+  const large = machine.largeLeaves.has(regionOf(page));
+  const leaf = large ? regionOf(page) : page;
+  const set = String(leaf % 512);
+  const name = `${large ? '2M' : '4K'} ${leaf}`;
+  const known = machine.translations[cpu].get(set) ?? [];
+  if (known.includes(name)) return;
+  count(machine, large ? 'guest.tlbMiss2M' : 'guest.tlbMiss4K');
+  machine.translations[cpu].set(set, [...known, name].slice(-4));
 }

@@ -1,6 +1,6 @@
 /** One access of a workload on the reference machine, as one atomic operation. */
 import { Access } from '../../src/workloads/workload.ts';
-import { count, isPrivate, mapStage2, stage2Maps } from './machine.ts';
+import { count, isPrivate, mapStage2, stage2Maps, translate } from './machine.ts';
 import type { Machine, Range } from './machine.ts';
 import { convert } from './conversions.ts';
 import { copyRange, fork, getFolio, loadOrStore, mmap, munmap, punch, remap } from './hostSide.ts';
@@ -101,6 +101,7 @@ function guestAccess(machine: Machine, cpu: number, page: number): boolean {
     count(machine, 'stage2.map');
   }
   count(machine, 'guest.access');
+  translate(machine, cpu, page);
   if (machine.degraded.has(page)) count(machine, 'access.degraded');
   return true;
 }

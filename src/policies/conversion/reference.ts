@@ -8,10 +8,10 @@ import { storeState } from '../../model/convert.ts';
 import { EntryBit } from '../../model/entries.ts';
 import { Errno } from '../../model/errno.ts';
 import { closeWay } from '../../model/exposure.ts';
-import { PageBit, headOf, rangeIs } from '../../model/file.ts';
+import { headOf, rangeIs } from '../../model/file.ts';
 import { dropReference, removeMapping } from '../../model/folios.ts';
 import { Op } from '../../model/operations.ts';
-import { RegionBit, clearLeaves } from '../../model/stage2.ts';
+import { clearLeaves, countLeaves } from '../../model/stage2.ts';
 import { Flow, end, step } from '../../model/step.ts';
 import type { Run } from '../../model/step.ts';
 import type { World } from '../../model/world.ts';
@@ -50,18 +50,12 @@ function unmapForFree(world: World, start: number, end: number): void {
 
 /** Every leaf over the range costs one zap; what a large one maps beside the range gets its small leaves for free. */
 function zapStage2(world: World, start: number, end: number): void {
-  world.meter.chargeMany(Op['stage2.zap'], countLeaves(world, start, end));
+  const { meter, shape } = world;
+  const zapped = countLeaves(world, start, end);
   clearLeaves(world, start, end, start, end, false);
-}
-
-function countLeaves({ pageState, regionState, shape: { regionOrder } }: World, start: number, end: number): number {
-  let leaves = 0;
-  for (let page = start; page < end; page++) {
-    const region = page >> regionOrder;
-    const isFirst = page === start || page === region << regionOrder;
-    if (regionState[region] & RegionBit.Leaf ? isFirst : pageState[page] & PageBit.Leaf) leaves++;
-  }
-  return leaves;
+  meter.chargeMany(Op['stage2.zap'], zapped);
+  // Nobody is kicked for free, but a TLB that keeps what is gone would be no bound: it would be wrong.
+  if (zapped > 0) for (let cpu = 0; cpu < shape.vcpus; cpu++) meter.guestTlb?.flush(cpu);
 }
 
 const convertAtOnce = (toPrivate: boolean): Run => {
