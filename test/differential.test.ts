@@ -48,6 +48,13 @@ describe('the model and the reference model agree after every access', () => {
     expect(await agreeing({ folioOrders: [0], pages: [3, 6], counts: [1, 2, 6], accesses: 15 }, 60, { everyStep: true })).toBe(60 * SOAK);
   }, 60_000 * SOAK);
 
+  test('where PMDs of the host come and go under conversions, faults, forks and munmaps of a part', async () => {
+    const kinds = [
+      Access.HostRead, Access.HostWrite, Access.HostWrite, Access.ToShared, Access.ToShared, Access.ToPrivate, Access.PinShort, Access.Unpin, Access.Unmap, Access.Map, Access.Fork, Access.Punch,
+    ];
+    expect(await agreeing({ folioOrders: [9], pages: [1024], places: [0, 1, 511, 512], counts: [1, 2, 512, 512, 1024], accesses: 40, kinds }, 40)).toBe(40 * SOAK);
+  }, 60_000 * SOAK);
+
   test('where large stage-2 leaves come and go under conversions', async () => {
     const kinds = [Access.GuestWrite, Access.GuestWrite, Access.ToShared, Access.ToPrivate, Access.Punch];
     expect(await agreeing({ folioOrders: [9], pages: [1024], places: [0, 1, 511, 512], counts: [1, 2, 512], accesses: 40, kinds }, 20)).toBe(20 * SOAK);

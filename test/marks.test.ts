@@ -27,7 +27,7 @@ import { axisOf, createRecorder } from './tools/footprint.ts';
 import type { Touch } from './tools/footprint.ts';
 import { cellsOf, libraryFiles, shippedPolicies } from './tools/library.ts';
 import { immobilities } from './tools/movers.ts';
-import { randomLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
+import { randomLitmus, randomPmdLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
 import { searchCell } from './tools/searched.ts';
 import type { Cell } from './tools/searched.ts';
 
@@ -170,9 +170,12 @@ describe('marks', () => {
     }
   }, TIMEOUT_MS);
 
-  test('are true in litmuses that are drawn at random', () => {
+  test.each([
+    ['litmuses that are drawn at random', randomLitmus, 100],
+    ['others whose host maps regions with one entry', randomPmdLitmus, 50],
+  ] as const)('are true in %s', (_, drawn, numRuns) => {
     assert(
-      property(randomLitmus, nat(shippedPolicies.length - 1), constantFrom('refcount', 'mapped-or-pinned', 'mapcount'), (random, policy, check) => {
+      property(drawn, nat(shippedPolicies.length - 1), constantFrom('refcount', 'mapped-or-pinned', 'mapcount'), (random, policy, check) => {
         const text = textOf(random);
         const litmus = readRandom(text);
         pre(litmus !== undefined);
@@ -183,7 +186,7 @@ describe('marks', () => {
         expect([...asked.complaints], `under ${cell.policy.name}/${check}:\n${text}`).toEqual([]);
         for (const name of asked.names) names.add(name);
       }),
-      { seed: 1, numRuns: 100 },
+      { seed: 1, numRuns },
     );
   }, TIMEOUT_MS);
 

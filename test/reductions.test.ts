@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { threadClasses, pagesAreAlike } from '../src/explore/symmetry.ts';
 import { UserError } from '../src/model/userError.ts';
 import { allPolicies, cellName, cellsOf, libraryFiles } from './tools/library.ts';
-import { randomLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
+import { randomLitmus, randomPmdLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
 import { REDUCTION_SETS, saidBy, searchCell, searched } from './tools/searched.ts';
 import type { Cell, Searched } from './tools/searched.ts';
 
@@ -71,10 +71,10 @@ describe('reductions say what a search without them says', () => {
 });
 
 describe('of litmuses that are drawn at random', () => {
-  test('too', () => {
+  test.each([['too', randomLitmus], ['and of those whose host maps regions with one entry', randomPmdLitmus]] as const)('%s', (_, drawn) => {
     const found = new Map<string, number>();
     assert(
-      property(randomLitmus, nat(allPolicies.length - 1), constantFrom('refcount', 'refcount', 'mapped-or-pinned', 'mapcount'), (random, policy, check) => {
+      property(drawn, nat(allPolicies.length - 1), constantFrom('refcount', 'refcount', 'mapped-or-pinned', 'mapcount'), (random, policy, check) => {
         const text = textOf(random);
         const litmus = readRandom(text);
         pre(litmus !== undefined);

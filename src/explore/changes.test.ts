@@ -16,6 +16,7 @@ import type { Litmus } from '../../test/tools/litmusMachine.ts';
 import { races } from '../../test/tools/races.ts';
 import { policyNamed } from '../../test/tools/runScript.ts';
 import { a } from '../../test/tools/scripted.ts';
+import type { ScriptedAccess } from '../../test/tools/scripted.ts';
 import { describeChanges } from './changes.ts';
 import type { ChangeNames, Changes } from './changes.ts';
 
@@ -339,12 +340,39 @@ describe('a change that few races make', () => {
   });
 });
 
+describe('a PMD', () => {
+  const shape = { pages: 2, folioOrder: 1, regionOrder: 1, pmdMappings: true } as const;
+  const told = (script: readonly ScriptedAccess[]): string => linesWith(story({ threads: [{ accesses: script }], shape }), /PMD|PTE|large mapcount/);
+
+  test('is told once, and not page by page', () => {
+    expect(told([a.hostRead(0), a.hostWrite(1), a.toPrivate(1)])).toBe([
+      '0 pmd.rmapAdd: large mapcount of folio 0..1: 0 -> 1',
+      '0 pmd.set: PMD of pages 0..1 set',
+      '0 host.access: PMD of pages 0..1 dirty',
+      '0 pte.clear: PMD of pages 0..1 cleared (stale TLB)',
+      '0 rmap.remove: large mapcount of folio 0..1: 1 -> 0',
+      '0 tlb.wait: PMD of pages 0..1 flushed',
+    ].join('\n'));
+  });
+
+  test('of which a part is unmapped is flushed under the page-table lock, and PTEs follow', () => {
+    expect(told([a.hostRead(0), a.unmap(0), a.hostRead(1)])).toBe([
+      '0 pmd.rmapAdd: large mapcount of folio 0..1: 0 -> 1',
+      '0 pmd.set: PMD of pages 0..1 set',
+      '0 pte.clear: PMD of pages 0..1 cleared (stale TLB)',
+      '0 dirty.wait: PMD of pages 0..1 flushed',
+      '0 rmap.removeDelayed: large mapcount of folio 0..1: 1 -> 0',
+      '0 pte.set: PTE of page 1 set',
+    ].join('\n'));
+  });
+});
+
 describe('what is not told', () => {
   /** What only the task reads, ghosts, and totals of what is told. */
   const silent = [
     'pc', 'depth', 'kind', 'held', 'outcome', 'attempts', 'mm', 'window', 'slot', 'rangeStart', 'rangeEnd', 'page', 'cursor', 'cursorEnd', 'walkStart', 'walkEnd', 'walkCursor',
     'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'giganticFlipped', 'giganticPresent', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed', 'accepting',
-    'passes', 'failedFolio', 'reading', 'slotReadOnly', 'workCount', 'workFirst', 'folioSplit',
+    'passes', 'failedFolio', 'reading', 'regionShared', 'slotReadOnly', 'workCount', 'workFirst', 'folioSplit',
   ] as const;
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [

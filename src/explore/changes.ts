@@ -3,20 +3,22 @@
  *
  * Locks stand apart, so that a printer can leave them out. Not told: what only the task itself reads (positions, cursors,
  * flags but for interrupts), ghosts (`dataRefs`, Exposed, NeighbourZapped), totals that follow from what is told
- * (`flippedPages`, `regionFlipped`, `giganticFlipped`, `giganticPresent`, `largeMapcount`, `windowVmas`), and which page tables exist.
+ * (`flippedPages`, `regionFlipped`, `giganticFlipped`, `giganticPresent`, `windowVmas`, and of `largeMapcount` what single pages add to
+ * it), and which page tables exist.
  */
 import { CrossCall } from '../model/crossCalls.ts';
-import { EntryBit, TableBit, isMigrationEntry } from '../model/entries.ts';
+import { TableBit } from '../model/entries.ts';
 import { PageBit, isPrivate } from '../model/file.ts';
 import { GUP_PIN_COUNTING_BIAS } from '../model/folios.ts';
 import { callsBack } from '../model/folioType.ts';
 import { WRITER } from '../model/locks.ts';
 import { SlotKind } from '../model/slots.ts';
 import { GiganticBit, RegionBit } from '../model/stage2.ts';
-import { Gather, TaskFlag } from '../model/tasks.ts';
-import { inIMmap, inMm } from '../model/windows.ts';
+import { TaskFlag } from '../model/tasks.ts';
 import type { World } from '../model/world.ts';
 import { callbackChanges } from './callbackChanges.ts';
+import { forEachPage, gained, inWindow, lost, ownerName } from './changeWords.ts';
+import { entries, vmas } from './mappingChanges.ts';
 import { joinPages, pagesName } from './pageRuns.ts';
 
 export interface Changes {
@@ -73,27 +75,6 @@ function frameName(world: World, frame: number): string {
   return folioPages === 1 ? orphan : `page ${(frame - pages) % folioPages} of ${orphan}`;
 }
 
-const ownWindows = ({ shape }: World): number => shape.windows - shape.childWindows;
-
-/** "process 1" where there are several, "the child"; nothing where there is only one. */
-function ownerName(world: World, mm: number): string {
-  const { mms, childWindows } = world.shape;
-  if (childWindows > 0 && mm === mms - 1) return 'the child';
-  return new Set(world.windowMm.subarray(0, ownWindows(world))).size > 1 ? `process ${mm}` : '';
-}
-
-/** Behind what is said of a window: which of several mappings of its process, and which process. */
-function inWindow(world: World, window: number): string {
-  const { windows, mms } = world.shape;
-  const own = ownWindows(world);
-  const isChild = window >= own;
-  const mm = isChild ? mms - 1 : world.windowMm[window];
-  const siblings = Array.from({ length: windows }, (_, other) => other).filter((other) => (other >= own) === isChild && (isChild || world.windowMm[other] === mm));
-  const mapping = siblings.length === 1 ? [] : [`mapping ${siblings.indexOf(window)}`];
-  const parts = [...mapping, ownerName(world, mm)].filter((part) => part !== '');
-  return parts.length === 0 ? '' : ` in ${parts.join(' of ')}`;
-}
-
 const of = (owner: string): string => (owner === '' ? '' : ` of ${owner}`);
 
 const threadName = ({ threads = [] }: ChangeNames, cpu: number): string => threads[cpu] ?? `CPU ${cpu}`;
@@ -101,13 +82,6 @@ const threadName = ({ threads = [] }: ChangeNames, cpu: number): string => threa
 const bufferName = ({ buffers: known = [] }: ChangeNames, slot: number): string => (known[slot]?.startsWith('buf') ? known[slot] : `buffer ${known[slot] ?? slot}`);
 
 /* ---- the file ---- */
-
-const gained = (before: number, after: number, bit: number): boolean => (before & bit) === 0 && (after & bit) !== 0;
-const lost = (before: number, after: number, bit: number): boolean => gained(after, before, bit);
-
-function forEachPage(world: World, tell: (page: number) => readonly string[]): readonly string[] {
-  return Array.from({ length: world.shape.pages }, (_, page) => tell(page)).flat();
-}
 
 function shareability(before: World, after: World): readonly string[] {
   return forEachPage(after, (page) => {
@@ -153,66 +127,6 @@ function pageCache(before: World, after: World, moved: ReadonlyMap<number, numbe
       ...(gained(was, is, PageBit.UpToDate) && (was & PageBit.Present) !== 0 ? [`${name} is up to date`] : []),
     ];
   });
-}
-
-/* ---- mappings ---- */
-
-function forEachWindow(world: World, tell: (window: number) => readonly string[]): readonly string[] {
-  return Array.from({ length: world.shape.windows }, (_, window) => tell(window)).flat();
-}
-
-function entries(before: World, after: World): readonly string[] {
-  const { pages } = after.shape;
-  return forEachWindow(after, (window) =>
-    forEachPage(after, (page) => {
-      const [was, is] = [before.entry[window * pages + page], after.entry[window * pages + page]];
-      const name = `PTE of page ${page}${inWindow(after, window)}`;
-      const isStale = ((is & ~was) & (EntryBit.StaleMunmap | EntryBit.StaleZap)) !== 0;
-      return [
-        ...(gained(was, is, EntryBit.Present) ? [`${name} ${isMigrationEntry(was) ? 'restored' : is & EntryBit.WriteProtected ? 'set, write-protected' : 'set'}`] : []),
-        ...(was & is & EntryBit.Present ? protection(name, was, is) : []),
-        ...(lost(was, is, EntryBit.Present) ? [`${name} ${isMigrationEntry(is) ? 'becomes a migration entry' : 'cleared'}${isStale ? ' (stale TLB)' : ''}`] : []),
-        ...(isMigrationEntry(was) && (is & (EntryBit.Present | EntryBit.Migration)) === 0 ? [`migration entry of page ${page}${inWindow(after, window)} dropped`] : []),
-        ...(gained(was, is, EntryBit.Dirty) ? [`${name} dirty`] : []),
-        ...(isFlushed(before, after, window, page) ? [`${name} flushed`] : []),
-      ];
-    }),
-  );
-}
-
-const protection = (name: string, was: number, is: number): readonly string[] =>
-  (was & EntryBit.WriteProtected) === (is & EntryBit.WriteProtected) ? [] : [`${name} ${is & EntryBit.WriteProtected ? 'write-protected' : 'writable'}`];
-
-/** Whether a gather that has cleared the entry knows since this step that no TLB holds it. */
-function isFlushed(before: World, after: World, window: number, page: number): boolean {
-  if ((before.entry[window * after.shape.pages + page] & (EntryBit.StaleMunmap | EntryBit.StaleZap)) === 0) return false;
-  return before.gather.some(
-    (was, task) =>
-      was !== Gather.Flushed && after.gather[task] === Gather.Flushed &&
-      before.walkWindow[task] === window && page >= before.gatherStart[task] && page < before.gatherEnd[task],
-  );
-}
-
-function vmas(before: World, after: World): readonly string[] {
-  return forEachWindow(after, (window) => [
-    ...coverage(before, after, window, inMm, 'the mm'),
-    ...coverage(before, after, window, inIMmap, 'i_mmap'),
-  ]);
-}
-
-/** Runs of pages of a window that a tree has gained or lost. */
-function coverage(before: World, after: World, window: number, covers: typeof inMm, tree: string): readonly string[] {
-  const { pages } = after.shape;
-  const told: string[] = [];
-  for (let first = 0; first < pages; ) {
-    const now = covers(after, window, first);
-    let last = first;
-    while (last < pages && covers(after, window, last) === now && covers(before, window, last) !== now) last++;
-    const over = last - first === pages ? '' : ` over ${pagesName(first, last - first)}`;
-    if (last > first) told.push(`VMA${over}${inWindow(after, window)} ${now ? 'enters' : 'leaves'} ${tree}`);
-    first = Math.max(last, first + 1);
-  }
-  return told;
 }
 
 /* ---- stage-2 ---- */
@@ -286,9 +200,17 @@ function counts(before: World, after: World, moved: ReadonlyMap<number, number>)
       const pins = folioOrder > 0 ? change(`pincount of ${name}`, before.pincount[head >> folioOrder], after.pincount[head >> folioOrder]) : [];
       told.push(...references(before, after, head), ...pins);
     }
+    const pmdMappings = pmdMappingsOf(after, head) - pmdMappingsOf(before, head);
+    if (pmdMappings !== 0) told.push(...change(`large mapcount of ${name}`, before.largeMapcount[head >> folioOrder], after.largeMapcount[head >> folioOrder]));
     for (let frame = head; frame < head + folioPages; frame++) told.push(...change(`mapcount of ${frameName(after, frame)}`, before.mapcount[frame], after.mapcount[frame]));
   }
   return told;
+}
+
+/** _entire_mapcount: what of the large mapcount is no page's own. */
+function pmdMappingsOf({ mapcount, largeMapcount, shape: { folioOrder, pmdMappings = false }, sizes: { folioPages } }: World, head: number): number {
+  if (!pmdMappings) return 0;
+  return mapcount.subarray(head, head + folioPages).reduce((left, count) => left - count, largeMapcount[head >> folioOrder]);
 }
 
 function references(before: World, after: World, head: number): readonly string[] {

@@ -57,6 +57,8 @@ export interface LitmusWorld {
   readonly largeBacking: boolean;
   /** log2 of the pages of a gigantic stage-2 leaf; 0: there is none. */
   readonly giganticOrder: number;
+  /** A host fault may map a whole region of a large folio with one entry. */
+  readonly pmdMappings: boolean;
   /** Shareability of each page at the start. The file is INIT_SHARED where page 0 is shared. */
   readonly shared: readonly boolean[];
   /** The file was made with the MMAP flag. */

@@ -16,6 +16,7 @@ export const operationsOf = ({ threads, before }: Litmus): readonly LitmusOperat
 /** Thread n is CPU n is task n; each `io` has a device of its own, which is a task behind them. */
 export function shapeOfLitmus(litmus: Litmus, policy: ConversionPolicy): Shape {
   const { world, threads, buffers } = litmus;
+  const folioOrder = policy.coreOrder?.(world.folioOrder) ?? world.folioOrder;
   const operations = operationsOf(litmus);
   const processes = 1 + Math.max(...threads.map(({ process }) => process));
   const childWindows = operations.some(({ kind }) => kind === Access.Fork) ? world.windowsPerProcess : 0;
@@ -23,10 +24,12 @@ export function shapeOfLitmus(litmus: Litmus, policy: ConversionPolicy): Shape {
   const held = operations.filter(({ kind }) => kind === Access.PinShort || kind === Access.PinLong || kind === Access.Splice || kind === Access.Io);
   return {
     pages: world.pages,
-    folioOrder: policy.coreOrder?.(world.folioOrder) ?? world.folioOrder,
+    folioOrder,
     regionOrder: world.regionOrder,
     largeBacking: world.largeBacking,
     ...(world.giganticOrder > 0 ? { giganticOrder: world.giganticOrder } : {}),
+    // Where the policy splits folios nothing is left for a PMD to map.
+    ...(world.pmdMappings && folioOrder >= world.regionOrder ? { pmdMappings: true } : {}),
     spareFolios: operations.some(({ kind }) => kind === Access.Punch || kind === Access.Close) ? world.spareFolios : 0,
     windows: processes * world.windowsPerProcess + childWindows,
     childWindows,

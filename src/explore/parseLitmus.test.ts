@@ -92,6 +92,7 @@ describe('a litmus file', () => {
         regionOrder: 2,
         largeBacking: true,
         giganticOrder: 0,
+        pmdMappings: false,
         shared: [true, true, false, false],
         mmap: false,
         content: 'zero',
@@ -135,10 +136,14 @@ describe('a litmus file', () => {
     expect(parse(`${SMALL}world: { large-backing: true, gigantic-order: 3, order: 1 }\n`).world.giganticOrder).toBe(3);
   });
 
+  test('may have PMDs over large folios', () => {
+    expect(parse(`${SMALL}world: { pages: 4, order: 2, region-order: 1, pmd-mappings: true }\n`).world.pmdMappings).toBe(true);
+  });
+
   test('may leave out all that has a default', () => {
     const { world, before, buffers, always, sometimes, never, policies, checks } = parse(SMALL);
     expect(world).toEqual({
-      pages: 2, folioOrder: 0, regionOrder: 1, largeBacking: false, giganticOrder: 0, shared: [true, true], mmap: true, content: 'none', flush: 'ipi', lruBatch: 0, lazy: false,
+      pages: 2, folioOrder: 0, regionOrder: 1, largeBacking: false, pmdMappings: false, giganticOrder: 0, shared: [true, true], mmap: true, content: 'none', flush: 'ipi', lruBatch: 0, lazy: false,
       windowsPerProcess: 1, spareFolios: 2, patience: 0,
     });
     expect({ before, buffers, always, sometimes, never, policies, checks }).toEqual({
@@ -212,6 +217,8 @@ describe('a wrong file is told, with the line:', () => {
     ['half a folio', `${SMALL}world:\n  pages: 3\n  order: 1\n`, '11: 3 pages cannot be made of folios of order 1\n  why: a folio has 2 pages, and the file is made of whole ones\n  fix: set `pages` to a multiple of 2'],
     ['a gigantic leaf of small memory', `${SMALL}world:\n  gigantic-order: 2\n`, '10: `gigantic-order` 2 goes with no memory of this world\n  why: a gigantic leaf needs large backing, more pages than a region (order 1), and as many as a folio (order 0)'],
     ['a gigantic leaf of one region', `${SMALL}world: { large-backing: true, gigantic-order: 1 }\n`, '9: `gigantic-order` 1 goes with no memory'],
+    ['a PMD of small folios', `${SMALL}world:\n  pmd-mappings: true\n`, '10: no PMD can map a folio of order 0 in regions of order 1\n  why: a PMD maps all pages of a region, which are more than one and of one folio\n  fix: set `order` to 1 or more'],
+    ['a PMD of one page', `${SMALL}world: { pmd-mappings: true, region-order: 0 }\n`, '9: no PMD can map a folio of order 0 in regions of order 0\n  why: a PMD maps all pages of a region, which are more than one and of one folio\n  fix: set `region-order` to 1 or more, and `order` to as much'],
     ['a switch that is none', `${SMALL}world: { lazy: maybe }\n`, '9: `lazy` is "maybe"\n  why: it must be true or false'],
     ['an unknown flush', `${SMALL}world: { flush: ipis }\n`, '9: `flush` is "ipis"\n  why: it must be one of ipi, broadcast\n  fix: did you mean "ipi"?'],
     ['an unknown content rule', `${SMALL}world: { content: preserved }\n`, '9: `content` is "preserved"'],

@@ -20,7 +20,8 @@ export type { Mention } from './litmusExpectations.ts';
 
 const KEYS = ['name', 'question', 'source', 'world', 'before', 'threads', 'always', 'sometimes', 'never', 'outcomes', 'policies', 'checks', 'expect'] as const;
 const WORLD_KEYS = [
-  'pages', 'order', 'region-order', 'large-backing', 'gigantic-order', 'start', 'mmap', 'content', 'flush', 'lru-batch', 'lazy', 'windows', 'spare-folios', 'patience',
+  'pages', 'order', 'region-order', 'large-backing', 'gigantic-order', 'pmd-mappings', 'start', 'mmap', 'content', 'flush', 'lru-batch', 'lazy', 'windows',
+  'spare-folios', 'patience',
 ] as const;
 
 export const PAGES_MAX = 8;
@@ -161,12 +162,21 @@ function parseWorld(mistake: MistakeAt, entry: YamlEntry | undefined): StatedWor
       fix: 'add `large-backing: true`, and set `gigantic-order` higher or the other orders lower',
     });
   }
+  const pmdMappings = boolean('pmd-mappings', false);
+  if (pmdMappings && (regionOrder === 0 || folioOrder < regionOrder)) {
+    throw mistake(fields.get('pmd-mappings')?.line ?? 1, {
+      what: `no PMD can map a folio of order ${folioOrder} in regions of order ${regionOrder}`,
+      why: 'a PMD maps all pages of a region, which are more than one and of one folio',
+      fix: regionOrder === 0 ? 'set `region-order` to 1 or more, and `order` to as much' : `set \`order\` to ${regionOrder} or more`,
+    });
+  }
   return {
     pages,
     folioOrder,
     regionOrder,
     largeBacking,
     giganticOrder,
+    pmdMappings,
     shared: read<readonly boolean[]>('start', Array.from({ length: pages }, () => true), (node) => parseStart(mistake, node, pages)),
     mmap: boolean('mmap', true),
     content: read<ContentRule | undefined>('content', undefined, (node) => choiceOf(mistake, node, 'content', CONTENT_RULES)),

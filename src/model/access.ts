@@ -14,6 +14,7 @@ import { PageBit, isPrivate } from './file.ts';
 import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
+import { wasPmd } from './pmd.ts';
 import { Leaf, largeLeafOf, setLeaf } from './stage2.ts';
 import type { LeafKind } from './stage2.ts';
 import { Flow, acquire, acquireUnless, callRoutine, end, free, freeWhen, goTo, release, releaseUnless, steady } from './step.ts';
@@ -193,8 +194,9 @@ function touchThroughMapping(world: World, task: number, write: boolean): boolea
 function staleReach(world: World, task: number, bits: number, write: boolean): boolean {
   if ((bits & (EntryBit.StaleMunmap | EntryBit.StaleZap)) === 0) return false;
   if (world.shape.mappingsAreHarmless && isPrivate(world, world.page[task])) return false;
-  // A migration entry remembers that it was dirty; of others the delayed mapping count tells.
-  if (write && (bits & (bits & EntryBit.Migration ? EntryBit.Dirty : EntryBit.RmapDelayed)) === 0) return false;
+  // A migration entry and a PMD remember that they were dirty; of others the delayed mapping count tells.
+  const remembers = (bits & EntryBit.Migration) !== 0 || (world.shape.pmdMappings && wasPmd(world, world.window[task], world.page[task]));
+  if (write && (bits & (remembers ? EntryBit.Dirty : EntryBit.RmapDelayed)) === 0) return false;
   const { cpus } = world.shape;
   const page = world.page[task];
   for (let other = 0; other < cpus; other++) {

@@ -104,7 +104,7 @@ const OPEN: Readonly<Record<Way['letter'], IsOpen>> = {
   b: (world, _, page) => someWindow(world, (window) => hasStale(world, window, page)),
   c: isHeld,
   d: (world, program, page) => someTask(world, (task) => isGrabbed(world, program, task, page)),
-  e: (world, program, page) => someTask(world, (task) => world.page[task] === page && installs(world, program, task)),
+  e: (world, program, page) => someTask(world, (task) => faultsIn(world, task, page) && installs(world, program, task)),
   f: (world, _, page) => (world.pageState[page] & PageBit.Secondary) !== 0,
 };
 
@@ -148,8 +148,13 @@ function isGrabbed(world: World, program: Program, task: number, page: number): 
 /** Steps of a host fault between the look at the shareability and the entry. */
 const INSTALLING: ReadonlySet<string> = new Set([
   'folio.lookupGet', 'to folio.lock', 'folio.alloc', 'pageCache.insert', 'lru.add', 'folio.lock', 'invalidate.readUnlock', 'folio.clear', 'ptl.lock',
-  'pte.recheckNone', 'rmap.add', 'pte.set',
+  'pte.recheckNone', 'rmap.add', 'pte.set', 'pmd.isNone', 'pmd.rmapAdd', 'pmd.set',
 ]);
+
+/** Whether the task's fault is about the page, or would map it with the region of its own. */
+function faultsIn({ page: faulted, regionShared, shape: { regionOrder } }: World, task: number, page: number): boolean {
+  return faulted[task] === page || (regionShared[task] === 1 && faulted[task] >> regionOrder === page >> regionOrder);
+}
 
 function installs(world: World, { routineNames, names }: Program, task: number): boolean {
   const at = positionOf(world, task);

@@ -16,6 +16,7 @@ import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, rel
 import { addToBatch } from './lru.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
+import { addPmdMapping, fitsPmd, mayMapRegion, setPmd } from './pmd.ts';
 import type { Keeps } from './shape.ts';
 import { Flow, acquire, end, free, freeWhen, goTo, guarded, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -169,6 +170,8 @@ const waitAtMigrationEntry: Run = (world, task) => {
 export type PrivateSignal = 'SIGBUS' | 'SIGSEGV';
 
 export interface FaultRules {
+  /** A fault may map a whole region; the shape says so. */
+  readonly pmdMappings?: boolean;
   /** Default: SIGBUS. */
   readonly privateSignal?: PrivateSignal;
   /** A private page is mapped like any other. */
@@ -178,13 +181,16 @@ export interface FaultRules {
 }
 
 /** Otherwise the host has no business there: beyond the end of the file, which is SIGBUS, or private. */
-const readStateShared = ({ privateSignal = 'SIGBUS', mapsPrivate = false }: FaultRules): Run => (world, task) => {
+const readStateShared = ({ privateSignal = 'SIGBUS', mapsPrivate = false, pmdMappings = false }: FaultRules): Run => (world, task) => {
   const page = world.page[task];
   const inFile = page < world.shape.pages;
   world.meter.charge(Op['state.read']);
   const state = inFile ? world.pageState[page] : 0;
   const refused = (state & PageBit.Draining) !== 0 || ((state & PageBit.ReadOnly) !== 0 && wantsWrite(world, task));
-  if (inFile && (mapsPrivate || !isPrivate(world, page)) && !refused) return Flow.Next;
+  if (inFile && (mapsPrivate || !isPrivate(world, page)) && !refused) {
+    if (pmdMappings) world.regionShared[task] = mayMapRegion(world, world.window[task], page, mapsPrivate) ? 1 : 0;
+    return Flow.Next;
+  }
   world.outcome[task] = inFile ? Errno[privateSignal] : Errno.SIGBUS;
   return Flow.Otherwise;
 };
@@ -224,6 +230,8 @@ const setEntry: Run = (world, task) => {
   const table = tableOf(world, window, page);
   if ((world.table[table] & TableBit.Allocated) === 0) world.meter.move(Gauge.tables, 1);
   world.table[table] |= TableBit.Allocated;
+  // Where a PMD that was dirty is not flushed yet, that is no matter of this entry.
+  world.entry[window * world.shape.pages + page] &= ~EntryBit.Dirty;
   // Where a file is told of first writes a fault for a read installs a write-protected entry (vma_wants_writenotify).
   const isProtected = world.shape.keeps === 'read-only' && !wantsWrite(world, task);
   world.entry[window * world.shape.pages + page] |= EntryBit.Present | (isProtected ? EntryBit.WriteProtected : 0);
@@ -239,8 +247,42 @@ const setEntry: Run = (world, task) => {
   return Flow.Next;
 };
 
+/* ---- a PMD in place of a PTE ---- */
+
+/** As `recheckEntryNone`; where somebody else was first the region is as they have mapped it. */
+const recheckAnyNone: Run = (world, task) => {
+  const flow = recheckEntryNone(world, task);
+  if (flow === Flow.Otherwise) world.regionShared[task] = 0;
+  return flow;
+};
+
+/** Otherwise one entry can map the region: it was shared, and there is no table yet. */
+const needsTable: Run = (world, task) => {
+  if (world.regionShared[task] !== 0 && fitsPmd(world, world.window[task], world.page[task])) return Flow.Otherwise;
+  world.regionShared[task] = 0;
+  return Flow.Next;
+};
+
+const addPmdRmap: Run = (world, task) => {
+  addPmdMapping(world, world.page[task]);
+  return Flow.Next;
+};
+
+/** Installs the PMD; the fault's reference becomes the mapping's. */
+const setRegionEntry: Run = (world, task) => {
+  const page = world.page[task];
+  const wasNeighbour = (world.pageState[page] & PageBit.NeighbourZapped) !== 0;
+  setPmd(world, world.window[task], page);
+  world.flags[task] &= ~TaskFlag.HoldsFolio;
+  world.regionShared[task] = 0;
+  world.meter.charge(Op['pte.set']);
+  if (wasNeighbour) world.meter.note(Op['fault.neighbour']);
+  return Flow.Next;
+};
+
 /** Routine: a host fault on (window, page) under mmap_lock. `outcome`: OK, SIGBUS or SIGSEGV. */
 export function faultCoreSteps(rules: FaultRules): readonly Step[] {
+  const { pmdMappings = false } = rules;
   return [
     steady('pte.readNone', readEntryNone, 'end'),
     ...(rules.keeps === 'migrations' ? [waits('migration.wait', waitAtMigrationEntry, 'pte.readNone')] : []),
@@ -250,14 +292,16 @@ export function faultCoreSteps(rules: FaultRules): readonly Step[] {
     release('invalidate.readUnlock', readUnlockInvalidate),
     clearFolioStep,
     acquire('ptl.lock', lockEntry),
-    guarded('pte.recheckNone', recheckEntryNone, 'ptl.unlockLost'),
+    guarded('pte.recheckNone', pmdMappings ? recheckAnyNone : recheckEntryNone, 'ptl.unlockLost'),
     ...(rules.keeps === 'read-only' ? [guarded('pte.isNone', isNone, 'pte.unprotect')] : []),
+    ...(pmdMappings ? [guarded('pmd.isNone', needsTable, 'pmd.rmapAdd')] : []),
     freeWhen('mapcounts')('rmap.add', addRmap),
     steady('pte.set', setEntry),
     release('ptl.unlock', unlockEntry),
     release('folio.unlock', unlockFolio),
     goTo('end'),
     ...(rules.keeps === 'read-only' ? [steady('pte.unprotect', unprotectEntry)] : []),
+    ...(pmdMappings ? [freeWhen('mapcounts')('pmd.rmapAdd', addPmdRmap), steady('pmd.set', setRegionEntry), goTo('ptl.unlock')] : []),
     release('ptl.unlockLost', unlockEntry),
     release('folio.unlockLost', unlockFolio),
     steady('folio.put', putFolio),

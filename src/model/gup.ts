@@ -19,6 +19,7 @@ import { PageBit, headOf, isPrivate } from './file.ts';
 import { dropReference, addPinPart } from './folios.ts';
 import { WRITER } from './locks.ts';
 import { Op } from './operations.ts';
+import { entriesIn } from './pmd.ts';
 import { SlotKind } from './slots.ts';
 import { Flow, acquire, acquireUnless, callRoutine, free, freeWhen, goTo, release, releaseUnless, releaseWhen, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -51,7 +52,7 @@ const readEntries: Run = (world, task) => {
   while (page < last && serves(world, task, world.entry[base + page])) page++;
   world.cursorEnd[task] = page;
   // The entry that stops it was read too.
-  world.meter.chargeMany(Op['gup.fast'], page < last ? page - first + 1 : page - first);
+  world.meter.chargeMany(Op['gup.fast'], entriesIn(world, world.window[task], first, page < last ? page + 1 : page));
   return page > first ? Flow.Next : Flow.Otherwise;
 };
 
@@ -66,7 +67,8 @@ const tryGet: Run = (world, task) => {
     world.refcount[head]++;
   }
   world.cursorEnd[task] = page;
-  world.meter.chargeMany(Op['gup.grab'], page - first);
+  // Of a PMD all references are taken at once.
+  world.meter.chargeMany(Op['gup.grab'], entriesIn(world, world.window[task], first, page));
   return page > first ? Flow.Next : Flow.Otherwise;
 };
 

@@ -69,9 +69,13 @@ export interface HostRules {
   readonly ignoresRequests?: boolean;
 }
 
+/** Where the host's entries are of single pages: a PMD would have to be write-protected, or stand for memory that is no large folio. */
+const MAPS_PAGES_ONLY: ReadonlySet<Keeps> = new Set(['read-only', 'separate-memory']);
+
 /** What the rules ask of the world that they are for. */
-const shapeOfRules = ({ keeps, mappingsAreHarmless = false, splits = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless' | 'splits'> => ({
+const shapeOfRules = ({ keeps, mappingsAreHarmless = false, splits = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless' | 'splits' | 'pmdMappings'> => ({
   ...(keeps === undefined ? {} : { keeps }),
+  ...(keeps !== undefined && MAPS_PAGES_ONLY.has(keeps) ? { pmdMappings: false } : {}),
   ...(mappingsAreHarmless ? { mappingsAreHarmless } : {}),
   ...(splits ? { splits } : {}),
 });
@@ -107,7 +111,7 @@ export interface Host {
  * @param lazy the guest's first touch of a page donates it (see `Shape.lazy`)
  * @throws UserError where the platform finds no place for its part of a conversion
  */
-export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM }: Pick<Shape, 'lazy' | 'platform'>): Host {
+export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM, pmdMappings = false }: Pick<Shape, 'lazy' | 'platform' | 'pmdMappings'>): Host {
   const remap = rules.vmm?.remapsOnAccess ?? false;
   const aborts = rules.mappingsAreHarmless ?? false;
   const gup = { ...(rules.gup ?? { allowed: true, longTermAllowed: true }), exclusive: rules.keeps === 'exclusive-pins' };
@@ -120,7 +124,7 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM 
     guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests, drains }) },
     hostRead: { steps: hostAccessSteps({ write: false, remap, aborts }) },
     hostWrite: { steps: hostAccessSteps({ write: true, remap, aborts }) },
-    faultCore: { steps: faultCoreSteps(rules) },
+    faultCore: { steps: faultCoreSteps({ ...rules, pmdMappings }) },
     copyRange: { steps: copyRangeSteps({ remap, aborts }), vmm: true },
     copy: { steps: copySteps() },
     ...gupRoutines({ ...gup, bounces: (rules.vmm?.bounces ?? false) || strategy === 'bounce-copy', remap }, () => deviceEntry),

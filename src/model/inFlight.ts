@@ -1,11 +1,12 @@
 /** In flight: what a task's locals and its next step say of entries and references that no column tells of. Only reads. */
 import { EntryBit } from './entries.ts';
+import type { StaleBit } from './entries.ts';
 import { LockClass } from './locks.ts';
 import { Gather, TaskFlag } from './tasks.ts';
 import type { World } from './world.ts';
 
 /** Which mark a task's gather leaves: a zap under invalidate_lock has its own. */
-export const staleBitOf = (world: World, task: number): number =>
+export const staleBitOf = (world: World, task: number): StaleBit =>
   world.held[task] & (1 << LockClass.Invalidate) ? EntryBit.StaleZap : EntryBit.StaleMunmap;
 
 /** Whether the gather that cleared the entry has seen the end of its flush. A mark without a gather counts as not flushed. */

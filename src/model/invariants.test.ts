@@ -118,6 +118,17 @@ describe('broken invariants', () => {
       },
     ],
     ['M4: window 0 has a migration entry for page 1, whose folio nobody moves', (world) => (world.entry[1] = EntryBit.Migration)],
+    ['M5: the PMD of page 0 in window 0 stands beside a page table', (world) => {
+      world.table[0] |= TableBit.Pmd;
+      world.entry[1] = EntryBit.Present;
+      world.mapcount[0] = 0;
+      world.dataRefs[1]++;
+    }],
+    ['M5: the PMD of page 0 in window 0 does not map page 1', (world) => {
+      world.table[0] = TableBit.Pmd;
+      world.mapcount[0] = 0;
+    }],
+    ['M5: the PMD of page 0 in window 0 was cleared by a zap, and page 0 is not stale', (world) => (world.table[0] |= TableBit.PmdOfZap)],
     ['S1: flippedPages is 1, counted 0', (world) => world.flippedPages[0]++],
     [
       'S1: flipped pages of region 1 is 0, counted 1',

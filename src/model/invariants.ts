@@ -40,12 +40,6 @@ function firstDifference(what: string, found: Numbers, expected: Numbers, stride
   return undefined;
 }
 
-function largeMapcounts(world: World, { mapcount }: Recount): Int32Array {
-  const sums = new Int32Array(world.largeMapcount.length);
-  if (sums.length > 0) for (const [frame, count] of mapcount.entries()) if (isLarge(world, frame)) sums[frame >> world.shape.folioOrder] += count;
-  return sums;
-}
-
 function usedWithoutReference(world: World): string | undefined {
   const { folioOrder } = world.shape;
   for (let frame = 0; frame < world.sizes.frames; frame++) {
@@ -292,6 +286,24 @@ function lostGather(world: World): string | undefined {
   return undefined;
 }
 
+/** The bytes of a region that one entry maps, or mapped until it was cleared, say the same. */
+function tornPmd(world: World): string | undefined {
+  const { windows, pages } = world.shape;
+  const { regionPages } = world.sizes;
+  for (let window = 0; window < windows; window++) {
+    for (let page = 0; page < pages; page++) {
+      const bits = world.entry[window * pages + page];
+      const table = world.table[tableOf(world, window, page)];
+      const place = `the PMD of page ${page - (page % regionPages)} in window ${window}`;
+      if (table & TableBit.Pmd && table & TableBit.Allocated) return `${place} stands beside a page table`;
+      if (table & TableBit.Pmd && (bits & EntryBit.Present) === 0) return `${place} does not map page ${page}`;
+      if (table & TableBit.PmdOfMunmap && (bits & EntryBit.StaleMunmap) === 0) return `${place} was cleared by a munmap, and page ${page} is not stale`;
+      if (table & TableBit.PmdOfZap && (bits & EntryBit.StaleZap) === 0) return `${place} was cleared by a zap, and page ${page} is not stale`;
+    }
+  }
+  return undefined;
+}
+
 /** Whoever meets a migration entry waits for the lock of its folio. */
 function strayMigrationEntry(world: World): string | undefined {
   const { windows, pages } = world.shape;
@@ -340,8 +352,8 @@ export const invariants: readonly Invariant[] = [
   },
   {
     name: 'F5',
-    sentence: 'the mapcount of a large folio is the sum over its pages',
-    broken: (world, recount) => firstDifference('large mapcount of folio', world.largeMapcount, largeMapcounts(world, recount)),
+    sentence: 'the mapcount of a large folio is the sum over its pages, and one for each PMD',
+    broken: (world, { largeMapcount }) => firstDifference('large mapcount of folio', world.largeMapcount, largeMapcount),
   },
   {
     name: 'F6',
@@ -358,6 +370,7 @@ export const invariants: readonly Invariant[] = [
   { name: 'M2', sentence: 'the number of VMAs of a window is its number of runs of covered pages', broken: miscountedVmas },
   { name: 'M3', sentence: 'every cleared entry belongs to one gather', broken: lostGather },
   { name: 'M4', sentence: 'a migration entry stands only for a folio that a conversion has locked and moves', broken: strayMigrationEntry },
+  { name: 'M5', sentence: 'a PMD maps all pages of its region, in the place of a page table, and is cleared as one', broken: tornPmd },
   { name: 'S1', sentence: 'the numbers of flipped pages, by region and of the file, are recounts of the pages', broken: miscountedFlips },
   { name: 'S2', sentence: 'an invalidation is open only under invalidate_lock held exclusively', broken: openInvalidation },
   { name: 'S3', sentence: 'a large or gigantic stage-2 leaf lies over pages of one shareability, and over no smaller leaf', broken: mixedLeaf },

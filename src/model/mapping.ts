@@ -15,7 +15,7 @@ import { Op } from './operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, release, steady } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { Kind, TaskFlag } from './tasks.ts';
-import { MAX_MAP_COUNT, WindowFlag, setCoverage, vmasIn, vmasOfMm, closeWindow } from './windows.ts';
+import { MAX_MAP_COUNT, WindowFlag, inMm, setCoverage, vmasIn, vmasOfMm, closeWindow } from './windows.ts';
 import type { World } from './world.ts';
 import { flushGatherSteps, zapWindowSteps } from './zap.ts';
 
@@ -93,14 +93,26 @@ const unlinkAndUnlock: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Frees the page tables of a window that is gone as a whole. */
+/** Whether no VMA of the mm is left over the region. */
+function isBare(world: World, window: number, region: number): boolean {
+  const { regionPages } = world.sizes;
+  const last = Math.min((region + 1) * regionPages, world.shape.pages);
+  for (let page = region * regionPages; page < last; page++) if (inMm(world, window, page)) return false;
+  return true;
+}
+
+/** Frees the page tables of a window that is gone as a whole; where a PMD may come in the place of one, those of any region that is gone (free_pgtables). */
 const freeTables: Run = (world, task) => {
-  if (coversFile(world, task)) {
-    const { regions } = world.sizes;
-    const base = world.walkWindow[task] * regions;
+  const whole = coversFile(world, task);
+  if (whole || world.shape.pmdMappings) {
+    const { regions, regionPages } = world.sizes;
+    const window = world.walkWindow[task];
+    const base = window * regions;
+    const first = Math.floor(world.walkStart[task] / regionPages);
+    const last = Math.ceil(world.walkEnd[task] / regionPages);
     let freed = 0;
-    for (let table = base; table < base + regions; table++) {
-      if ((world.table[table] & TableBit.Allocated) === 0) continue;
+    for (let table = base + first; table < base + last; table++) {
+      if ((world.table[table] & TableBit.Allocated) === 0 || !(whole || isBare(world, window, table - base))) continue;
       world.table[table] &= ~TableBit.Allocated;
       freed++;
     }

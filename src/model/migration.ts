@@ -8,7 +8,7 @@
  * its entry found. A count of 0 makes every try-get fail, GUP-fast's first of all.
  * Differs from Linux: the folio moves nowhere; all folios of a range are locked, one after the other and in the order of the file,
  * where migrate_pages waits for the lock of one and only tries those of more; one flush a page table and VMA, under the page-table lock, where
- * try_to_migrate_one flushes entry by entry; an entry of a page that is private by then is dropped by the walk that would restore it.
+ * try_to_migrate_one flushes entry by entry; a PMD is dropped as a split would (TTU_SPLIT_HUGE_PMD), where it could become one migration entry; an entry of a page that is private by then is dropped by the walk that would restore it.
  */
 import { sendDrain, waitCalls } from './crossCalls.ts';
 import { EntryBit, isMigrationEntry } from './entries.ts';
@@ -18,6 +18,7 @@ import { cacheReferences, dropReference } from './folios.ts';
 import { LockClass, checkOrder, lockId, noteHeld, noteReleased, waitFor } from './locks.ts';
 import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
+import { clearPmd, isPmd } from './pmd.ts';
 import { blame } from './references.ts';
 import { Flow, acquire, acquireUnless, free, freeWhen, goTo, guarded, release, releaseUnless, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
@@ -72,11 +73,15 @@ const lockToMove: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Replaces the present entries of the chunk by migration entries. All are flushed under the page-table lock, as dirty ones are by a zap. */
+/** Replaces the present entries of the chunk by migration entries; a PMD goes, and its pages fault again. All are flushed under the page-table lock, as dirty ones are by a zap. */
 const setMigrationEntries: Run = (world, task) => {
   const { entry, meter } = world;
   const base = world.walkWindow[task] * world.shape.pages;
   const first = world.walkCursor[task];
+  if (world.shape.pmdMappings && isPmd(world, world.walkWindow[task], first)) {
+    clearPmd(world, task, EntryBit.StaleZap, true);
+    return Flow.Next;
+  }
   const last = chunkEnd(world, task);
   const rangeStart = world.rangeStart[task];
   const rangeEnd = world.rangeEnd[task];

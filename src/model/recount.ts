@@ -9,11 +9,13 @@
  * Price: one pass over all entries, frames and tasks. For tests and the explorer; no simulation calls this.
  */
 import { EntryBit, TableBit } from './entries.ts';
+import type { StaleBit } from './entries.ts';
 import { PageBit, folioPagesAt, headOf, isLarge } from './file.ts';
 import { GUP_PIN_COUNTING_BIAS, cacheReferences } from './folios.ts';
 import { FolioType } from './folioType.ts';
 import { GAUGES, Gauge } from './gauges.ts';
 import { isFlushed, keptByGupFast, staleBitOf } from './inFlight.ts';
+import { isClearedPmd, isPmd } from './pmd.ts';
 import { SlotKind } from './slots.ts';
 import { GiganticBit, RegionBit } from './stage2.ts';
 import { DEPTH_MAX } from './step.ts';
@@ -30,6 +32,8 @@ export interface Recount {
   readonly dataRefs: Int32Array;
   /** By folio; empty at order 0. */
   readonly pincount: Int32Array;
+  /** Mappings of any size of any page. */
+  readonly largeMapcount: Int32Array;
 }
 
 /** @param program the positions of the world's tasks are positions in it */
@@ -40,12 +44,15 @@ export function recountWorld(world: World, program: Program): Recount {
     mapcount: new Int32Array(frames),
     dataRefs: new Int32Array(frames),
     pincount: new Int32Array(world.pincount.length),
+    largeMapcount: new Int32Array(world.largeMapcount.length),
   };
   countFile(world, recount);
   countEntries(world, recount);
   countSlots(world, recount);
   for (const page of world.lruPage) if (page !== 0) recount.refcount[page - 1]++;
   for (let task = 0; task < world.shape.tasks; task++) countTask(world, recount, program, task);
+  const { mapcount, largeMapcount } = recount;
+  if (largeMapcount.length > 0) for (const [frame, count] of mapcount.entries()) if (isLarge(world, frame)) largeMapcount[frame >> world.shape.folioOrder] += count;
   return recount;
 }
 
@@ -63,24 +70,38 @@ function countFile(world: World, { refcount, dataRefs }: Recount): void {
 /** The page cache has given its references on a folio up that waits for its last put. */
 const hasGivenUp = ({ folioType }: World, page: number): boolean => page < folioType.length && folioType[page] >= FolioType.Armed;
 
-function countEntries(world: World, { refcount, mapcount, dataRefs }: Recount): void {
+const STALE: readonly StaleBit[] = [EntryBit.StaleMunmap, EntryBit.StaleZap];
+
+function countEntries(world: World, recount: Recount): void {
+  const { refcount, dataRefs } = recount;
   const { windows, pages } = world.shape;
   for (let window = 0; window < windows; window++) {
     for (let page = 0; page < pages; page++) {
       const bits = world.entry[window * pages + page];
       if (bits & EntryBit.Present) {
-        refcount[headOf(world, page)]++;
-        mapcount[page]++;
+        const entry = entryAt(world, page, isPmd(world, window, page));
+        if (entry !== 'rest of a PMD') refcount[headOf(world, page)]++;
+        countMapping(world, recount, page, entry);
         dataRefs[page]++;
       }
-      if (bits & EntryBit.RmapDelayed) mapcount[page]++;
-      for (const stale of [EntryBit.StaleMunmap, EntryBit.StaleZap]) {
-        if ((bits & stale) === 0) continue;
-        refcount[headOf(world, page)]++;
+      const stales = STALE.filter((stale) => bits & stale);
+      for (const stale of stales) {
+        if (entryAt(world, page, isClearedPmd(world, window, page, stale)) !== 'rest of a PMD') refcount[headOf(world, page)]++;
         if (!isFlushed(world, stale, window, page)) dataRefs[page]++;
       }
+      // Of two that were cleared the later one is delayed, and a PMD that comes after a PTE there is none.
+      if (bits & EntryBit.RmapDelayed) countMapping(world, recount, page, entryAt(world, page, stales.length > 0 && stales.every((stale) => isClearedPmd(world, window, page, stale))));
     }
   }
+}
+
+/** What the byte of a page stands for: a PMD is counted with its first page. */
+type EntryKind = 'PTE' | 'PMD' | 'rest of a PMD';
+const entryAt = (world: World, page: number, ofPmd: boolean): EntryKind => (!ofPmd ? 'PTE' : page % world.sizes.regionPages === 0 ? 'PMD' : 'rest of a PMD');
+
+function countMapping({ shape: { folioOrder } }: World, { mapcount, largeMapcount }: Recount, page: number, entry: EntryKind): void {
+  if (entry === 'PTE') mapcount[page]++;
+  else if (entry === 'PMD') largeMapcount[page >> folioOrder]++;
 }
 
 function countSlots(world: World, recount: Recount): void {
@@ -111,6 +132,7 @@ function countTask(world: World, recount: Recount, program: Program, task: numbe
   else if (program.routineNames[at] === 'toReadOnly' && LOOKED_UP.has(name)) countLookups(world, recount, task);
   else if (world.shape.keeps === 'migrations' && program.routineNames[at] === 'toPrivate' && OF_ONE_FOLIO.has(name)) recount.refcount[world.walkStart[task]]++;
   else if (name === 'pte.set') recount.mapcount[world.page[task]]++;
+  else if (name === 'pmd.set') countMapping(world, recount, world.page[task], 'PMD');
   else if (name === 'rmap.remove') countUnremoved(world, recount, task);
   else if (name === 'unpin' || name === 'undo.references') uncountPins(world, recount, world.slot[task]);
 }
@@ -145,12 +167,17 @@ function countLookups(world: World, { refcount }: Recount, task: number): void {
   }
 }
 
-/** Clean entries of a chunk that are cleared while their mapping counts are still there. */
-function countUnremoved(world: World, { mapcount }: Recount, task: number): void {
+/** Clean entries of a chunk, or a PMD, that are cleared while their mapping counts are still there. */
+function countUnremoved(world: World, recount: Recount, task: number): void {
   const stale = staleBitOf(world, task);
   const base = world.walkWindow[task] * world.shape.pages;
-  for (let page = world.walkCursor[task]; page < chunkEnd(world, task); page++) {
-    if ((world.entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) mapcount[page]++;
+  const first = world.walkCursor[task];
+  if (isClearedPmd(world, world.walkWindow[task], first, stale)) {
+    if ((world.entry[base + first] & EntryBit.RmapDelayed) === 0) countMapping(world, recount, first, 'PMD');
+    return;
+  }
+  for (let page = first; page < chunkEnd(world, task); page++) {
+    if ((world.entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) recount.mapcount[page]++;
   }
 }
 

@@ -74,6 +74,8 @@ export const taskColumns = {
   /** Passes of a migration in place that have failed, and the folio that failed the last: the walks that restore the entries need all other locals. */
   passes: column('u8', 'task', migrators, (shape) => passesMax(shape)),
   failedFolio: column('u32', 'task', migrators, pages, 'page'),
+  /** Its fault has seen that one entry may map the region of `page`: all of its pages are shared. */
+  regionShared: column('u8', 'task', ({ pmdMappings, tasks: count }) => (pmdMappings ? count : 0), () => 1),
   /** References beyond the owner's that a count was read with, saturating: mappings are compared with it a step later. */
   reading: column('u32', 'task', ({ keeps, tasks: count }) => (keeps === 'read-only' ? count : 0), (shape) => readingMax(shape)),
 } as const;

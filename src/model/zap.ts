@@ -10,19 +10,20 @@
  */
 import { sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
+import type { StaleBit } from './entries.ts';
 import { closeWay } from './exposure.ts';
 import { PageBit, folioEnd, headOf } from './file.ts';
 import { dropReference, removeMapping } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
 import { beginNotifier, endNotifier } from './notifier.ts';
 import { Op } from './operations.ts';
+import { clearPmd, isClearedPmd, isPmd, putClearedPmd, removeClearedPmd, removePmdMapping } from './pmd.ts';
 import { Flow, acquire, acquireUnless, free, freeWhen, goTo, release, releaseUnless, steady, waits } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
+import { staleBitOf } from './inFlight.ts';
 import { endInIMmap, firstInIMmap, treeLevels, vmaCount } from './windows.ts';
 import type { World } from './world.ts';
-
-export type StaleBit = typeof EntryBit.StaleMunmap | typeof EntryBit.StaleZap;
 
 /** Takes the page-table lock of the entry of (window, page). */
 export function lockPageTable(world: World, task: number, window: number, page: number): FlowKind {
@@ -44,6 +45,9 @@ export function unlockPageTable(world: World, task: number, window: number, page
 /** The last page of the table that the walk has just been through. */
 const tablePage = (world: World, task: number): number => world.walkCursor[task] - 1;
 
+/** A table, or a PMD in its place. */
+const WALKED = TableBit.Allocated | TableBit.Pmd;
+
 /** Moves the cursor to the next page table of the window that exists. */
 export const nextTable: Run = (world, task) => {
   const window = world.walkWindow[task];
@@ -52,7 +56,7 @@ export const nextTable: Run = (world, task) => {
   const { regionPages, regions } = world.sizes;
   let page = world.walkCursor[task];
   while (page < end) {
-    if (world.table[window * regions + (page >> regionOrder)] & TableBit.Allocated) {
+    if (world.table[window * regions + (page >> regionOrder)] & WALKED) {
       world.walkCursor[task] = page;
       return Flow.Next;
     }
@@ -68,11 +72,17 @@ export const lockTable: Run = (world, task) => {
   return flow;
 };
 
-/** End of the chunk that the walk is at: one step, one page table, one range. */
+/** End of the chunk that the walk is at: one step, one page table, one range. A PMD is one entry, and so is one that the task has just cleared. */
 export function chunkEnd(world: World, task: number): number {
   const cursor = world.walkCursor[task];
   const tableEnd = (cursor | (world.sizes.regionPages - 1)) + 1;
-  return Math.min(cursor + world.shape.chunk, tableEnd, world.walkEnd[task]);
+  const chunk = world.shape.pmdMappings && isOneEntry(world, task, cursor) ? world.sizes.regionPages : world.shape.chunk;
+  return Math.min(cursor + chunk, tableEnd, world.walkEnd[task]);
+}
+
+function isOneEntry(world: World, task: number, page: number): boolean {
+  const window = world.walkWindow[task];
+  return isPmd(world, window, page) || isClearedPmd(world, window, page, staleBitOf(world, task));
 }
 
 const clearEntries = (stale: StaleBit): Run => (world, task) => {
@@ -80,6 +90,10 @@ const clearEntries = (stale: StaleBit): Run => (world, task) => {
   const window = world.walkWindow[task];
   const base = window * world.shape.pages;
   const first = world.walkCursor[task];
+  if (world.shape.pmdMappings && isPmd(world, window, first)) {
+    clearPmd(world, task, stale, false);
+    return Flow.Next;
+  }
   const last = chunkEnd(world, task);
   const rangeStart = world.rangeStart[task];
   const rangeEnd = world.rangeEnd[task];
@@ -115,15 +129,21 @@ const clearEntries = (stale: StaleBit): Run => (world, task) => {
   return Flow.Next;
 };
 
-/** Drops the mapping counts of the clean entries of the chunk, and goes on with the next chunk of the table. */
+/** Drops the mapping counts of the clean entries of the chunk, or of its PMD, and goes on with the next chunk of the table. */
 const removeCleanMappings = (stale: StaleBit): Run => (world, task) => {
   const { entry } = world;
-  const base = world.walkWindow[task] * world.shape.pages;
+  const window = world.walkWindow[task];
+  const base = window * world.shape.pages;
+  const first = world.walkCursor[task];
   const last = chunkEnd(world, task);
-  // What is stale lies in the gather.
-  const end = Math.min(last, world.gatherEnd[task]);
-  for (let page = Math.max(world.walkCursor[task], world.gatherStart[task]); page < end; page++) {
-    if ((entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) removeMapping(world, page);
+  if (world.shape.pmdMappings && isClearedPmd(world, window, first, stale)) {
+    if ((entry[base + first] & EntryBit.RmapDelayed) === 0) removePmdMapping(world, first);
+  } else {
+    // What is stale lies in the gather.
+    const end = Math.min(last, world.gatherEnd[task]);
+    for (let page = Math.max(first, world.gatherStart[task]); page < end; page++) {
+      if ((entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) removeMapping(world, page);
+    }
   }
   world.walkCursor[task] = last;
   return last < world.walkEnd[task] && (last & (world.sizes.regionPages - 1)) !== 0 ? Flow.Otherwise : Flow.Next;
@@ -161,8 +181,9 @@ const waitGatherFlush = (stale: StaleBit): Run => (world, task) => {
 };
 
 const removeDelayedMappings = (stale: StaleBit): Run => (world, task) => {
-  const { entry, mapcount } = world;
-  const base = world.walkWindow[task] * world.shape.pages;
+  const { entry, mapcount, shape: { pages, pmdMappings } } = world;
+  const window = world.walkWindow[task];
+  const base = window * pages;
   const first = world.gatherStart[task];
   const last = world.gatherEnd[task];
   const one = isOneLargeFolio(world, first, last);
@@ -171,6 +192,10 @@ const removeDelayedMappings = (stale: StaleBit): Run => (world, task) => {
     const bits = entry[base + page];
     if ((bits & (stale | EntryBit.RmapDelayed)) !== (stale | EntryBit.RmapDelayed)) continue;
     entry[base + page] = bits & ~EntryBit.RmapDelayed;
+    if (pmdMappings && isClearedPmd(world, window, page, stale)) {
+      removeClearedPmd(world, page);
+      continue;
+    }
     if (one) mapcount[page]--;
     else removeMapping(world, page);
     removed++;
@@ -185,8 +210,9 @@ const unlockTable: Run = (world, task) => {
 };
 
 const putGather = (stale: StaleBit): Run => (world, task) => {
-  const { entry } = world;
-  const base = world.walkWindow[task] * world.shape.pages;
+  const { entry, shape: { pages, pmdMappings } } = world;
+  const window = world.walkWindow[task];
+  const base = window * pages;
   const first = world.gatherStart[task];
   const last = world.gatherEnd[task];
   const one = isOneLargeFolio(world, first, last);
@@ -194,7 +220,11 @@ const putGather = (stale: StaleBit): Run => (world, task) => {
   for (let page = first; page < last; page++) {
     const bits = entry[base + page];
     if ((bits & stale) === 0) continue;
-    entry[base + page] = bits & ~stale;
+    if (pmdMappings && isClearedPmd(world, window, page, stale)) {
+      if (!putClearedPmd(world, window, page, stale)) continue;
+    } else {
+      entry[base + page] = bits & ~stale;
+    }
     if (!one) dropReference(world, headOf(world, page), 1);
     put++;
   }

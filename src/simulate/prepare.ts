@@ -70,6 +70,7 @@ export function shapeOf({ policy, rules, folioOrder, options, opened, platform =
     content: 'none',
     platform,
     mmapAllowed: true,
+    pmdMappings: coreOrder >= REGION_ORDER,
   });
 }
 

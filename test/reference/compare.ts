@@ -8,10 +8,11 @@ import { PageBit, isPrivate as isPrivateInWorld } from '../../src/model/file.ts'
 import { folioMapcount } from '../../src/model/folios.ts';
 import { OPERATIONS, Op } from '../../src/model/operations.ts';
 import type { OperationName } from '../../src/model/operations.ts';
+import { isPmd } from '../../src/model/pmd.ts';
 import { RegionBit, stage2Maps as stage2MapsInWorld } from '../../src/model/stage2.ts';
 import { inIMmap, inMm } from '../../src/model/windows.ts';
 import type { World } from '../../src/model/world.ts';
-import { isPrivate, mapcount, pincount, refcount, stage2Maps, waysTo } from './machine.ts';
+import { TABLE_PAGES, isPrivate, mapcount, pincount, refcount, stage2Maps, waysTo } from './machine.ts';
 import type { Machine } from './machine.ts';
 
 /** Counters with a meaning of their own; the others are steps on the way to these, and only have prices. */
@@ -56,7 +57,12 @@ export function observeWorld(world: World): Observation {
     const present: string[] = [];
     for (let page = 0; page < pages; page++) {
       const bits = world.entry[window * pages + page];
-      if (bits & EntryBit.Present) present.push(`${page}${bits & EntryBit.Dirty ? ' dirty' : ''}`);
+      if (isPmd(world, window, page)) {
+        const last = page + world.sizes.regionPages;
+        const dirty = world.entry.subarray(window * pages + page, window * pages + last).some((one) => (one & EntryBit.Dirty) !== 0);
+        present.push(`PMD ${page}${dirty ? ' dirty' : ''}`);
+        page = last - 1;
+      } else if (bits & EntryBit.Present) present.push(`${page}${bits & EntryBit.Dirty ? ' dirty' : ''}`);
     }
     seen[`window ${window}`] = windowLine(runs(pages, (page) => inMm(world, window, page)), present);
     seen[`window ${window}, i_mmap`] = runs(pages, (page) => inIMmap(world, window, page));
@@ -98,8 +104,9 @@ export function observeMachine(machine: Machine): Observation {
     });
   }
   for (const region of machine.largeLeaves) seen[`region ${region}`] = 'large leaf';
-  for (const [index, { vmas, entries }] of machine.windows.entries()) {
-    const present = [...entries].sort(([a], [b]) => a - b).map(([page, { dirty }]) => `${page}${dirty ? ' dirty' : ''}`);
+  for (const [index, { vmas, entries, pmds }] of machine.windows.entries()) {
+    const all = [...[...entries].map(([page, { dirty }]) => ({ page, dirty, kind: '' })), ...[...pmds].map(([region, { dirty }]) => ({ page: region * TABLE_PAGES, dirty, kind: 'PMD ' }))];
+    const present = all.sort((a, b) => a.page - b.page).map(({ page, dirty, kind }) => `${kind}${page}${dirty ? ' dirty' : ''}`);
     const covered = vmas.map(([start, end]) => `[${start}, ${end})`).join(' ');
     seen[`window ${index}`] = windowLine(covered, present);
     seen[`window ${index}, i_mmap`] = covered;

@@ -252,7 +252,14 @@ function commit(machine: Machine, [start, end]: Range, toPrivate: boolean): void
 /** One flush for each mm that had an entry of the range. */
 function unmapForFree(machine: Machine, [start, end]: Range): void {
   const processes = new Set<number>();
-  for (const { process, entries } of machine.windows) {
+  for (const { process, entries, tables, pmds } of machine.windows) {
+    for (const [region, { dirty }] of pmds) {
+      const first = region * TABLE_PAGES;
+      if (first >= end || first + TABLE_PAGES <= start) continue;
+      pmds.delete(region);
+      tables.add(region);
+      for (let page = first; page < first + TABLE_PAGES; page++) entries.set(page, { dirty });
+    }
     for (const page of entries.keys()) {
       if (page < start || page >= end) continue;
       entries.delete(page);

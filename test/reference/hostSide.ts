@@ -3,7 +3,7 @@
  * Sources: mm/memory.c, mm/vma.c, virt/kvm/guest_memfd.c.
  */
 import type { ErrnoName } from '../../src/model/errno.ts';
-import { LRU_BATCH, TABLE_PAGES, addReference, bump, count, dropReference, fillRegion, folioAt, headOf, isPrivate, mapcount, regionOf, zapStage2 } from './machine.ts';
+import { LRU_BATCH, TABLE_PAGES, addReference, bump, count, dropReference, entryFor, fillRegion, folioAt, headOf, isPrivate, mapcount, noEntries, regionOf, zapStage2 } from './machine.ts';
 import type { Folio, Machine, Range, Window } from './machine.ts';
 
 export type Outcome = 'OK' | ErrnoName;
@@ -56,7 +56,7 @@ export const covers = ({ vmas }: { readonly vmas: readonly Range[] }, page: numb
 
 /** A load or store that the page table translates. */
 export function touch(machine: Machine, window: Window, page: number, write: boolean): boolean {
-  const entry = window.entries.get(page);
+  const entry = entryFor(window, page);
   if (entry === undefined) return false;
   if (write) entry.dirty = true;
   count(machine, 'host.access');
@@ -71,10 +71,25 @@ export function fault(machine: Machine, cpu: number, window: Window, page: numbe
   if (!covers(window, page)) return 'SIGSEGV';
   if (isPrivate(machine, page)) return 'SIGBUS';
   getFolio(machine, cpu, page);
-  window.entries.set(page, { dirty: false });
   count(machine, 'pte.set');
   if (machine.neighbours.delete(page)) count(machine, 'fault.neighbour');
+  const region = regionOf(page);
+  if (isForPmd(machine, window, region)) {
+    window.pmds.set(region, { dirty: false });
+    for (const other of pagesOfRegion(region)) machine.neighbours.delete(other);
+  } else {
+    window.tables.add(region);
+    window.entries.set(page, { dirty: false });
+  }
   return 'OK';
+}
+
+const pagesOfRegion = (region: number): readonly number[] => Array.from({ length: TABLE_PAGES }, (_, at) => region * TABLE_PAGES + at);
+
+/** One entry for the region: of a large folio that is shared and covered as a whole, where there is no table. */
+function isForPmd(machine: Machine, window: Window, region: number): boolean {
+  if (machine.folioPages < TABLE_PAGES || window.tables.has(region)) return false;
+  return pagesOfRegion(region).every((page) => !isPrivate(machine, page) && covers(window, page));
 }
 
 /** A thread's own load or store: what the handler refuses becomes a signal. */
@@ -111,12 +126,22 @@ function flush(machine: Machine, process: number, cpu: number): void {
 
 /**
  * Clears the entries of a range with one mmu_gather: a page table with dirty entries is flushed at once, before its lock
- * is dropped; what is left is flushed at the end.
+ * is dropped; what is left is flushed at the end. A PMD is one entry, and waits for its flush though it is dirty.
  */
 export function zap(machine: Machine, cpu: number, window: Window, [start, end]: Range, wanted?: Range): void {
   let pending = false;
   for (let table = regionOf(start); table * TABLE_PAGES < end; table++) {
     let dirty = false;
+    if (window.pmds.delete(table)) {
+      const pages = pagesOfRegion(table);
+      count(machine, 'pte.zap');
+      const isNeighbour = (page: number): boolean => wanted !== undefined && (page < wanted[0] || page >= wanted[1]);
+      if (pages.every(isNeighbour)) count(machine, 'pte.zapNeighbour');
+      for (const page of pages) if (isNeighbour(page)) machine.neighbours.add(page);
+      pending = true;
+      // A part of it cannot stay: it is split, and flushed there and then.
+      dirty = start > pages[0] || end < pages[0] + TABLE_PAGES;
+    }
     for (let page = Math.max(start, table * TABLE_PAGES); page < Math.min(end, (table + 1) * TABLE_PAGES); page++) {
       const entry = window.entries.get(page);
       if (entry === undefined) continue;
@@ -178,6 +203,7 @@ export function munmap(machine: Machine, cpu: number, window: Window, [start, en
   const before = { vmas: window.vmas };
   setVmas(machine, window, (page) => (page < start || page >= end) && covers(before, page));
   zap(machine, cpu, window, [start, end]);
+  for (const table of window.tables) if (!pagesOfRegion(table).some((page) => covers(window, page))) window.tables.delete(table);
 }
 
 /** mmap of a range at its place in the window; the file's hook may refuse. */
@@ -216,7 +242,7 @@ export function fork(machine: Machine, cpu: number, process: number, page: numbe
   const mapped = machine.windows.filter((window) => window.process === process && window.vmas.length > 0);
   count(machine, 'fork.vma', mapped.reduce((sum, { vmas }) => sum + vmas.length, 0));
   flush(machine, process, cpu);
-  const child: readonly Window[] = mapped.map(({ vmas }) => ({ process: machine.setup.processes, vmas: [...vmas], entries: new Map() }));
+  const child: readonly Window[] = mapped.map(({ vmas }) => ({ process: machine.setup.processes, vmas: [...vmas], ...noEntries() }));
   machine.windows.push(...child);
   for (const window of child) loadOrStore(machine, cpu, window, page, false);
   for (const window of child) munmap(machine, cpu, window, [0, machine.setup.pages]);

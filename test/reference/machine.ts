@@ -62,8 +62,11 @@ export interface Window {
   readonly process: number;
   /** VMAs, in order, never touching one another. */
   vmas: Range[];
-  /** Present entries of its page tables, by page. */
+  /** Present entries of its page tables, by page; the tables that there are, by region. */
   readonly entries: Map<number, { dirty: boolean }>;
+  readonly tables: Set<number>;
+  /** Regions that one entry maps, in the place of a table. */
+  readonly pmds: Map<number, { dirty: boolean }>;
 }
 
 export interface Slot {
@@ -115,6 +118,12 @@ export interface RequestCounts {
   readonly refused: Map<ErrnoName, number>;
 }
 
+/** A mapping that nobody has touched yet. */
+export const noEntries = (): Pick<Window, 'entries' | 'tables' | 'pmds'> => ({ entries: new Map(), tables: new Set(), pmds: new Map() });
+
+/** The entry that maps a page, alone or with its region. */
+export const entryFor = ({ entries, pmds }: Window, page: number): { dirty: boolean } | undefined => entries.get(page) ?? pmds.get(regionOf(page));
+
 const noRequests = (): RequestCounts => ({ requested: 0, pages: 0, succeeded: 0, timedOut: 0, gaveUp: 0, attempts: 0, refused: new Map() });
 
 /** The machine at t = 0: explicit runs start private, lazy ones shared; the launch image is in the guest's hands. */
@@ -139,7 +148,7 @@ export function createMachine(setup: Setup): Machine {
     windows: Array.from({ length: processes * windowsPerProcess }, (_, index) => ({
       process: Math.floor(index / windowsPerProcess),
       vmas: needsUnmapped && !startsShared ? [] : [[0, pages]],
-      entries: new Map(),
+      ...noEntries(),
     })),
     batches: cpus.map(() => []),
     slots: new Map(),
@@ -190,11 +199,16 @@ export function bump<K>(counts: Map<K, number>, key: K): void {
 
 /* ---- the kernel's arithmetic ---- */
 
-/** folio_mapcount: present entries of any of its pages, in any window. */
+/** folio_mapcount: present entries of any of its pages, in any window; a PMD is one. */
 export function mapcount(machine: Machine, folio: Folio): number {
   if (!folio.inFile) return 0;
   let mappings = 0;
-  for (const { entries } of machine.windows) for (let page = folio.head; page < folio.head + machine.folioPages; page++) if (entries.has(page)) mappings++;
+  for (const { entries, pmds } of machine.windows) {
+    for (let page = folio.head; page < folio.head + machine.folioPages; page++) {
+      if (entries.has(page)) mappings++;
+      if (page % TABLE_PAGES === 0 && pmds.has(regionOf(page))) mappings++;
+    }
+  }
   return mappings;
 }
 
@@ -217,7 +231,7 @@ export const maybePinned = (machine: Machine, folio: Folio): boolean =>
 /** Ways by which the host could reach the data of the page that now stands at this index. */
 export function waysTo(machine: Machine, page: number): number {
   const held = folioAt(machine, page)?.references.filter((reference) => reference.page === page && reference.kind !== 'lru-batch').length ?? 0;
-  return held + machine.windows.filter(({ entries }) => entries.has(page)).length;
+  return held + machine.windows.filter((window) => entryFor(window, page) !== undefined).length;
 }
 
 export function addReference(folio: Folio, kind: Reference['kind'], page: number): Reference {

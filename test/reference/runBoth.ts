@@ -22,6 +22,8 @@ import { perform } from './model.ts';
 import { formatAccess, formatStream } from './streams.ts';
 import type { Stream } from './streams.ts';
 
+/** Folios of this order and above are mapped by PMDs. */
+const PMD_ORDER = 9;
 /** Nothing costs anything, so that the only time that passes is the VMM's rests. */
 const FREE = flatCosts(0);
 
@@ -69,7 +71,9 @@ export function runModel(stream: Stream, { costs = FREE, onStep }: Watch = {}): 
 
 /** The program that a run of the stream follows: what the invariants recount a world by. */
 function programOf({ setup }: Stream): Program {
-  return buildHost(policyNamed(setup.policy).rules({ check: setup.check }), { lazy: setup.lazy }).program;
+  const policy = policyNamed(setup.policy);
+  const coreOrder = policy.coreOrder?.(setup.folioOrder) ?? setup.folioOrder;
+  return buildHost(policy.rules({ check: setup.check }), { lazy: setup.lazy, pmdMappings: coreOrder >= PMD_ORDER }).program;
 }
 
 export interface BothOptions {

@@ -1,7 +1,7 @@
 /**
  * Users of pages on the reference machine: GUP and those who hold what it took. Source: mm/gup.c.
  */
-import { addReference, bump, count, dropReference, folioAt, isPrivate } from './machine.ts';
+import { addReference, bump, count, dropReference, entryFor, folioAt, isPrivate } from './machine.ts';
 import type { Machine, Range, Reference, Window } from './machine.ts';
 import { copyRange, covers, fault, remap } from './hostSide.ts';
 
@@ -33,7 +33,7 @@ export function take(machine: Machine, cpu: number, window: Window, range: Range
 
 function takePage(machine: Machine, cpu: number, window: Window, page: number, hold: Hold): Reference | undefined {
   if (page >= machine.setup.pages || !covers(window, page)) return undefined;
-  if (!window.entries.has(page) && fault(machine, cpu, window, page) !== 'OK') return undefined;
+  if (entryFor(window, page) === undefined && fault(machine, cpu, window, page) !== 'OK') return undefined;
   const folio = folioAt(machine, page);
   if (folio === undefined) throw new Error(`page ${page} has an entry and no folio`);
   return addReference(folio, hold === 'get' ? 'get' : 'pin', page);

@@ -83,13 +83,20 @@ const world = fc.record({
 });
 
 /** Two or three threads, those that run the same program counted apart. */
-export const randomLitmus: fc.Arbitrary<RandomLitmus> = fc
+const litmusIn = (worlds: fc.Arbitrary<RandomLitmus['world']>): fc.Arbitrary<RandomLitmus> => fc
   .record({
-    world,
+    world: worlds,
     before: fc.constantFrom([], ['host read 0'], ['host write 0 0xA', 'host write 1'], ['host read 1'], ['secondary map 0']),
     threads: fc.tuple(vcpu, host, fc.option(fc.oneof(vcpu, host), { nil: undefined })).map(([first, second, third]) => (third === undefined ? [first, second] : [first, second, { ...third, copies: 1 }])),
   })
   .map(({ threads, ...rest }) => ({ ...rest, threads: [...threads].sort((a, b) => (a.role === b.role ? 0 : a.role === 'vcpu' ? -1 : 1)) }));
+
+export const randomLitmus: fc.Arbitrary<RandomLitmus> = litmusIn(world);
+
+/** The same in worlds in which the host's fault may map a whole folio, or half of one, with one entry. */
+export const randomPmdLitmus: fc.Arbitrary<RandomLitmus> = litmusIn(
+  fc.tuple(world, fc.constantFrom({ order: 1 }, { order: 1 }, { pages: 4, order: 2, start: 'shared', 'large-backing': false })).map(([drawn, sizes]) => ({ ...drawn, ...sizes, 'region-order': 1, 'pmd-mappings': true })),
+);
 
 /** The text of the file. Values where the world keeps none, and mappings where there is but one, are left out. */
 export function textOf({ world: asked, before, threads }: RandomLitmus): string {

@@ -11,6 +11,7 @@ import { closeWay } from '../../model/exposure.ts';
 import { headOf, rangeIs } from '../../model/file.ts';
 import { dropReference, removeMapping } from '../../model/folios.ts';
 import { Op } from '../../model/operations.ts';
+import { isPmd, splitForFree } from '../../model/pmd.ts';
 import { clearLeaves, countLeaves } from '../../model/stage2.ts';
 import { Flow, end, step } from '../../model/step.ts';
 import type { Run } from '../../model/step.ts';
@@ -27,7 +28,7 @@ export const nullPolicy: ConversionPolicy = {
   rules: () => ({ toPrivate: [end], toShared: [end], ignoresRequests: true }),
 };
 
-/** Clears the entries of the range, at no price but one flush for each mm that had one. */
+/** Clears the entries of the range, and no others where a PMD mapped them, at no price but one flush for each mm that had one. */
 function unmapForFree(world: World, start: number, end: number): void {
   const { shape, entry } = world;
   for (let mm = 0; mm < shape.mms; mm++) {
@@ -37,6 +38,7 @@ function unmapForFree(world: World, start: number, end: number): void {
       for (let page = start; page < end; page++) {
         const at = window * shape.pages + page;
         if ((entry[at] & EntryBit.Present) === 0) continue;
+        if (shape.pmdMappings && isPmd(world, window, page)) splitForFree(world, window, page);
         present = true;
         entry[at] &= ~(EntryBit.Present | EntryBit.Dirty);
         closeWay(world, page);

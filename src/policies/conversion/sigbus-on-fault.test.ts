@@ -140,7 +140,9 @@ describe('sigbus-on-fault', () => {
     });
 
     test('to convert 4 KiB of a folio that is mapped page by page costs 512 zaps and 511 refaults of neighbours', async () => {
-      const script = [...sharedAndMapped(512, 1), a.toPrivate(5), ...range(512).filter((page) => page !== 5).map((page) => a.hostRead(page))];
+      // The first touch comes while a page is private: a PMD (test/pmdMappings.test.ts) is not to be.
+      const mapped = [a.toShared(1, 511), a.hostRead(1), a.toShared(0), ...range(512).map((page) => a.hostRead(page))];
+      const script = [...mapped, a.toPrivate(5), ...range(512).filter((page) => page !== 5).map((page) => a.hostRead(page))];
       const counted = counts(await runScript(script, large));
       expect(counted['pte.zap']).toBe(512);
       expect(counted['pte.zapNeighbour']).toBe(511);

@@ -77,7 +77,7 @@ describe('wait-for-pins', () => {
     });
 
     test('of a large folio it waits for the pins of every page, and unmaps all of them', async () => {
-      const script = [a.toShared(0, 512), ...range(512).map((page) => a.hostWrite(page)), a.io(77, 1, 20_500), a.toPrivate(5)];
+      const script = [a.toShared(1, 511), a.hostRead(1), a.toShared(0), ...range(512).map((page) => a.hostWrite(page)), a.io(77, 1, 20_500), a.toPrivate(5)];
       const outcome = await runScript(script, { ...free, folioOrder: 9, pages: 512 });
       expect(outcome.tally.latencyNs.toPrivate.totalNs).toBe(21_000);
       expect(counts(outcome)).toMatchObject({ 'pte.zap': 512, 'pte.zapNeighbour': 511 });
