@@ -96,6 +96,8 @@ function shareability(before: World, after: World): readonly string[] {
       ...(lost(was, is, PageBit.Secondary) ? [`secondary MMU drops page ${page}`] : []),
       ...(gained(was, is, PageBit.ReadOnly) ? [`page ${page} becomes read-only for the host`] : []),
       ...(lost(was, is, PageBit.ReadOnly) ? [`page ${page} is no longer read-only`] : []),
+      ...(gained(was, is, PageBit.PrivatePresent) ? [`page ${page} enters the memory for private pages`] : []),
+      ...(lost(was, is, PageBit.PrivatePresent) ? [`page ${page} leaves the memory for private pages`] : []),
       ...(gained(was, is, PageBit.ExclusivePin) ? [`page ${page} pinned exclusively`] : []),
       // Of a page that has turned private its shareability says so from now on.
       ...(lost(was, is, PageBit.ExclusivePin) && !isPrivate(after, page) ? [`exclusive pin of page ${page} dropped`] : []),
@@ -228,14 +230,20 @@ const change = (what: string, was: number, is: number): readonly string[] => (wa
 
 const hexadecimal = (value: number): string => `0x${value.toString(16).toUpperCase()}`;
 
-/** A folio that moves takes its content along: only what differs behind the move is told. */
 function contents(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
+  return [...frameContents(before, after, moved), ...Array.from(after.privateContent, (is, page) => contentChange(`private page ${page}`, before.privateContent[page], is)).flat()];
+}
+
+const contentChange = (name: string, was: number, is: number): readonly string[] => (was === is ? [] : [`content of ${name}: ${hexadecimal(was)} -> ${hexadecimal(is)}`]);
+
+/** A folio that moves takes its content along: only what differs behind the move is told. */
+function frameContents(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
   const { folioPages } = after.sizes;
   const cameFrom = new Map([...moved].map(([head, spare]) => [spare, head]));
   return Array.from(after.content, (is, frame) => {
     const head = cameFrom.get(frame & -folioPages);
     const was = before.content[head === undefined ? frame : head + (frame & (folioPages - 1))];
-    return was === is ? [] : [`content of ${frameName(after, frame)}: ${hexadecimal(was)} -> ${hexadecimal(is)}`];
+    return contentChange(frameName(after, frame), was, is);
   }).flat();
 }
 
@@ -311,10 +319,13 @@ function lockChange(name: string, was: number, is: number): readonly string[] {
   return [was === WRITER ? `downgrades ${name}` : `takes ${name} (read)`];
 }
 
+/** Words in the class of invalidate_lock. */
+const INVALIDATE_WORDS: readonly string[] = ['invalidate_lock', 'slots_lock', 'invalidate_lock of guest_memfd'];
+
 function rwLocks(before: World, after: World): readonly string[] {
   return [
     ...Array.from(after.mmapLock, (word, mm) => lockChange(`mmap_lock${of(ownerName(after, mm))}`, before.mmapLock[mm], word)).flat(),
-    ...lockChange('invalidate_lock', before.invalidateLock[0], after.invalidateLock[0]),
+    ...Array.from(after.invalidateLock, (word, at) => lockChange(INVALIDATE_WORDS[at], before.invalidateLock[at], word)).flat(),
     ...lockChange('i_mmap_rwsem', before.iMmapLock[0], after.iMmapLock[0]),
     ...lockChange('mmu_lock', before.mmuLock[0], after.mmuLock[0]),
   ];

@@ -1,7 +1,8 @@
 /** The world that a litmus asks for: small, with chunks of one page, so that every interleaving of every page counts. */
 import { Event } from '../model/meter.ts';
 import { Op } from '../model/operations.ts';
-import type { Shape } from '../model/shape.ts';
+import type { HostRules } from '../model/host.ts';
+import type { Keeps, Shape } from '../model/shape.ts';
 import type { World } from '../model/world.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
 import { Access } from '../workloads/workload.ts';
@@ -13,8 +14,17 @@ export const operationsOf = ({ threads, before }: Litmus): readonly LitmusOperat
   ...before.map(({ operation }) => operation),
 ];
 
+const CONVERTS: ReadonlySet<number> = new Set([Access.ToShared, Access.ToPrivate]);
+const TOUCHES: ReadonlySet<number> = new Set([Access.GuestRead, Access.GuestWrite]);
+
+/** Whether an operation may take folios out of the file: a VMM whose private pages have a memory of their own does with each conversion. */
+export function mayRemoveFolios({ kind }: LitmusOperation, { world }: Litmus, keeps: Keeps | undefined): boolean {
+  if (kind === Access.Punch || kind === Access.Close) return true;
+  return keeps === 'separate-memory' && (CONVERTS.has(kind) || (world.lazy && TOUCHES.has(kind)));
+}
+
 /** Thread n is CPU n is task n; each `io` has a device of its own, which is a task behind them. */
-export function shapeOfLitmus(litmus: Litmus, policy: ConversionPolicy): Shape {
+export function shapeOfLitmus(litmus: Litmus, policy: ConversionPolicy, { keeps }: HostRules): Shape {
   const { world, threads, buffers } = litmus;
   const folioOrder = policy.coreOrder?.(world.folioOrder) ?? world.folioOrder;
   const operations = operationsOf(litmus);
@@ -30,7 +40,7 @@ export function shapeOfLitmus(litmus: Litmus, policy: ConversionPolicy): Shape {
     ...(world.giganticOrder > 0 ? { giganticOrder: world.giganticOrder } : {}),
     // Where the policy splits folios nothing is left for a PMD to map.
     ...(world.pmdMappings && folioOrder >= world.regionOrder ? { pmdMappings: true } : {}),
-    spareFolios: operations.some(({ kind }) => kind === Access.Punch || kind === Access.Close) ? world.spareFolios : 0,
+    spareFolios: operations.some((operation) => mayRemoveFolios(operation, litmus, keeps)) ? world.spareFolios : 0,
     windows: processes * world.windowsPerProcess + childWindows,
     childWindows,
     mms: processes + 1,

@@ -90,7 +90,7 @@ export class Machine {
     this.reductions = reductions;
     this.keepResults = keepResults;
     this.rules = policy.rules({ check: check ?? 'refcount' });
-    const shape = shapeUnder(this.rules, shapeOfLitmus(litmus, policy));
+    const shape = shapeUnder(this.rules, shapeOfLitmus(litmus, policy, this.rules));
     this.world = createWorld(shape);
     this.host = buildHost(this.rules, shape);
     const quiet = reductions.movers ? quietIn({ litmus, shape, rules: this.rules, check, program: this.host.program }) : new Set<never>();

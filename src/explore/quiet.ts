@@ -13,7 +13,7 @@ import type { Shape } from '../model/shape.ts';
 import type { Check } from '../policies/policy.ts';
 import { Access } from '../workloads/workload.ts';
 import type { Litmus } from './litmus.ts';
-import { buffersOf, operationsOf } from './litmusShape.ts';
+import { buffersOf, mayRemoveFolios, operationsOf } from './litmusShape.ts';
 import { noExposure } from './sentences.ts';
 
 export interface QuietOptions {
@@ -28,7 +28,6 @@ const USES_STAGE2: ReadonlySet<number> = new Set([Access.GuestRead, Access.Guest
 const CHANGES_VMAS: ReadonlySet<number> = new Set([Access.Map, Access.Unmap, Access.Fork, Access.Close]);
 /** Whatever the check of the policy reads. */
 const READS_MAPCOUNTS: ReadonlySet<number> = new Set([Access.ToReadOnly]);
-const REMOVES_FOLIOS: ReadonlySet<number> = new Set([Access.Punch, Access.Close]);
 
 /** What is quiet in a litmus under a policy. */
 export function quietIn({ litmus, shape, rules, check, program }: QuietOptions): ReadonlySet<Quietable> {
@@ -36,7 +35,7 @@ export function quietIn({ litmus, shape, rules, check, program }: QuietOptions):
   const { threads } = litmus;
   const users = (kinds: ReadonlySet<number>): number => threads.filter(({ operations }) => operations.some(({ kind }) => kinds.has(kind))).length;
   const vmmMaps = rules.vmm?.beforeToPrivate !== undefined || rules.vmm?.afterRequest !== undefined || rules.vmm?.remapsOnAccess === true;
-  const removes = users(REMOVES_FOLIOS) > 0;
+  const removes = threads.some(({ operations }) => operations.some((operation) => mayRemoveFolios(operation, litmus, shape.keeps)));
   const quiet: Readonly<Record<Quietable, boolean>> = {
     stage2: users(USES_STAGE2) <= 1,
     // A thread of the host that converts kicks every vCPU; a vCPU does not kick itself.

@@ -189,6 +189,7 @@ export const METRICS: readonly Metric[] = [
   errnos(['errors.convert', 'conversion failures', 'count', 'less', 'conversion calls that failed, both directions, by errno'], [...REFUSALS_OF.toPrivate, ...REFUSALS_OF.toShared], ({ tally }) => tally.errors.convert),
   operation('safety.rogueAccesses', 'rogue accesses', 'accesses', 'less', 'access.rogue'),
   operation('safety.exposures', 'exposures', 'count', 'less', 'access.exposed'),
+  operation('orphanAccesses', 'orphan accesses', 'accesses', 'less', 'access.orphan'),
   figure('memory.vmemmapBytes', 'vmemmap', 'bytes', 'less', 'struct pages of the populated memory at its largest, without HVO', ({ tally }) => tally.memory.vmemmapBytes),
   figure('memory.vmemmapMeanBytes', 'mean vmemmap', 'bytes', 'less', 'struct pages of the populated memory without HVO, over virtual time', ({ tally }) => tally.memory.vmemmapMeanBytes),
   figure('memory.vmemmapHvoMeanBytes', 'mean vmemmap with HVO', 'bytes', 'less', 'the same where each large folio in one piece keeps one page of them', ({ tally }) => tally.memory.vmemmapHvoMeanBytes),

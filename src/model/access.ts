@@ -4,7 +4,7 @@
  * Routines: `guestAccess` (with the stage-2 fault), `hostRead` and `hostWrite` (with the host fault), `copy` and its
  * `copyRange` (read/write through the mapping: an error in place of a signal). Source: arch/x86/kvm/mmu (kvm_tdp_mmu_page_fault, mmu_invalidate_retry).
  */
-import { deliverContent, storeContent } from './content.ts';
+import { deliverContent, deliverGuestContent, storeContent, storeGuestContent } from './content.ts';
 import { guestWaitSteps, usableStep } from './draining.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
@@ -15,6 +15,7 @@ import { LockClass, acquireWrite, releaseWrite } from './locks.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
 import { wasPmd } from './pmd.ts';
+import { findPrivateSteps, putEither, sideStep } from './privatePages.ts';
 import { Leaf, largeLeafOf, setLeaf } from './stage2.ts';
 import type { LeafKind } from './stage2.ts';
 import { Flow, acquire, acquireUnless, callRoutine, end, free, freeWhen, goTo, release, releaseUnless, steady } from './step.ts';
@@ -60,8 +61,8 @@ const guestAccess: Run = (world, task) => {
   }
   chargeGuestHits(world, 1);
   if (world.meter.guestTlb?.misses(task, page, leaf)) world.meter.charge(WALK_OPS[leaf]);
-  if (world.kind[task] === Kind.GuestRead) deliverContent(world, page);
-  else storeContent(world, task, page);
+  if (world.kind[task] === Kind.GuestRead) deliverGuestContent(world, page);
+  else storeGuestContent(world, task, page);
   return Flow.Done;
 };
 
@@ -118,12 +119,18 @@ const resumeGuest: Run = (world) => {
   return Flow.Otherwise;
 };
 
-/** Routine: a guest access to `page`; a miss is a stage-2 fault. @param drains pages may be in the state that ends with a put callback */
-export function guestAccessSteps({ lazy, drains = false }: { readonly lazy: boolean; readonly drains?: boolean }): readonly Step[] {
+/**
+ * Routine: a guest access to `page`; a miss is a stage-2 fault.
+ * @param drains pages may be in the state that ends with a put callback
+ * @param separate private pages have a memory of their own (`Shape.keeps`)
+ */
+export function guestAccessSteps({ lazy, drains = false, separate = false }: { readonly lazy: boolean; readonly drains?: boolean; readonly separate?: boolean }): readonly Step[] {
+  const put = separate ? putEither(putFolio) : putFolio;
   return [
     steady('guest.access', guestAccess),
     free('vm.exit', exitToFault),
     steady('seq.snapshot', takeSnapshot),
+    ...(separate ? [sideStep] : []),
     acquire('invalidate.readLock', readLockInvalidate),
     ...(drains ? [usableStep('invalidate.readUnlockToWait')] : []),
     freeWhen('wishes')('state.read', lazy ? needsNoDonation : readState, 'invalidate.readUnlockToDonate'),
@@ -135,15 +142,16 @@ export function guestAccessSteps({ lazy, drains = false }: { readonly lazy: bool
     steady('seq.check', checkSnapshot, 'mmuLock.unlockRetry'),
     steady('stage2.map', mapStage2),
     releaseUnless('stage2')('mmuLock.unlock', writeUnlockMmu),
-    steady('folio.put', putFolio),
+    steady('folio.put', put),
     free('vm.enter', resumeGuest, 'guest.access'),
     releaseUnless('stage2')('mmuLock.unlockRetry', writeUnlockMmu),
-    steady('folio.putRetry', putFolio),
+    steady('folio.putRetry', put),
     goTo('seq.snapshot'),
     steady('invalidate.readUnlockToDonate', unlockToDonate),
     callRoutine('donate', 'convertRequest'),
     goTo('seq.snapshot'),
     ...(drains ? guestWaitSteps('seq.snapshot') : []),
+    ...(separate ? findPrivateSteps('mmuLock.write') : []),
   ];
 }
 

@@ -6,7 +6,7 @@
  * Source: mm/hugetlb.c, mm/hugetlb_vmemmap.c; the series "1G page support for guest_memfd" (kvm_gmem_get_folio, kvm_gmem_try_split_folio_in_filemap).
  */
 import { PageBit, isPrivate, isSplit, notePresent } from './file.ts';
-import { cacheReferences } from './folios.ts';
+import { cacheReferences, noteDoubles } from './folios.ts';
 import { Gauge } from './gauges.ts';
 import { Event } from './meter.ts';
 import { Op } from './operations.ts';
@@ -38,6 +38,7 @@ function insertPieces(world: World, first: number, end: number): number {
     if (pageState[page] & PageBit.Present) continue;
     pageState[page] |= PageBit.Present | PageBit.UpToDate;
     refcount[page] += cacheReferences(world, page);
+    if (world.shape.keeps === 'separate-memory') noteDoubles(world, page, 1);
     inserted++;
   }
   world.meter.move(Gauge.pages, inserted);

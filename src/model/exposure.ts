@@ -10,20 +10,26 @@
  *
  * Where the platform makes mappings of private pages harmless (`Shape.mappingsAreHarmless`), (a), (b) and (e) are no exposures.
  *
+ * Where private pages have a memory of their own (`Shape.keeps`), what the host reaches at their index is another page: neither an
+ * exposure nor a rogue access, whatever it does.
+ *
  * `dataRefs` counts (a), (b), (c), (d) and (f). A fault in flight (e) is counted when its entry is set; until then only its
  * reference on the folio tells of it.
  */
 import { EntryBit } from './entries.ts';
-import { PageBit, isPrivate } from './file.ts';
+import { PageBit, isApart, isPrivate } from './file.ts';
 import { isFlushed, keptByGupFast } from './inFlight.ts';
 import { Op } from './operations.ts';
 import { DEPTH_MAX } from './step.ts';
 import type { Program } from './step.ts';
 import type { World } from './world.ts';
 
+/** Whether the frame of an index is the guest's, and nobody else's to reach. */
+const holdsPrivateData = (world: World, page: number): boolean => isPrivate(world, page) && !isApart(world, page);
+
 /** To be called when a way to the frame opens, and for each page when it becomes private. */
 export function noteExposure(world: World, page: number): void {
-  if (page >= world.shape.pages || world.dataRefs[page] === 0 || !isPrivate(world, page)) return;
+  if (page >= world.shape.pages || world.dataRefs[page] === 0 || !holdsPrivateData(world, page)) return;
   if (world.pageState[page] & PageBit.Exposed) return;
   if (world.shape.mappingsAreHarmless && world.dataRefs[page] <= waysThroughMappings(world, page)) return;
   world.pageState[page] |= PageBit.Exposed;
@@ -53,7 +59,7 @@ export function closeWay(world: World, frame: number): void {
 
 /** A host access reached the frame. */
 export function noteReach(world: World, frame: number): void {
-  if (frame < world.shape.pages && isPrivate(world, frame)) world.meter.note(Op['access.rogue']);
+  if (frame < world.shape.pages && holdsPrivateData(world, frame)) world.meter.note(Op['access.rogue']);
 }
 
 /* ---- pages that the host may only read ---- */
@@ -113,6 +119,7 @@ const THROUGH_MAPPINGS: ReadonlySet<string> = new Set(['a', 'b', 'e']);
 /** The ways to the data of a page that are open now, in the order of their letters. @param program the tasks' positions are positions in it */
 export function openWays(world: World, program: Program, page: number): readonly Way[] {
   const { mappingsAreHarmless = false } = world.shape;
+  if (isApart(world, page)) return [];
   return WAYS.filter(({ letter }) => !(mappingsAreHarmless && THROUGH_MAPPINGS.has(letter)) && OPEN[letter](world, program, page));
 }
 

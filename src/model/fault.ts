@@ -176,15 +176,15 @@ export interface FaultRules {
   readonly privateSignal?: PrivateSignal;
   /** A private page is mapped like any other. */
   readonly mapsPrivate?: boolean;
-  /** With `migrations` a fault may meet a migration entry, with `read-only` a write-protected one. */
+  /** With `migrations` a fault may meet a migration entry, with `read-only` a write-protected one; with `separate-memory` the file has no shareability. */
   readonly keeps?: Keeps;
 }
 
 /** Otherwise the host has no business there: beyond the end of the file, which is SIGBUS, or private. */
-const readStateShared = ({ privateSignal = 'SIGBUS', mapsPrivate = false, pmdMappings = false }: FaultRules): Run => (world, task) => {
+const readStateShared = ({ privateSignal = 'SIGBUS', mapsPrivate = false, keeps, pmdMappings = false }: FaultRules): Run => (world, task) => {
   const page = world.page[task];
   const inFile = page < world.shape.pages;
-  world.meter.charge(Op['state.read']);
+  if (keeps !== 'separate-memory') world.meter.charge(Op['state.read']);
   const state = inFile ? world.pageState[page] : 0;
   const refused = (state & PageBit.Draining) !== 0 || ((state & PageBit.ReadOnly) !== 0 && wantsWrite(world, task));
   if (inFile && (mapsPrivate || !isPrivate(world, page)) && !refused) {

@@ -68,6 +68,9 @@ export function isPrivate(world: World, page: number): boolean {
   return ((world.pageState[page] & PageBit.Flipped) !== 0) === world.shape.initShared;
 }
 
+/** Whether the guest has the page in the memory for private pages, and not in this file. */
+export const isApart = (world: World, page: number): boolean => world.shape.keeps === 'separate-memory' && isPrivate(world, page);
+
 /** Whether the large folio of this frame is in pieces, each a folio of order 0 (`Shape.splits`). */
 export const isSplit = (world: World, frame: number): boolean => world.sizes.splits && world.folioSplit[frame >> world.shape.folioOrder] !== 0;
 

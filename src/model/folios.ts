@@ -16,7 +16,7 @@
  */
 import { column } from './columns.ts';
 import { clearContent } from './content.ts';
-import { folioPagesAt, isLarge, isSplit, notePresent } from './file.ts';
+import { PageBit, folioPagesAt, isLarge, isSplit, notePresent } from './file.ts';
 import { callsBack, queueWork } from './folioType.ts';
 import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
@@ -61,6 +61,16 @@ export function noteFolio(world: World, head: number, sign: 1 | -1): void {
   world.meter.move(Gauge.pages, pages);
   if (isLarge(world, head)) world.meter.move(Gauge.largeFolios, sign);
   notePresent(world, head, pages);
+  if (world.shape.keeps === 'separate-memory') noteDoubles(world, head, sign);
+}
+
+/** Where private pages have a memory of their own: indices of the folio that have a page in both. */
+export function noteDoubles(world: World, head: number, sign: 1 | -1): void {
+  const { pageState, meter } = world;
+  const end = head + folioPagesAt(world, head);
+  let doubles = 0;
+  for (let page = head; page < end; page++) if (pageState[page] & PageBit.PrivatePresent) doubles++;
+  meter.move(Gauge.doublePages, sign * doubles);
 }
 
 /** folio_mapcount: mappings of any page of the folio. */

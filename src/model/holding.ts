@@ -65,11 +65,18 @@ function dropAll(world: World, slot: number): void {
   world.meter.chargeMany(Op['gup.release'], world.slotCount[slot]);
 }
 
+/** Pages of the slot that were punched: what is written there the guest never sees, and what is read is not the guest's. */
+function noteOrphans({ slotFrame, slotCount, meter, shape: { pages, slotPages } }: World, slot: number): void {
+  const base = slot * slotPages;
+  for (let place = base; place < base + slotCount[slot]; place++) if (slotFrame[place] > pages) meter.note(Op['access.orphan']);
+}
+
 /** The device or kernel user of the slot touches every page of it, through the direct map or by DMA. */
 export const touchSlot: Run = (world, task) => {
   const slot = world.slot[task];
   const base = slot * world.shape.slotPages;
   for (let place = base; place < base + world.slotCount[slot]; place++) noteReach(world, world.slotFrame[place] - 1);
+  noteOrphans(world, slot);
   if (world.shape.keeps === 'read-only' && world.slotReadOnly[slot] === 0) {
     for (let place = base; place < base + world.slotCount[slot]; place++) noteWrite(world, world.slotFrame[place] - 1);
   }

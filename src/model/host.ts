@@ -22,6 +22,7 @@ import { callbackSteps } from './putCallback.ts';
 import { isWorked } from './shape.ts';
 import type { Keeps, Shape } from './shape.ts';
 import { secondaryAccessSteps, secondaryMapSteps } from './secondary.ts';
+import { discardPrivateSteps, unmapRangeSteps } from './separate.ts';
 import { buildProgram, free } from './step.ts';
 import type { Program, Routine, Run, Step } from './step.ts';
 
@@ -118,10 +119,11 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM,
   const { beforeToPrivate, afterRequest, retriesOn, awaitsCallback = false, strategy = 'back-off' } = rules.vmm ?? {};
   const drains = isWorked(rules);
   const whole = rules.bareRequests ?? false;
+  const separate = rules.keeps === 'separate-memory';
   let deviceEntry = 0;
   const routines: Record<string, Routine> = {
     ...(drains ? { callback: { steps: onPlatform(platform, callbackSteps(), { toPrivate: true, whole: false }) } } : {}),
-    guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests, drains }) },
+    guestAccess: { steps: guestAccessSteps({ lazy: lazy && !rules.ignoresRequests, drains, separate }) },
     hostRead: { steps: hostAccessSteps({ write: false, remap, aborts }) },
     hostWrite: { steps: hostAccessSteps({ write: true, remap, aborts }) },
     faultCore: { steps: faultCoreSteps({ ...rules, pmdMappings }) },
@@ -132,12 +134,13 @@ export function buildHost(rules: HostRules, { lazy, platform = DEFAULT_PLATFORM,
     secondaryAccess: { steps: secondaryAccessSteps() },
     ...mappingRoutines(rules.mmapHook ?? [], rules.locksUntilLinked ?? false),
     fork: { steps: forkSteps() },
-    punch: { steps: punchSteps({ splits: rules.splits ?? false, drains }) },
+    punch: { steps: punchSteps({ splits: rules.splits ?? false, drains, separate }) },
     allocate: { steps: allocateSteps({ drains }) },
-    close: { steps: closeSteps({ splits: rules.splits ?? false, drains }) },
+    close: { steps: closeSteps({ splits: rules.splits ?? false, drains, separate }) },
     toPrivate: { steps: rules.ignoresRequests ? rules.toPrivate : onPlatform(platform, rules.toPrivate, { toPrivate: true, whole }) },
     toShared: { steps: rules.ignoresRequests ? rules.toShared : onPlatform(platform, rules.toShared, { toPrivate: false, whole }) },
     ...(strategy === 'release-pins-first' ? { releasePins: { steps: releaseBuffersSteps(), vmm: true } } : {}),
+    ...(separate ? { unmapRange: { steps: unmapRangeSteps(), vmm: true }, discardPrivate: { steps: discardPrivateSteps(), vmm: true } } : {}),
     ...(beforeToPrivate === undefined ? {} : { beforeToPrivate: { vmm: true, ...beforeToPrivate } }),
     ...(afterRequest === undefined ? {} : { afterRequest: { vmm: true, ...afterRequest } }),
     convertRequest: {

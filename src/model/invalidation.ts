@@ -11,14 +11,20 @@ import { clearLeaves } from './stage2.ts';
 import { Flow, acquireUnless, freeWhen, releaseUnless, waitsUnless } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
+import type { World } from './world.ts';
 
-/** Announces the invalidation: every stage-2 fault that is under way will start again. */
-const beginInvalidation: Run = (world, task) => {
-  world.invalidating[0]++;
+/** Every stage-2 fault that is under way will start again. */
+export function restartGuestFaults(world: World): void {
   const { cpus } = world.shape;
   for (let other = 0; other < cpus; other++) {
     if (world.flags[other] & TaskFlag.InGuestFault && !isMappingSecondary(world, other)) world.flags[other] |= TaskFlag.SawInvalidation;
   }
+}
+
+/** Announces the invalidation. */
+const beginInvalidation: Run = (world, task) => {
+  world.invalidating[0]++;
+  restartGuestFaults(world);
   world.cursor[task] = world.rangeStart[task];
   return Flow.Next;
 };

@@ -7,7 +7,7 @@
 import { hasShared } from './backing.ts';
 import { CrossCall } from './crossCalls.ts';
 import { EntryBit, TableBit, isMigrationEntry, tableOf } from './entries.ts';
-import { PageBit, headOf, isDraining, isLarge, isPrivate, isSplit } from './file.ts';
+import { PageBit, headOf, isApart, isDraining, isLarge, isPrivate, isSplit } from './file.ts';
 import { FolioType } from './folioType.ts';
 import { staleBitOf } from './inFlight.ts';
 import { LockClass, WRITER } from './locks.ts';
@@ -79,11 +79,13 @@ function halfSplit(world: World): string | undefined {
 function mappedAbsence(world: World): string | undefined {
   const { windows, pages } = world.shape;
   for (let page = 0; page < pages; page++) {
+    const apart = isApart(world, page);
+    if (apart && (world.pageState[page] & PageBit.PrivatePresent) === 0 && stage2Maps(world, page)) return `stage-2 maps page ${page}, which is private and in no memory`;
     if (world.pageState[headOf(world, page)] & PageBit.Present) continue;
     for (let window = 0; window < windows; window++) {
       if (world.entry[window * pages + page] & EntryBit.Present) return `window ${window} maps page ${page}, which has no folio`;
     }
-    if (stage2Maps(world, page)) return `stage-2 maps page ${page}, which has no folio`;
+    if (!apart && stage2Maps(world, page)) return `stage-2 maps page ${page}, which has no folio`;
   }
   return undefined;
 }
@@ -174,6 +176,17 @@ function wrongWord(what: string, word: number, holders: number): string | undefi
   return fits ? undefined : `${what} is ${word === WRITER ? 'held by a writer' : `held by ${word} readers`}, and ${holders} tasks hold it`;
 }
 
+/** Of a class with several words. */
+function wrongWords(what: string, words: Uint16Array, holders: number): string | undefined {
+  let readers = 0;
+  let writers = 0;
+  for (const word of words) {
+    if (word === WRITER) writers++;
+    else readers += word;
+  }
+  return readers + writers === holders ? undefined : `${what}s have ${readers} readers and ${writers} writers, and ${holders} tasks hold one`;
+}
+
 const holds = (world: World, task: number, lockClass: number): boolean => ((world.held[task] >> lockClass) & 1) !== 0;
 
 function holdersOf(world: World, lockClass: number): readonly number[] {
@@ -183,16 +196,12 @@ function holdersOf(world: World, lockClass: number): readonly number[] {
 }
 
 function wrongRwLocks(world: World): string | undefined {
-  let mmapReaders = 0;
-  let mmapWriters = 0;
-  for (const word of world.mmapLock) {
-    if (word === WRITER) mmapWriters++;
-    else mmapReaders += word;
-  }
-  const mmapHolders = holdersOf(world, LockClass.Mmap).length;
-  if (mmapReaders + mmapWriters !== mmapHolders) return `mmap_locks have ${mmapReaders} readers and ${mmapWriters} writers, and ${mmapHolders} tasks hold one`;
+  const invalidateHolders = holdersOf(world, LockClass.Invalidate).length;
   return (
-    wrongWord('invalidate_lock', world.invalidateLock[0], holdersOf(world, LockClass.Invalidate).length) ??
+    wrongWords('mmap_lock', world.mmapLock, holdersOf(world, LockClass.Mmap).length) ??
+    (world.invalidateLock.length === 1
+      ? wrongWord('invalidate_lock', world.invalidateLock[0], invalidateHolders)
+      : wrongWords('invalidate_lock', world.invalidateLock, invalidateHolders)) ??
     wrongWord('i_mmap_rwsem', world.iMmapLock[0], holdersOf(world, LockClass.IMmap).length) ??
     wrongWord('mmu_lock', world.mmuLock[0], holdersOf(world, LockClass.Mmu).length)
   );
@@ -257,11 +266,12 @@ function miscountedCalls(world: World): string | undefined {
   return undefined;
 }
 
-/** Only the exclusive holder of invalidate_lock is between the begin and the end of an invalidation. */
+/** Only the exclusive holder of a word of invalidate_lock is between the begin and the end of an invalidation. */
 function openInvalidation(world: World): string | undefined {
   const count = world.invalidating[0];
-  const most = world.invalidateLock[0] === WRITER ? 1 : 0;
-  return count <= most ? undefined : `${count} invalidations are open, with invalidate_lock ${most === 1 ? 'held by a writer' : 'not held by a writer'}`;
+  let most = 0;
+  for (const word of world.invalidateLock) if (word === WRITER) most++;
+  return count <= most ? undefined : `${count} invalidations are open, with invalidate_lock ${most > 0 ? 'held by a writer' : 'not held by a writer'}`;
 }
 
 /** Every mark of a gather lies in the range of a gather that is under way. */

@@ -17,12 +17,15 @@ import type { World } from './world.ts';
 
 export const LockClass = { Mmap: 0, Invalidate: 1, Folio: 2, IMmap: 3, PageTable: 4, Mmu: 5 } as const;
 
+/** Words of the class of invalidate_lock: the file's own; where private pages have a memory of their own also slots_lock, and that memory's. */
+export const InvalidateWord = { File: 0, Slots: 1, Private: 2 } as const;
+
 /** 0 is free; WRITER is held exclusively; else the number of readers. */
 export const WRITER = 0xffff;
 
 export const lockColumns = {
   mmapLock: column('u16', 'mm', ({ mms }) => mms, () => WRITER),
-  invalidateLock: column('u16', 'world', () => 1, () => WRITER),
+  invalidateLock: column('u16', 'world', ({ keeps }) => (keeps === 'separate-memory' ? Object.keys(InvalidateWord).length : 1), () => WRITER),
   iMmapLock: column('u16', 'world', () => 1, () => WRITER),
   mmuLock: column('u16', 'world', () => 1, () => WRITER),
 } as const;

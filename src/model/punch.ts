@@ -26,7 +26,7 @@ import { Waiting } from './meter.ts';
 import { Op } from './operations.ts';
 import { punchedStep, takeBackSteps } from './putCallback.ts';
 import { SlotKind, repointSlots } from './slots.ts';
-import { Flow, acquire, free, freeWhen, goTo, release, steady, waits } from './step.ts';
+import { Flow, acquire, callRoutine, free, freeWhen, goTo, release, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import { TaskFlag } from './tasks.ts';
 import { unmapEverywhereSteps } from './zap.ts';
@@ -161,12 +161,16 @@ interface TruncateOptions {
   readonly drains: boolean;
 }
 
-/** Zaps stage-2 of [rangeStart, rangeEnd) and takes every folio out of the file that lies in it as a whole. */
-function truncateSteps({ splits, drains }: TruncateOptions): readonly Step[] {
+/**
+ * Zaps stage-2 of [rangeStart, rangeEnd) and takes every folio out of the file that lies in it as a whole, from `walkStart` on.
+ * @param first what comes before that, under the locks
+ */
+export function truncateSteps({ splits, drains }: TruncateOptions, first: readonly Step[] = []): readonly Step[] {
   return [
     acquire('invalidate.writeLock', writeLockInvalidate),
     ...stage2ZapSteps(),
     ...(drains ? takeBackSteps({ shares: false }) : []),
+    ...first,
     steady('folio.next', nextFolio, 'punch.done'),
     acquire('folio.lock', lockFolio),
     steady('folio.mapped', ifMapped, 'pageCache.remove'),
@@ -183,9 +187,21 @@ function truncateSteps({ splits, drains }: TruncateOptions): readonly Step[] {
   ];
 }
 
+/** Where private pages have a memory of their own, the same range of it. */
+const otherMemory = (separate: boolean): readonly Step[] => (separate ? [callRoutine('private', 'discardPrivate')] : []);
+/** A memfd is unmapped range by range (shmem_fallocate), and folio by folio only what a fault in flight has mapped since. */
+export const unmapFirst: readonly Step[] = [callRoutine('unmap', 'unmapRange')];
+
+interface PunchOptions extends TruncateOptions {
+  /** See `guestAccessSteps`. */
+  readonly separate?: boolean;
+}
+
+const WHOLE: TruncateOptions = { splits: false, drains: false };
+
 /** Routine `punch`: fallocate(PUNCH_HOLE | KEEP_SIZE) of [rangeStart, rangeEnd). */
-export function punchSteps(options: TruncateOptions = { splits: false, drains: false }): readonly Step[] {
-  return [free('punch', enterPunch, 'invalid'), ...truncateSteps(options), free('done', complete), free('invalid', fail)];
+export function punchSteps({ separate = false, ...options }: PunchOptions = WHOLE): readonly Step[] {
+  return [free('punch', enterPunch, 'invalid'), ...truncateSteps(options, separate ? unmapFirst : []), ...otherMemory(separate), free('done', complete), free('invalid', fail)];
 }
 
 /** The process closes its descriptor; otherwise somebody still has the file open or mapped, or it was closed before. */
@@ -207,6 +223,6 @@ const closeDescriptor: Run = (world, task) => {
 const kept: Run = (world, task) => (world.outcome[task] === Errno.OK ? complete : fail)(world, task);
 
 /** Routine `close`: the last one who has the file, by descriptor or mapping, gives all of its memory back. */
-export function closeSteps(options: TruncateOptions): readonly Step[] {
-  return [steady('close', closeDescriptor, 'kept'), ...truncateSteps(options), free('done', complete), free('kept', kept)];
+export function closeSteps({ separate = false, ...options }: PunchOptions): readonly Step[] {
+  return [steady('close', closeDescriptor, 'kept'), ...truncateSteps(options), ...otherMemory(separate), free('done', complete), free('kept', kept)];
 }

@@ -197,6 +197,11 @@ export function recountGauges(world: World): Float64Array {
   const { shape, pageState, regionState, giganticState, table } = world;
   const gauge = new Float64Array(GAUGES.length);
   for (let page = 0; page < shape.pages; page++) {
+    if ((pageState[page] & PageBit.PrivatePresent) === 0) continue;
+    gauge[Gauge.privatePages]++;
+    if (pageState[headOf(world, page)] & PageBit.Present) gauge[Gauge.doublePages]++;
+  }
+  for (let page = 0; page < shape.pages; page++) {
     if (pageState[page] & PageBit.Leaf) gauge[Gauge.leaves4K]++;
     if (page !== headOf(world, page) || (pageState[page] & PageBit.Present) === 0) continue;
     gauge[Gauge.pages] += folioPagesAt(world, page);

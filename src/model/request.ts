@@ -22,7 +22,7 @@ import type { World } from './world.ts';
 export const RequestKind = { ToShared: 5, ToPrivate: 6, ToReadOnly: 22 } as const;
 
 /** A donation by a guest's fault is a request for privacy. */
-const wantsPrivate = (world: World, task: number): boolean => world.kind[task] !== RequestKind.ToShared && world.kind[task] !== RequestKind.ToReadOnly;
+export const wantsPrivate = (world: World, task: number): boolean => world.kind[task] !== RequestKind.ToShared && world.kind[task] !== RequestKind.ToReadOnly;
 
 const ifReadOnly: Run = (world, task) => (world.kind[task] === RequestKind.ToReadOnly ? Flow.Next : Flow.Otherwise);
 

@@ -14,7 +14,7 @@
  * Differs from Linux: guest frame and file index are congruent for every size, so that no slot forbids a leaf.
  */
 import { column } from './columns.ts';
-import { PageBit, headOf, isSplit } from './file.ts';
+import { PageBit, headOf, isApart, isSplit } from './file.ts';
 import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
 import { sizesOf } from './shape.ts';
@@ -66,7 +66,8 @@ export function stage2Maps(world: World, page: number): boolean {
 /** Whether the region may have one large leaf now. */
 export function mayMapLarge(world: World, region: number): boolean {
   const { shape, sizes } = world;
-  if (!shape.largeBacking || (region + 1) * sizes.regionPages > shape.pages) return false;
+  // Private pages that have a memory of their own are folios of 4 KiB.
+  if (!shape.largeBacking || isApart(world, region * sizes.regionPages) || (region + 1) * sizes.regionPages > shape.pages) return false;
   const flipped = world.regionFlipped[region];
   return (flipped === 0 || flipped === sizes.regionPages) && isPopulated(world, region);
 }
@@ -84,7 +85,7 @@ function isPopulated(world: World, region: number): boolean {
 /** Whether one gigantic leaf may map all of it now. */
 function mayMapGigantic(world: World, gigantic: number): boolean {
   const { giganticPages: pages, folioPages } = world.sizes;
-  if ((gigantic + 1) * pages > world.shape.pages || world.giganticPresent[gigantic] !== pages) return false;
+  if (isApart(world, gigantic * pages) || (gigantic + 1) * pages > world.shape.pages || world.giganticPresent[gigantic] !== pages) return false;
   if (world.sizes.splits) for (let page = gigantic * pages; page < (gigantic + 1) * pages; page += folioPages) if (isSplit(world, page)) return false;
   const flipped = world.giganticFlipped[gigantic];
   return flipped === 0 || flipped === pages;

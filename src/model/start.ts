@@ -3,9 +3,10 @@
  * start otherwise than the rest. None of it is counted or priced. Both engines begin here.
  */
 import { backInPieces, backPage, comesInPieces } from './backing.ts';
-import { PageBit, headOf, isPrivate, noteFlip } from './file.ts';
+import { PageBit, headOf, isApart, isPrivate, noteFlip } from './file.ts';
 import { cacheReferences, noteFolio } from './folios.ts';
 import type { HostRules, StartMapping } from './host.ts';
+import { insertPrivatePage } from './privatePages.ts';
 import { setLeaf } from './stage2.ts';
 import { openWindow } from './windows.ts';
 import type { World } from './world.ts';
@@ -46,6 +47,10 @@ export function setShareability(world: World, page: number, shared: boolean): vo
 
 /** A page of the launch image: in the page cache, written, mapped in stage-2. */
 export function populate(world: World, page: number): void {
+  if (isApart(world, page)) {
+    if ((world.pageState[page] & PageBit.PrivatePresent) === 0) insertPrivatePage(world, page);
+    return setLeaf(world, page);
+  }
   if (world.shape.largeBacking) backPage(world, page);
   if ((world.pageState[headOf(world, page)] & PageBit.Present) === 0 && comesInPieces(world, page)) backInPieces(world, page);
   const head = headOf(world, page);

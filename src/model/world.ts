@@ -14,6 +14,7 @@ import { lockColumns } from './locks.ts';
 import { lruColumns } from './lru.ts';
 import { Meter } from './meter.ts';
 import { platformColumns } from './platform.ts';
+import { privateColumns } from './privatePages.ts';
 import { checkShape, sizesOf } from './shape.ts';
 import type { Shape, Sizes } from './shape.ts';
 import { slotColumns } from './slots.ts';
@@ -33,6 +34,7 @@ export const worldColumns = {
   ...fileColumns,
   ...folioColumns,
   ...folioTypeColumns,
+  ...privateColumns,
   ...entryColumns,
 } as const;
 

@@ -8,6 +8,7 @@ import { lowerBound, nullPolicy } from './conversion/reference.ts';
 import { migrateLike } from './conversion/migrate-like.ts';
 import { readOnlyShared } from './conversion/read-only-shared.ts';
 import { refuseMmap } from './conversion/refuse-mmap.ts';
+import { separateSharedMemory } from './conversion/separate-shared-memory.ts';
 import { sigbusOnFault } from './conversion/sigbus-on-fault.ts';
 import { sigsegvOnFault } from './conversion/sigsegv-on-fault.ts';
 import { split4k } from './conversion/split-4k.ts';
@@ -28,6 +29,7 @@ export const policies: readonly ConversionPolicy[] = [
   exclusivePin,
   sigsegvOnFault,
   readOnlyShared,
+  separateSharedMemory,
   migrateLike,
   inPlace,
   folioPutCallback,

@@ -491,6 +491,7 @@ export class Engine {
     const count = batch.count[next];
     const { windowsPerProcess } = this.options;
     const window = batch.window[next];
+    this.spins[task] = 0;
     world.kind[task] = kind;
     world.page[task] = page;
     world.rangeStart[task] = page;
@@ -504,7 +505,6 @@ export class Engine {
 
   private beginRare(task: number, kind: number, holdNs: number): void {
     this.holdNs[task] = holdNs;
-    this.spins[task] = 0;
     if (kind === Access.ToShared || kind === Access.ToPrivate || kind === Access.ToReadOnly) this.meter.clearPhases(task);
   }
 
