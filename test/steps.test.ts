@@ -64,6 +64,9 @@ const more: readonly SmallLitmus[] = [
   // Where a page in use waits for its last put, whatever else may end that.
   { threads: { vcpu: ['pin 0 as buffer', 'to-private 0', 'guest write 0', 'to-shared 0', 'to-private 0', 'punch 0'] } },
   { threads: { vcpu: ['pin 0 as buffer', 'to-private 0', 'munmap 0', 'close'] } },
+  { threads: { host: ['munmap 0', 'host write 0'] } },
+  // A fault that is in flight maps the page again behind a punch that unmaps its range first.
+  ...['punch 0', 'to-private 0'].flatMap((first) => ['read', 'write'].map((how) => ({ threads: { vcpu: [first], host: [`host ${how} 0`] } }))),
 ];
 
 interface Reason {
@@ -101,8 +104,18 @@ const NEVER_TAKEN: readonly Reason[] = [
     because: 'no long-term reference is ever left with its user',
   },
   { policies: ['migrate-like'], steps: /^toPrivate\.(tlb\.wait|gather\.put)$/, because: 'entries that become migration entries are flushed under the page-table lock' },
-  { policies: ['exclusive-pin'], steps: /^faultCore\.invalidate\.readUnlockRefused$/, because: 'private pages may be mapped: no fault is refused' },
+  { policies: ['exclusive-pin', 'separate-shared-memory'], steps: /^faultCore\.invalidate\.readUnlockRefused$/, because: 'private pages may be mapped: no fault is refused' },
   { policies: ['exclusive-pin'], steps: /^splice\.(ebusy|to mmapLock\.readUnlockRefused)$/, because: 'no exclusive pin stops a FOLL_GET' },
+  {
+    policies: ['separate-shared-memory'],
+    steps: /^convertRequest\.(retryable|backoff|retry|request\.timeOut|vmm\.afterTimeOut|request\.timedOut)$/,
+    because: 'nothing is refused',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    steps: /^afterRequest\.(dirty\.(send|wait|put)|rmap\.removeDelayed|to zap\.table|iMmap\.readUnlock)$/,
+    because: 'a fault that maps the page again between the walk and the lock of its folio is further than these searches go; `punch` has the same steps',
+  },
   { policies: ['disallow-gup'], steps: /^secondaryAccess\.done$/, because: 'no secondary MMU has an entry' },
 ];
 

@@ -5,6 +5,7 @@ import { EntryBit } from '../model/entries.ts';
 import { PageBit } from '../model/file.ts';
 import { dropReference } from '../model/folios.ts';
 import { FolioType } from '../model/folioType.ts';
+import { WRITER } from '../model/locks.ts';
 import type { Shape } from '../model/shape.ts';
 import { SlotKind } from '../model/slots.ts';
 import { Flow } from '../model/step.ts';
@@ -367,6 +368,16 @@ describe('a PMD', () => {
   });
 });
 
+test('of a memory for private pages: what enters and leaves it, what is written there, and which lock is taken', () => {
+  const separate = { keeps: 'separate-memory', content: 'preserve' } as const;
+  expect(changed(({ pageState }) => void (pageState[1] |= PageBit.PrivatePresent), separate).others).toEqual(['page 1 enters the memory for private pages']);
+  const there = (world: World): void => void (world.pageState[1] |= PageBit.PrivatePresent);
+  expect(changed(({ pageState }) => void (pageState[1] &= ~PageBit.PrivatePresent), separate, there).others).toEqual(['page 1 leaves the memory for private pages']);
+  expect(changed(({ privateContent }) => void (privateContent[1] = 0xab), separate).others).toEqual(['content of private page 1: 0x0 -> 0xAB']);
+  const locks = (word: number): readonly string[] => changed(({ invalidateLock }) => void (invalidateLock[word] = WRITER), separate).locks;
+  expect([0, 1, 2].map(locks)).toEqual([['takes invalidate_lock (write)'], ['takes slots_lock (write)'], ['takes invalidate_lock of guest_memfd (write)']]);
+});
+
 describe('what is not told', () => {
   /** What only the task reads, ghosts, and totals of what is told. */
   const silent = [
@@ -377,7 +388,7 @@ describe('what is not told', () => {
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [
     'flags', 'gather', 'callPending', 'callKind', 'callCount', 'mmapLock', 'invalidateLock', 'iMmapLock', 'mmuLock', 'windowFlags', 'childAlive', 'slotKind', 'slotCount', 'slotFrame',
-    'lruPage', 'lruCount', 'regionState', 'giganticState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'pincount', 'entry', 'table', 'folioType',
+    'lruPage', 'lruCount', 'regionState', 'giganticState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'privateContent', 'pincount', 'entry', 'table', 'folioType',
   ] as const;
 
   test('is decided for every column of the world', () => expect([...silent, ...spoken].sort()).toEqual(Object.keys(worldColumns).sort()));
