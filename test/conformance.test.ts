@@ -90,6 +90,7 @@ const divergences: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'content-stray-write': { 'refuse-mmap': '"to-private 0" of vcpu ends with EBUSY at 0' },
   'large-folio-neighbour': { 'refuse-mmap': '"host read 1" of vcpu ends with EBUSY', 'separate-shared-memory': '"guest read 0" of vcpu ends with 0x0' },
   'large-leaf-split-and-restored': { 'separate-shared-memory': '"guest read 0" of vcpu ends with 0x0' },
+  'gigantic-leaf-split-and-restored': { 'separate-shared-memory': '"guest read 0" of vcpu ends with 0x0' },
   'large-folio-error-offset': {
     'disallow-gup': '"to-private 0" of vcpu ends with OK',
     'split-4k': '"to-private 0" of vcpu ends with OK',
