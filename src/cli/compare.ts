@@ -34,6 +34,7 @@ export interface RunFlags {
   readonly pace?: 'recorded' | 'closed';
   readonly platform?: PlatformName;
   readonly vmm?: VmmStrategy;
+  readonly requestPages?: number;
   readonly accesses?: number;
   readonly seed?: number;
   readonly seeds?: readonly number[];
@@ -78,6 +79,7 @@ export function addRunOptions(command: Command): Command {
     .option('--pace <mode>', `closed (as fast as it can) or recorded (default: ${DEFAULTS.pace})`, parseChoice(['recorded', 'closed']))
     .option('--platform <name>', `${PLATFORM_NAMES.join(', ')}: what a conversion pays there (default: ${DEFAULT_PLATFORM})`, parseChoice(PLATFORM_NAMES))
     .option('--vmm <strategy>', `${VMM_STRATEGIES.join(', ')}: what the VMM does with a refusal (default: the policy's own)`, parseChoice(VMM_STRATEGIES))
+    .option('--request-pages <count>', 'most pages of one request to convert: longer ones are cut, adjacent ones of a burst put together (default: as the workload asks)', parseCount)
     .option('--accesses <count>', `accesses of each synthetic cell (default: ${DEFAULTS.accesses})`, parseCount)
     .option('--seed <number>', `seed of the synthetic workloads (default: ${DEFAULTS.seed})`, parseCount)
     .option('--seeds <list>', 'several: 1,2,9 or 1-5', parseSeeds)
@@ -159,7 +161,7 @@ function refuseTwoKindsOfSeeds({ seed, seeds }: RunFlags): void {
 }
 
 /** Only what was asked for, under the request's names. */
-function requestOf({ policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs }: RunFlags): Request {
+function requestOf({ policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, costs }: RunFlags): Request {
   const wanted = {
     policies: policy,
     workloads: workload,
@@ -167,7 +169,7 @@ function requestOf({ policy, workload, check, choose, memory, seed, seeds, folio
     choose,
     memoryBytes: memory,
     seeds: seeds ?? (seed === undefined ? undefined : [seed]),
-    folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, costs,
+    folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, costs,
   };
   return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)) as Request;
 }

@@ -7,12 +7,13 @@ import { FOLIO_ORDERS, type CellParams } from './experiment.ts';
 import { formatSize } from './sizes.ts';
 
 export const PAGE_BYTES = 4096;
-/** Most of each count that the columns of a world can hold; a process has an 8-bit id, and a forked child needs one too. */
-const COUNTS_MAX = { vcpus: CPUS_MAX, processes: 255, vmas: WINDOWS_MAX >> 1 } as const;
+/** Most of each count that the columns of a world can hold; a process has an 8-bit id, and a forked child needs one too. The largest guest has 1 TiB. */
+const COUNTS_MAX = { vcpus: CPUS_MAX, processes: 255, vmas: WINDOWS_MAX >> 1, 'request-pages': 1 << 28 } as const;
 
 /** What can be said before the workload is opened. @throws UserError for parameters that no world can have */
 export function checkParams(params: CellParams): void {
   for (const name of ['vcpus', 'processes', 'vmas'] as const) checkCount(name, params[name]);
+  if (params.requestPages !== undefined) checkCount('request-pages', params.requestPages);
   checkMemory(params);
   checkOpened([], params);
 }

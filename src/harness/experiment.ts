@@ -37,6 +37,8 @@ export interface CellParams {
   readonly platform?: PlatformName;
   /** Absent: each policy's own. */
   readonly vmm?: VmmStrategy;
+  /** Most pages of one request of the guest to convert. Absent: as the workload asks. */
+  readonly requestPages?: number;
 }
 
 /** One workload under one set of parameters. */

@@ -97,6 +97,20 @@ describe('a platform and a strategy', () => {
   });
 });
 
+describe('the size of a request', () => {
+  test('is an input of a cell only where it was asked for', async () => {
+    const [plain] = planCells(await create({ policies: ['null'], workloads: ['zipf'] }));
+    const cut = await create({ policies: ['null'], workloads: ['zipf'], requestPages: 8 });
+    expect(Object.keys(plain.cell.params)).not.toContain('requestPages');
+    expect(planCells(cut)[0].cell.params).toEqual({ ...plain.cell.params, requestPages: 8 });
+    expect(cut.command).toBe('foliobench compare --policy null --workload zipf --request-pages 8');
+  });
+
+  test.each([0, 2 ** 28 + 1])('of %s pages is refused', async (requestPages) => {
+    await expect(create({ policies: ['null'], workloads: ['zipf'], requestPages })).rejects.toThrow(`--request-pages ${requestPages} is out of range`);
+  });
+});
+
 describe('a request', () => {
   test('names the conversion and gets that one alone', async () => {
     const { runs } = await create({ workloads: ['zipf', 'boot-512m'], conversion: 'lazy' });

@@ -44,6 +44,8 @@ export interface Request {
   readonly platform?: PlatformName;
   /** What every VMM does with a refusal; default: each policy's own. */
   readonly vmm?: VmmStrategy;
+  /** Most pages of one request of the guest to convert; default: as the workload asks. */
+  readonly requestPages?: number;
   readonly accesses?: number;
   /** Name or path of a cost profile. */
   readonly costs?: string;
@@ -155,7 +157,7 @@ function modesOf({ conversion, dma, workloads }: Request, workload: Workload): r
 }
 
 function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma }: Mode): CellParams {
-  const { folio, vcpus, processes, vmas, io, pace, accesses, memoryBytes, platform = DEFAULT_PLATFORM, vmm } = { ...DEFAULTS, ...request };
+  const { folio, vcpus, processes, vmas, io, pace, accesses, memoryBytes, platform = DEFAULT_PLATFORM, vmm, requestPages } = { ...DEFAULTS, ...request };
   return {
     memoryBytes: memoryPages === undefined ? memoryBytes : memoryPages * PAGE_BYTES,
     folio,
@@ -170,6 +172,7 @@ function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma
     // Only where they are no default: a cell that was planned before there were any has the same key.
     ...(platform === DEFAULT_PLATFORM ? {} : { platform }),
     ...(vmm === undefined ? {} : { vmm }),
+    ...(requestPages === undefined ? {} : { requestPages }),
   };
 }
 
@@ -210,7 +213,7 @@ function checkAccesses(accesses: number): void {
 
 /** The command that asks for the same: only what was asked for, in one order. */
 function commandOf(request: Request): string {
-  const { policies, workloads, checks, choose = [], memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, accesses, seeds, costs } = request;
+  const { policies, workloads, checks, choose = [], memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, seeds, costs } = request;
   const options: readonly (readonly [string, string | number | undefined])[] = [
     ['--policy', policies?.join(',')],
     ['--workload', workloads?.join(',')],
@@ -226,6 +229,7 @@ function commandOf(request: Request): string {
     ['--pace', pace],
     ['--platform', platform],
     ['--vmm', vmm],
+    ['--request-pages', requestPages],
     ['--accesses', accesses],
     ['--seeds', seeds?.join(',')],
     ['--costs', costs],

@@ -8,6 +8,7 @@ import { FOLIO_ORDERS, type Cell } from './experiment.ts';
 import { readDeterministic } from './metrics.ts';
 import type { PolicyOrigin } from './policyFiles.ts';
 import type { CellError, CellResult } from './record.ts';
+import { withRequestPages } from '../workloads/requestPages.ts';
 import type { WorkloadOptions } from '../workloads/workload.ts';
 
 /** What a worker is asked: plain data, so that it can be sent to a thread or to another process. */
@@ -40,7 +41,9 @@ async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catal
       fix: 'leave the file alone until the run has ended, and start again',
     });
   }
-  const workload = await openWorkload(catalogue, cell.workload);
+  const asked = await openWorkload(catalogue, cell.workload);
+  const { requestPages } = cell.params;
+  const workload = requestPages === undefined ? asked : withRequestPages(asked, requestPages);
   const start = clock();
   const { tally, notes } = await catalogue.run({
     policy: cell.policy,

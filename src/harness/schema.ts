@@ -35,7 +35,8 @@ export function resultsSchema(): Schema {
     accesses: { type: ['integer', 'null'], minimum: 1 },
     platform: oneOf(PLATFORM_NAMES),
     vmm: oneOf(VMM_STRATEGIES),
-  }, ['platform', 'vmm']);
+    requestPages: positive,
+  }, ['platform', 'vmm', 'requestPages']);
   const inputs = { family: oneOf(FAMILIES), policy: text, workload: text, check, choices, seed: count, params: { $ref: '#/definitions/params' } };
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',

@@ -10,7 +10,7 @@ import { quoted } from './shell.ts';
 import { formatSize, parseSize } from './sizes.ts';
 
 interface Varied {
-  readonly field: 'vmas' | 'processes' | 'vcpus' | 'accesses' | 'memoryBytes' | 'folio';
+  readonly field: 'vmas' | 'processes' | 'vcpus' | 'accesses' | 'memoryBytes' | 'folio' | 'requestPages';
   readonly parse: (text: string) => number | FolioSize;
   readonly text: (value: number | FolioSize) => string;
   /** What one of it is called. */
@@ -38,6 +38,7 @@ export const VARIED = {
   processes: count('processes', 'processes'),
   vcpus: count('vcpus', 'vCPUs'),
   accesses: count('accesses', 'accesses'),
+  'request-pages': count('requestPages', 'pages a request'),
   memory: { field: 'memoryBytes', parse: parseSize, text: (value) => formatSize(Number(value)), unit: 'bytes' },
   folio: { field: 'folio', parse: folioOf, text: String, unit: 'bytes a folio' },
 } as const satisfies Readonly<Record<string, Varied>>;

@@ -49,7 +49,7 @@ export function formatSweep(record: ResultsRecord, [axis, second]: readonly Axis
   return `${[...blocks, [...method.flatMap((line) => wrap(line)), `repeat with: ${experiment.command}`].join('\n')].join('\n\n')}\n`;
 }
 
-const valueOf = (params: CellParams, { name }: Axis): number | FolioSize | null => params[VARIED[name].field];
+const valueOf = (params: CellParams, { name }: Axis): number | FolioSize | null => params[VARIED[name].field] ?? null;
 
 /** One curve a row of the experiment, in its order. */
 function curvesOf(cells: readonly SucceededCell[], axis: Axis, { path }: NumberMetric): readonly Curve[] {
