@@ -2,11 +2,15 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createExperiment } from '../src/harness/request.ts';
 import { labelOf } from '../src/harness/experiment.ts';
 import { catalogue } from '../src/harness/builtIn.ts';
 import { isPrivate } from '../src/model/file.ts';
+import type { Host } from '../src/model/host.ts';
+import { brokenInvariant } from '../src/model/invariants.ts';
+import type { World } from '../src/model/world.ts';
 import { policies } from '../src/policies/index.ts';
 import { run } from '../src/simulate/run.ts';
 import { checkTrace, openTrace } from '../src/workloads/index.ts';
@@ -24,7 +28,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function simulate(file: string, policyName: string, changes: Partial<WorkloadOptions> = {}) {
+interface Watched {
+  readonly onStep?: (world: World, host: Host) => void;
+}
+
+async function simulate(file: string, policyName: string, changes: Partial<WorkloadOptions> = {}, { onStep }: Watched = {}) {
   const policy = policies.find(({ name }) => name === policyName);
   if (policy === undefined) throw new Error(`no policy ${policyName}`);
   const workload = await openTrace(file);
@@ -36,7 +44,8 @@ async function simulate(file: string, policyName: string, changes: Partial<Workl
     costs: flatCosts(),
     folioOrder: 0,
     options: { ...OPTIONS, pageCount: workload.memoryPages ?? 0, ...changes },
-    onStep: (world) => {
+    onStep: (world, _task, host) => {
+      onStep?.(world, host);
       // Before the first request has come far enough to change anything.
       privateAtStart ??= Array.from({ length: world.shape.pages }, (_, page) => page).filter((page) => isPrivate(world, page));
     },
@@ -87,6 +96,37 @@ describe('pages that start shared', () => {
     const file = join(folder, 'lazy.csv');
     writeFileSync(file, requestTrace(records, { initial_state: 'by-first-request' }));
     expect((await simulate(file, 'sigbus-on-fault', { conversion: 'lazy' })).privateAtStart).toEqual([]);
+  });
+});
+
+describe('any recording of requests, by a guest that was running already', () => {
+  const PAGES = 1024;
+  const request = fc.record({ waitNs: fc.nat({ max: 40_000 }), vcpu: fc.nat({ max: 1 }), toShared: fc.boolean(), page: fc.nat({ max: PAGES - 1 }), count: fc.integer({ min: 1, max: 600 }) });
+
+  // `null` takes no requests, and counts none.
+  test.each(policies.map(({ name }) => name).filter((name) => name !== 'null'))('leaves a sound world, and every request is counted, under %s', async (name) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), async (asked) => {
+        let tNs = 0;
+        const lines = asked.map(({ waitNs, vcpu, toShared, page, count }) => `${(tNs += waitNs)},vcpu${vcpu},${toShared ? 'to-shared' : 'to-private'},${page},${Math.min(count, PAGES - page)}`);
+        const file = join(folder, 'any.csv');
+        writeFileSync(file, requestTrace(lines, { initial_state: 'by-first-request', guest_ram_bytes: String(PAGES * 4096) }));
+        const broken: string[] = [];
+        let last: (() => string | undefined) | undefined;
+        const { tally } = await simulate(file, name, { pace: 'recorded' }, {
+          onStep: (world, host) => {
+            // The start, of which no step of a policy knows, and the end.
+            if (last === undefined) broken.push(brokenInvariant(world, host.program) ?? 'none');
+            last = () => brokenInvariant(world, host.program);
+          },
+        });
+        expect([...broken, last?.() ?? 'none']).toEqual(['none', 'none']);
+        const { toShared, toPrivate } = tally.conversions;
+        expect(toShared.requested + toPrivate.requested).toBe(asked.length);
+        expect(toPrivate.requested).toBe(asked.filter((one) => !one.toShared).length);
+      }),
+      { numRuns: 8 },
+    );
   });
 });
 

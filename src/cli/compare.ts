@@ -94,7 +94,7 @@ export function addRunOptions(command: Command): Command {
 }
 
 const LABELS_HELP = `
-Without --conversion and --dma, recorded guests run under each of three labels, which no table mixes:
+Without --conversion and --dma, recorded guests run under each of three labels, which no table mixes (one with its own requests: two):
   as today        explicit conversion, DMA through a bounce pool
   lazy donation   conversion by first touch, DMA through a bounce pool
   counterfactual  DMA buffers shared in place

@@ -6,9 +6,9 @@ import type { HostRules } from './host.ts';
 import { brokenInvariant } from './invariants.ts';
 import type { Shape } from './shape.ts';
 import { stage2Maps } from './stage2.ts';
-import { populate, setShareability, startWorld } from './start.ts';
+import { populate, setShareability, shareAtStart, startWorld } from './start.ts';
 import { end } from './step.ts';
-import { inIMmap, inMm } from './windows.ts';
+import { inIMmap, inMm, vmaCount } from './windows.ts';
 import { createWorld } from './world.ts';
 import type { World } from './world.ts';
 
@@ -55,6 +55,33 @@ describe('a world at its start', () => {
     expect(pages.map((page) => isPrivate(world, page))).toEqual([!initShared, initShared, !initShared, !initShared]);
     expect(privatePages(world)).toBe(initShared ? 1 : 3);
     expect(brokenInvariant(world, program)).toBeUndefined();
+  });
+
+  describe('with pages that the guest had shared', () => {
+    const mapsAtStart = { private: 'none', shared: 'full' } as const;
+    const sharing = (vmm: NonNullable<HostRules['vmm']>, extents: readonly (readonly [number, number])[], changes: Partial<Shape> = {}) => {
+      const world = started({ initShared: false, ...changes }, vmm);
+      shareAtStart(world, { ...rules, vmm }, extents, 2, 1);
+      expect(brokenInvariant(world, program)).toBeUndefined();
+      return world;
+    };
+    const EXTENTS = [[0, 1], [2, 2]] as const;
+
+    test('has them mapped by a VMM that maps what is shared after each request, one VMA for each run of them', () => {
+      const world = sharing({ mapsAtStart, afterRequest: { steps: [end] } }, EXTENTS);
+      expect(pages.filter((page) => !isPrivate(world, page))).toEqual([0, 2, 3]);
+      expect(covered(world)).toEqual([[0, 2, 3], [0, 2, 3], []]);
+      expect(vmaCount(world)).toBe(4);
+    });
+    test('has the whole file mapped in one piece where all of it is shared', () => {
+      const vmm = { mapsAtStart, afterRequest: { steps: [end] } };
+      expect(sharing(vmm, [[0, 4]]).windowFlags).toEqual(started({ initShared: true }, vmm).windowFlags);
+    });
+    test('has nothing more mapped by a VMM that maps at its accesses, that has mapped everything, or that may not', () => {
+      expect(covered(sharing({ mapsAtStart, remapsOnAccess: true }, EXTENTS))).toEqual([[], [], []]);
+      expect(covered(sharing({ afterRequest: { steps: [end] } }, EXTENTS))).toEqual([pages, pages, []]);
+      expect(covered(sharing({ mapsAtStart, afterRequest: { steps: [end] } }, EXTENTS, { mmapAllowed: false }))).toEqual([[], [], []]);
+    });
   });
 
   test('has a launch image in the page cache and in stage-2, folio by folio', () => {

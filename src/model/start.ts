@@ -3,12 +3,13 @@
  * start otherwise than the rest. None of it is counted or priced. Both engines begin here.
  */
 import { backInPieces, backPage, comesInPieces } from './backing.ts';
+import { EntryBit } from './entries.ts';
 import { PageBit, headOf, isApart, isPrivate, noteFlip } from './file.ts';
 import { cacheReferences, noteFolio } from './folios.ts';
 import type { HostRules, StartMapping } from './host.ts';
 import { insertPrivatePage } from './privatePages.ts';
 import { setLeaf } from './stage2.ts';
-import { openWindow } from './windows.ts';
+import { MAX_MAP_COUNT, WindowFlag, openWindow, setCoverage, vmasOfMm } from './windows.ts';
 import type { World } from './world.ts';
 
 export interface StartOptions {
@@ -43,6 +44,30 @@ export function setShareability(world: World, page: number, shared: boolean): vo
   const change = world.pageState[page] & PageBit.Flipped ? 1 : -1;
   noteFlip(world, page, change);
   world.flippedPages[0] += change;
+}
+
+/**
+ * Makes pages shared that the guest had shared before the start. A VMM that maps what is shared after each request has them mapped too,
+ * as far as vm.max_map_count goes.
+ * @param extents maximal, in order of pages
+ */
+export function shareAtStart(world: World, rules: HostRules, extents: readonly (readonly [page: number, count: number])[], processes: number, windowsPerProcess: number): void {
+  for (const [page, count] of extents) for (let at = page; at < page + count; at++) setShareability(world, at, true);
+  if (rules.vmm?.afterRequest === undefined || !world.shape.mmapAllowed) return;
+  for (let window = 0; window < processes * windowsPerProcess; window++) {
+    if (world.windowFlags[window] === 0) for (const extent of extents) mapAtStart(world, window, extent);
+  }
+}
+
+/** One more VMA of a window that starts without any. */
+function mapAtStart(world: World, window: number, [page, count]: readonly [page: number, count: number]): void {
+  const mm = world.windowMm[window];
+  if (count === world.shape.pages) openWindow(world, window, mm);
+  else if (vmasOfMm(world, mm) < MAX_MAP_COUNT) {
+    world.windowFlags[window] = WindowFlag.Linked | WindowFlag.Inverted | WindowFlag.InIMmap;
+    setCoverage(world, window, page, page + count, EntryBit.MmMark | EntryBit.IMmapMark, true);
+    world.windowVmas[window]++;
+  }
 }
 
 /** A page of the launch image: in the page cache, written, mapped in stage-2. */

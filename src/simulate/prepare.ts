@@ -10,7 +10,7 @@ import type { HostRules } from '../model/host.ts';
 import { DEFAULT_PLATFORM } from '../model/platform.ts';
 import type { PlatformName } from '../model/platform.ts';
 import type { Shape } from '../model/shape.ts';
-import { populate, setShareability, startWorld } from '../model/start.ts';
+import { populate, shareAtStart, startWorld } from '../model/start.ts';
 import { UserError } from '../model/userError.ts';
 import type { World } from '../model/world.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
@@ -97,6 +97,7 @@ export function windowsOf(options: Pick<WorkloadOptions, 'processes' | 'windowsP
 /** Puts a fresh world into its state at t = 0. */
 export function prepareWorld(world: World, rules: HostRules, opened: OpenedWorkload, windowsPerProcess: number): void {
   startWorld(world, rules, { processOfCpu: opened.actors.map(({ process }) => process), windowsPerProcess });
+  // First what is shared: how a folio of the launch image is backed may depend on it.
+  shareAtStart(world, rules, opened.shared ?? [], world.shape.mms - 1, windowsPerProcess);
   for (const [page, count] of opened.launch) for (let at = page; at < page + count; at++) populate(world, at);
-  for (const [page, count] of opened.shared ?? []) for (let at = page; at < page + count; at++) setShareability(world, at, true);
 }
