@@ -6,16 +6,26 @@ import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { compareWithKernel, sequencesOf } from '../src/calibrate/agreement.ts';
+import { openBacking } from '../src/calibrate/backing.ts';
 import { calibrate } from '../src/calibrate/calibrate.ts';
 import { openLibc } from '../src/calibrate/libc.ts';
+import type { Libc } from '../src/calibrate/libc.ts';
+import { withScope } from '../src/calibrate/scope.ts';
 import type { Place } from '../src/calibrate/points.ts';
 import { readEnvironment } from '../src/harness/environment.ts';
+import { readLibrary } from '../src/harness/litmusFiles.ts';
+import { packageFolder } from '../src/harness/packageFolder.ts';
+import { TaskFlag } from '../src/model/tasks.ts';
 import { UserError } from '../src/model/userError.ts';
+import { Access } from '../src/workloads/workload.ts';
 
 const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
 
 /** Null where this machine can be measured. */
-const lack = await openLibc().then(() => null, (error: unknown) => (error instanceof UserError ? error.what : String(error)));
+const opened = await openLibc().catch((error: unknown) => (error instanceof UserError ? error.what : String(error)));
+const lack = typeof opened === 'string' ? opened : null;
+const libc = opened as Libc;
 const reason = lack === null ? '' : ` (skipped: ${lack})`;
 
 const PLAIN = { pages: 4, vmas: 2, processes: 1, touched: true, dirty: true, cpus: 1 } as const;
@@ -87,6 +97,26 @@ describe.skipIf(lack !== null)(`calibration on this kernel${reason}`, () => {
     });
     await expect(fails).rejects.toThrow('no more');
     expect(holdings()).toEqual(before);
+  });
+
+  test('the kernel answers what the model answers, in every litmus file as far as it can be asked and in random sequences', async () => {
+    const litmus = (await readLibrary(packageFolder())).map((file) => file.litmus);
+    const before = holdings();
+    const agreement = await withScope((scope) => compareWithKernel(libc, openBacking(libc, scope, undefined).backing, sequencesOf(litmus, { count: 40, length: 40 })));
+    expect(agreement.disagreements).toEqual([]);
+    expect(agreement.sequences).toBeGreaterThan(100);
+    expect(agreement.operations).toBeGreaterThan(1500);
+    expect(holdings()).toEqual(before);
+  });
+
+  test('and one that answers otherwise is noticed: a memfd may be mapped privately', async () => {
+    const { CopyOnWrite } = TaskFlag;
+    const sequence = { name: 'private', pages: 2, windows: 1, shared: true, slots: 0, operations: [{ kind: Access.Map, page: 0, count: 1, slot: 0, window: 0, value: 0, flags: CopyOnWrite }] };
+    const { disagreements } = await withScope((scope) => {
+      const { backing } = openBacking(libc, scope, 'memfd');
+      return compareWithKernel(libc, { ...backing, name: 'guest_memfd' }, [sequence]);
+    });
+    expect(disagreements.map(({ model, kernel }) => [model.errno, kernel.errno])).toEqual([['EINVAL', 'OK']]);
   });
 
   test('Ctrl-C ends it with 130 and without output', async () => {

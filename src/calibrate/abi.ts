@@ -7,8 +7,8 @@
 export const PAGE_BYTES = 4096;
 
 export const OpenFlag = { ReadWrite: 2, CloseOnExec: 0o2000000 } as const;
-export const Protection = { ReadWrite: 3 } as const;
-export const MapFlag = { Shared: 1 } as const;
+export const Protection = { None: 0, ReadWrite: 3 } as const;
+export const MapFlag = { Shared: 1, Private: 2, Fixed: 0x10, Anonymous: 0x20 } as const;
 
 export const Advice = { DontNeed: 4, PopulateRead: 22, PopulateWrite: 23 } as const;
 
@@ -45,5 +45,6 @@ const ERRNO_NAMES: Readonly<Record<number, string>> = {
   1: 'EPERM', 2: 'ENOENT', 4: 'EINTR', 7: 'E2BIG', 9: 'EBADF', 11: 'EAGAIN', 12: 'ENOMEM', 13: 'EACCES', 14: 'EFAULT', 16: 'EBUSY', 19: 'ENODEV',
   22: 'EINVAL', 23: 'ENFILE', 24: 'EMFILE', 25: 'ENOTTY', 38: 'ENOSYS', 95: 'EOPNOTSUPP', 105: 'ENOBUFS',
 };
+export const EINTR = 4;
 export const EFAULT = 14;
 export const errnoName = (errno: number): string => ERRNO_NAMES[errno] ?? `errno ${errno}`;

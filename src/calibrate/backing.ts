@@ -5,7 +5,7 @@
  * core-mm; guest_memfd's punch hole unmaps folio by folio, a memfd's the whole range first.
  */
 import { UserError } from '../model/userError.ts';
-import { GUEST_MEMFD_REQUEST_BYTES, GuestMemfdFlag, Kvm, KvmExtension, OpenFlag, PAGE_BYTES, errnoName } from './abi.ts';
+import { Allocate, EINTR, GUEST_MEMFD_REQUEST_BYTES, GuestMemfdFlag, Kvm, KvmExtension, OpenFlag, PAGE_BYTES, errnoName } from './abi.ts';
 import type { Libc } from './libc.ts';
 import type { Scope } from './scope.ts';
 
@@ -43,6 +43,17 @@ export class KernelError extends Error {
 export function checked(libc: Libc, call: string, value: number): number {
   if (value < 0) throw new KernelError(call, libc.errno());
   return value;
+}
+
+/**
+ * fallocate without a hole. A guest_memfd breaks it off where anything wants the thread's attention, such as the end of an io_uring
+ * (kvm_gmem_allocate asks signal_pending), and then it is asked again, as any program does.
+ */
+export function allocate(libc: Libc, fd: number, offset: number, bytes: number): number {
+  for (;;) {
+    const answer = libc.fallocate(fd, Allocate.KeepSize, offset, bytes);
+    if (answer >= 0 || libc.errno() !== EINTR) return answer;
+  }
 }
 
 export interface OpenedBacking {

@@ -7,7 +7,7 @@
  * Source: mm/madvise.c, mm/gup.c (faultin_page_range), mm/memory.c (do_shared_fault), fs/splice.c, io_uring/rsrc.c.
  */
 import { Advice, Allocate, EFAULT, Fcntl, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Syscall } from './abi.ts';
-import { KernelError, checked } from './backing.ts';
+import { KernelError, allocate, checked } from './backing.ts';
 import type { Backing } from './backing.ts';
 import { MAP_FAILED } from './libc.ts';
 import type { Address, Libc } from './libc.ts';
@@ -86,7 +86,7 @@ function map(libc: Libc, scope: Scope, fd: number, bytes: number): Address {
   return address;
 }
 
-const allocateAll = (libc: Libc, { fd, bytes }: Ground): void => void checked(libc, 'fallocate', libc.fallocate(fd, Allocate.KeepSize, 0, bytes));
+const allocateAll = (libc: Libc, { fd, bytes }: Ground): void => void checked(libc, 'fallocate', allocate(libc, fd, 0, bytes));
 const punchAll = (libc: Libc, { fd, bytes }: Ground): void => void checked(libc, 'fallocate(PUNCH_HOLE)', libc.fallocate(fd, Allocate.Hole, 0, bytes));
 const unmapEntries = (libc: Libc, address: Address, bytes: number): void => void checked(libc, 'madvise(DONTNEED)', libc.madvise(address, bytes, Advice.DontNeed));
 

@@ -16,6 +16,8 @@ export interface Libc {
   open(path: string, flags: number): number;
   close(fd: number): number;
   read(fd: number, address: Address, bytes: number): number;
+  readInto(fd: number, bytes: Uint8Array, count: number): number;
+  write(fd: number, address: Address, bytes: number): number;
   fcntl(fd: number, command: number, value: number): number;
   pipe(ends: Int32Array): number;
   ioctl(fd: number, request: number, value: number): number;
@@ -27,6 +29,7 @@ export interface Libc {
   memfdCreate(name: string, flags: number): number;
   ftruncate(fd: number, bytes: number): number;
   vmsplice(fd: number, vectors: BigUint64Array, count: number, flags: number): number;
+  tee(from: number, to: number, bytes: number, flags: number): number;
   /** A system call by its number, with a pointer as its second or third argument. */
   ioUringSetup(number: number, entries: number, parameters: Uint8Array): number;
   ioUringRegister(number: number, fd: number, operation: number, argument: BigUint64Array | null, count: number): number;
@@ -99,6 +102,8 @@ function bind(koffi: Koffi): Libc & { readonly pageBytes: () => number } {
     open: bound('int open(const char *path, int flags)'),
     close: bound('int close(int fd)'),
     read: bound('intptr_t read(int fd, uintptr_t address, size_t bytes)'),
+    readInto: bound('intptr_t read(int fd, _Out_ uint8_t *bytes, size_t count)'),
+    write: bound('intptr_t write(int fd, uintptr_t address, size_t bytes)'),
     fcntl: bound('int fcntl(int fd, int command, intptr_t value)'),
     pipe: bound('int pipe(_Out_ int *ends)'),
     ioctl: bound('int ioctl(int fd, unsigned long request, uintptr_t value)'),
@@ -114,6 +119,7 @@ function bind(koffi: Koffi): Libc & { readonly pageBytes: () => number } {
     memfdCreate: bound('int memfd_create(const char *name, uint flags)'),
     ftruncate: bound('int ftruncate(int fd, int64_t bytes)'),
     vmsplice: bound('intptr_t vmsplice(int fd, uint64_t *vectors, size_t count, uint flags)'),
+    tee: bound('intptr_t tee(int from, int to, size_t bytes, uint flags)'),
     ioUringSetup: bound('long syscall(long number, uint entries, _Inout_ uint8_t *parameters)'),
     ioUringRegister: bound('long syscall(long number, int fd, uint operation, uint64_t *argument, uint count)'),
     getppid: bound('int getppid()'),

@@ -8,7 +8,6 @@
  * invalidated one by one, from there on all of the TLB at once. Whoever has flushed walks its page tables anew, back in user space: a
  * cost of each call that flushes, whatever its size. And each call has work around what the model knows of it, once (`call.*`).
  */
-import { acknowledge, canAcknowledge } from '../model/crossCalls.ts';
 import { PageBit } from '../model/file.ts';
 import { buildHost } from '../model/host.ts';
 import type { Host } from '../model/host.ts';
@@ -16,9 +15,7 @@ import { drainBatch } from '../model/lru.ts';
 import { Meter } from '../model/meter.ts';
 import { OPERATIONS, Op } from '../model/operations.ts';
 import type { Shape } from '../model/shape.ts';
-import { DEPTH_MAX, Flow } from '../model/step.ts';
 import type { Program } from '../model/step.ts';
-import { clearTask } from '../model/tasks.ts';
 import { openWindow } from '../model/windows.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
@@ -26,6 +23,7 @@ import { sigbusOnFault } from '../policies/conversion/sigbus-on-fault.ts';
 import { Access } from '../workloads/workload.ts';
 import type { AccessKind } from '../workloads/workload.ts';
 import type { BackingName } from './backing.ts';
+import { drive } from './drive.ts';
 import { ownProgram } from './ownRoutines.ts';
 import { OPERATIONS_MEASURED } from './points.ts';
 import type { MeasuredOperation, Place } from './points.ts';
@@ -243,31 +241,14 @@ function begin(world: World, kind: AccessKind, page: number, count: number, wind
   world.window[TASK] = window;
 }
 
-/** Steps the task until its routine ends. */
-function follow(scene: Scene, { run, otherwise, callee }: Program, entry: number): void {
+function follow(scene: Scene, program: Program, entry: number): void {
   const { world } = scene;
-  const { pc, depth, meter } = world;
-  const base = TASK * DEPTH_MAX;
-  pc[base] = entry;
-  for (;;) {
-    const level = depth[TASK];
-    const at = pc[base + level];
-    const flushes = meter.count[Op['tlb.flush']];
-    const flow = run[at](world, TASK);
-    if (meter.count[Op['tlb.flush']] > flushes) noteFlush(scene);
-    if (flow === Flow.Next) pc[base + level]++;
-    else if (flow === Flow.Otherwise) pc[base + level] = otherwise[at];
-    else if (flow === Flow.Call) pc[base + ++depth[TASK]] = callee[at];
-    else if (flow === Flow.Wait) acknowledgeAll(world);
-    else if (flow !== Flow.Done) throw new Error('nobody is there to wait for');
-    else if (level > 0) {
-      pc[base + level] = 0;
-      pc[base + --depth[TASK]]++;
-    } else {
-      clearTask(world, TASK);
-      return;
-    }
-  }
+  const { count } = world.meter;
+  let flushes = count[Op['tlb.flush']];
+  drive(world, TASK, program, entry, () => {
+    if (count[Op['tlb.flush']] > flushes) noteFlush(scene);
+    flushes = count[Op['tlb.flush']];
+  });
 }
 
 /** A flush of what the task's gather has was sent. */
@@ -277,16 +258,6 @@ function noteFlush(scene: Scene): void {
   if (!mm.includes(windowMm[walkWindow[TASK]])) scene.absent++;
   else if (entries > FLUSH_ENTRIES_MAX) scene.terms[ALL]++;
   else scene.terms[ENTRY] += Math.max(0, entries - 1);
-}
-
-function acknowledgeAll(world: World): void {
-  let heard = 0;
-  for (let cpu = 0; cpu < world.shape.cpus; cpu++) {
-    if (!canAcknowledge(world, TASK, cpu)) continue;
-    acknowledge(world, TASK, cpu);
-    heard++;
-  }
-  if (heard === 0) throw new Error('the call waits for something that nobody does');
 }
 
 /** The counts of a prediction by name, without those that are 0: for tests and for people. */

@@ -34,7 +34,9 @@ const percent = (value: number): string => `${value.toFixed(1)} %`;
 function priceOf({ ns, lowNs, highNs, source, together }: FittedPrice, before: Price, prior: CostProfile, backing: string): object {
   if (together.length === 0) return { ns, low: lowNs, high: highNs, source, reference: `Not measured here; as in ${prior.name}: ${before.reference}` };
   const alone = together.length === 1;
-  const reference = alone
+  const reference = eighths(ns) === 0
+    ? `Fitted to calls on a ${backing} of this machine, and came out as nothing: what it costs is in the prices of what comes with it.`
+    : alone
     ? `Fitted to calls on a ${backing} of this machine.`
     : `Fitted to calls on a ${backing} of this machine, as a part of ${together.join(' + ')}, which always come together: the sum was measured, the shares are those of ${prior.name}.`;
   return { ns: eighths(ns), low: eighths(lowNs), high: eighths(highNs), source, reference };

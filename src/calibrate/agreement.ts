@@ -1,0 +1,171 @@
+/**
+ * Agreement: the same sequence of operations on the model and on the kernel, compared answer by answer.
+ *
+ * Sequences are the litmus files, thread after thread as far as the kernel can be asked (no guest, no conversion), and random ones. The
+ * contents of pages are compared too, so that a hole that took the wrong page, or a buffer that kept the old one, is seen.
+ */
+import { buildHost } from '../model/host.ts';
+import { Meter } from '../model/meter.ts';
+import type { Shape } from '../model/shape.ts';
+import { openWindow } from '../model/windows.ts';
+import { createWorld } from '../model/world.ts';
+import type { Litmus } from '../explore/litmus.ts';
+import { sigbusOnFault } from '../policies/conversion/sigbus-on-fault.ts';
+import { below, createRandom } from '../workloads/random.ts';
+import { Access } from '../workloads/workload.ts';
+import type { Backing } from './backing.ts';
+import { drive } from './drive.ts';
+import type { Ending } from './drive.ts';
+import { isRunnable, openKernelFile } from './kernelFile.ts';
+import type { HostOperation } from './kernelFile.ts';
+import type { Libc } from './libc.ts';
+import { withScope } from './scope.ts';
+
+/** Operations of one thread on one file. */
+export interface Sequence {
+  readonly name: string;
+  readonly pages: number;
+  readonly windows: number;
+  /** Every page starts shared, or private. */
+  readonly shared: boolean;
+  readonly slots: number;
+  readonly operations: readonly HostOperation[];
+}
+
+export interface Disagreement {
+  readonly sequence: string;
+  /** Of the operation, from 0. */
+  readonly index: number;
+  readonly operation: HostOperation;
+  readonly model: Ending;
+  readonly kernel: Ending;
+}
+
+export interface Agreement {
+  readonly sequences: number;
+  readonly operations: number;
+  /** The first of each sequence that has one. */
+  readonly disagreements: readonly Disagreement[];
+}
+
+/** Pages that an operation may name, beyond the end of the file too. */
+const REACH = 32;
+
+/** The litmus files, as far as they go, and random sequences. */
+export function sequencesOf(litmus: readonly Litmus[], random: { readonly count: number; readonly length: number }): readonly Sequence[] {
+  return [...litmus.flatMap((one) => sequenceOf(one) ?? []), ...Array.from({ length: random.count }, (_, seed) => randomSequence(seed, random.length))];
+}
+
+/** Runs sequences on both. @throws KernelError where the kernel refuses what has nothing to do with the model */
+export async function compareWithKernel(libc: Libc, backing: Backing, sequences: readonly Sequence[]): Promise<Agreement> {
+  const disagreements: Disagreement[] = [];
+  let operations = 0;
+  for (const sequence of sequences) {
+    await withScope((scope) => {
+      const fd = sequence.shared ? backing.createFile(sequence.pages) : backing.createPrivateFile(sequence.pages);
+      if (fd === null) return;
+      scope.defer(() => void libc.close(fd));
+      const kernelFile = openKernelFile({ libc, scope, fd, reach: REACH, pages: sequence.pages, windows: sequence.windows, mapped: true });
+      const model = openModel(sequence);
+      for (const [index, operation] of sequence.operations.entries()) {
+        // A memfd may be mapped privately, and holes of bytes be punched into it.
+        if (backing.name === 'memfd' && operation.flags !== 0) return;
+        operations++;
+        const [predicted, found] = [model(operation), kernelFile.perform(operation)];
+        if (agree(predicted, found)) continue;
+        disagreements.push({ sequence: sequence.name, index, operation, model: predicted, kernel: found });
+        return;
+      }
+    });
+  }
+  return { sequences: sequences.length, operations, disagreements };
+}
+
+/** Contents are compared where both have read one. */
+const agree = (a: Ending, b: Ending): boolean => a.errno === b.errno && (a.value < 0 || b.value < 0 || a.value === b.value);
+
+/** The model as a function of operations. */
+export function openModel({ pages, windows, shared, slots }: Sequence): (operation: HostOperation) => Ending {
+  const shape: Shape = {
+    pages,
+    folioOrder: 0,
+    regionOrder: 9,
+    largeBacking: false,
+    spareFolios: slots * REACH + LRU_BATCH,
+    windows,
+    childWindows: 0,
+    mms: 2,
+    cpus: 1,
+    vcpus: 0,
+    tasks: 1,
+    slots: Math.max(1, slots),
+    slotPages: REACH,
+    chunk: 1,
+    lruBatch: LRU_BATCH,
+    initShared: shared,
+    lazy: false,
+    broadcastFlush: false,
+    ownerRefs: 0,
+    content: 'preserve',
+    mmapAllowed: true,
+  };
+  const world = createWorld(shape, new Meter());
+  for (let window = 0; window < windows; window++) openWindow(world, window, 0);
+  const { program, entries } = buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape);
+  return ({ kind, page, count, slot, window, value, flags }) => {
+    world.kind[0] = kind;
+    world.page[0] = page;
+    world.rangeStart[0] = page;
+    world.rangeEnd[0] = page + count;
+    world.slot[0] = slot;
+    world.window[0] = window;
+    world.value[0] = value;
+    world.flags[0] = flags;
+    return drive(world, 0, program, entries[kind]);
+  };
+}
+const LRU_BATCH = 31;
+
+/** As much of a litmus file as the kernel can be asked; null where that is nothing. */
+export function sequenceOf({ name, world, before, threads, buffers }: Litmus): Sequence | null {
+  const { pages, shared, mmap, folioOrder, windowsPerProcess } = world;
+  const sameState = shared.every((one) => one === shared[0]);
+  if (!mmap || folioOrder !== 0 || !sameState) return null;
+  const all = [...before.map(({ thread, operation }) => ({ process: threads[thread].process, operation })), ...threads.flatMap(({ process, operations }) => operations.map((operation) => ({ process, operation })))];
+  const stop = all.findIndex(({ process, operation: { kind, flags, page } }) => process !== 0 || page === 'any' || !isRunnable({ kind, flags }));
+  const operations = (stop < 0 ? all : all.slice(0, stop)).map(({ operation }) => ({ ...operation, page: Number(operation.page) }));
+  return operations.length === 0 ? null : { name, pages, windows: windowsPerProcess, shared: shared[0], slots: buffers.length, operations };
+}
+
+const RANDOM_PAGES = 8;
+const RANDOM_WINDOWS = 2;
+const RANDOM_SLOTS = 2;
+/** Random kinds, those that matter most several times. */
+const KINDS = [
+  Access.HostRead, Access.HostRead, Access.HostWrite, Access.HostWrite, Access.HostWrite, Access.Punch, Access.Allocate, Access.Unmap, Access.Map, Access.Map, Access.Copy, Access.Splice, Access.PinLong,
+  Access.Unpin,
+] as const;
+
+/** A sequence that a seed stands for. */
+export function randomSequence(seed: number, length: number): Sequence {
+  const random = createRandom(seed);
+  const full = new Set<number>();
+  const operations = Array.from({ length }, (): HostOperation => {
+    const kind = KINDS[below(random, KINDS.length)];
+    const slot = below(random, RANDOM_SLOTS);
+    const page = below(random, RANDOM_PAGES);
+    const isSingle = kind === Access.HostRead || kind === Access.HostWrite;
+    const operation = { kind, page, count: isSingle ? 1 : 1 + below(random, RANDOM_PAGES - page), slot, window: below(random, RANDOM_WINDOWS), value: kind === Access.HostWrite ? 1 + below(random, 255) : 0, flags: 0 };
+    // A buffer is filled once and dropped once; whether it was filled is the kernel's answer, so that it is dropped either way.
+    if (kind !== Access.Splice && kind !== Access.PinLong && kind !== Access.Unpin) return operation;
+    if (full.has(slot)) {
+      if (kind === Access.Splice) return { ...operation, kind: Access.DeviceAccess, page: 0, count: 1 };
+      full.delete(slot);
+      return { ...operation, kind: Access.Unpin, page: 0, count: 1 };
+    }
+    if (kind === Access.Unpin) return { ...operation, kind: Access.HostRead, count: 1 };
+    full.add(slot);
+    return operation;
+  });
+  return { name: `random ${seed}`, pages: RANDOM_PAGES, windows: RANDOM_WINDOWS, shared: seed % 4 !== 3, slots: RANDOM_SLOTS, operations };
+}
