@@ -3,7 +3,7 @@
  * that came, and what the VMM made of it.
  */
 import { ERRNOS } from '../model/errno.ts';
-import { isPrivate } from '../model/file.ts';
+import { isApart, isPrivate } from '../model/file.ts';
 import { Op } from '../model/operations.ts';
 import type { World } from '../model/world.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
@@ -87,27 +87,31 @@ function tellMmap({ tally }: RunOutcome): ReturnType<Scene['tell']> {
   return { answer, consequence: answer === 'OK' ? 'the page is covered; an access to it is another matter' : 'the page is not mapped' };
 }
 
+/** Private pages have a memory of their own. */
+const OTHER_PAGE = 'it reaches a page of the shared memory, which is not the guest\'s';
+
 function tellPin({ tally }: RunOutcome, world: World): ReturnType<Scene['tell']> {
   const answer = errnosIn(tally.errors.gup);
   if (answer !== 'OK') return { answer, consequence: 'GUP holds nothing; no signal' };
-  if (world.slotCount[0] > 0) return { answer, consequence: 'the holder reaches the page until it drops it' };
+  if (world.slotCount[0] > 0) return { answer, consequence: isApart(world, PAGE) ? OTHER_PAGE : 'the holder reaches the page until it drops it' };
   const mmap = errnosIn(tally.errors.mmap);
   return mmap === 'OK' ? { answer, consequence: 'GUP is not asked: the VMM copies through a bounce buffer' } : { answer: mmap, consequence: 'mmap fails, and GUP is not asked' };
 }
 
-function tellAccess({ tally }: RunOutcome): ReturnType<Scene['tell']> {
+function tellAccess({ tally }: RunOutcome, world: World): ReturnType<Scene['tell']> {
   const signals = (['SIGBUS', 'SIGSEGV'] as const).filter((signal) => tally.operations[Op[`signal.${signal}`]] > 0);
   const mmap = errnosIn(tally.errors.mmap);
   const failedMmap = mmap === 'OK' ? '' : `mmap failed with ${mmap}; `;
   if (signals.length > 0) return { answer: signals.join(', '), consequence: `${failedMmap}the access is dropped and the thread goes on, where a real VMM may die` };
   // The guest's own store is one page of work, this one would be another.
-  return tally.operations[Op['work.done']] > 1 ? { answer: 'OK', consequence: 'it reaches the page' } : { answer: mmap, consequence: 'the VMM knows that nothing is mapped, and does not touch it' };
+  return tally.operations[Op['work.done']] > 1 ? { answer: 'OK', consequence: isApart(world, PAGE) ? OTHER_PAGE : 'it reaches the page' } : { answer: mmap, consequence: 'the VMM knows that nothing is mapped, and does not touch it' };
 }
 
 function tellConversion({ tally }: RunOutcome, world: World, { vmm }: Stage): ReturnType<Scene['tell']> {
   const { timedOut, gaveUp, retries } = tally.conversions.toPrivate;
   const pin = errnosIn(tally.errors.gup);
   const rogue = tally.operations[Op['access.rogue']] > 0 ? '; the holder then reached private data' : '';
+  const orphan = tally.operations[Op['access.orphan']] > 0 ? '; the holder goes on with a page that was punched, and its data is lost' : '';
   const state = `the page is ${isPrivate(world, PAGE) ? 'private' : 'still shared'}`;
   const attempts = `${retries + 1} attempts`;
   const waitedMs = Math.round((tally.latencyNs.abandoned.maxNs ?? 0) / 1_000_000);
@@ -116,5 +120,5 @@ function tellConversion({ tally }: RunOutcome, world: World, { vmm }: Stage): Re
     : gaveUp > 0 ? 'the VMM gives up at once'
     : retries > 0 ? `granted after ${attempts}`
     : 'granted at once';
-  return { answer: errnosIn(tally.errors.convert), consequence: `${pin === 'OK' ? '' : `the pin failed with ${pin}; `}${how}; ${state}${rogue}` };
+  return { answer: errnosIn(tally.errors.convert), consequence: `${pin === 'OK' ? '' : `the pin failed with ${pin}; `}${how}; ${state}${rogue}${orphan}` };
 }

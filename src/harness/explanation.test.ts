@@ -91,8 +91,18 @@ describe('the answers of an explanation', () => {
     ['refuse-mmap', { [PIN]: 'EAGAIN', [COVERED]: 'EBUSY', [MMAP]: 'EBUSY', [STORE]: 'EBUSY' }],
     ['wait-for-pins', { [SHORT]: 'OK', [PIN]: 'OK', [STORE]: 'SIGBUS' }],
     ['disallow-gup', { [PIN]: 'OK', [COVERED]: 'OK', [MMAP]: 'OK', [STORE]: 'SIGBUS' }],
+    ['separate-shared-memory', { [SHORT]: 'OK', [PIN]: 'OK', [COVERED]: 'OK', [MMAP]: 'OK', [STORE]: 'OK' }],
   ])('of %s', async (name, answers) => {
     expect(answersOf(await explain(name))).toMatchObject(answers);
+  });
+
+  test('tell that a holder goes on with a punched page, and whose page the host reaches, where private pages have a memory of their own', async () => {
+    const told = Object.fromEntries((await explain('separate-shared-memory')).answers.map(({ situation, consequence }) => [situation, consequence]));
+    expect([told[PIN], told[NEIGHBOUR], told[STORE]]).toEqual([
+      'granted at once; the page is private; the holder goes on with a page that was punched, and its data is lost',
+      'granted at once; the page is private',
+      'it reaches a page of the shared memory, which is not the guest\'s',
+    ]);
   });
 
   test('tell what the VMM makes of a refusal', async () => {
@@ -151,6 +161,13 @@ describe('the rest of an explanation', () => {
       'platform: a mapping of a private page is harmless, an access through it is stopped',
       'kernel: GUP of shared pages is allowed',
       'VMM: after EAGAIN and EBUSY it asks again, with back-off',
+    ]);
+    expect((await explain('separate-shared-memory')).contract).toEqual([
+      'kernel: mmap is never refused for privacy',
+      'kernel: private pages have a memory of their own that nobody maps; what the host maps, faults in or pins is shared memory, whatever the guest uses',
+      'kernel: GUP of shared pages is allowed',
+      'VMM: has a routine of its own after each request',
+      'VMM: after EAGAIN it asks again, with back-off',
     ]);
     expect((await explain('disallow-gup')).contract.slice(-1)).toEqual(['VMM: after EAGAIN it asks again, with back-off; its short I/O goes through bounce buffers from the start']);
     expect((await explain('split-4k')).contract.slice(0, 2)).toEqual([

@@ -158,7 +158,7 @@ export async function explainPolicy({ policy: open, check: wanted = DEFAULT_CHEC
 /* ---- both sides of the contract, in words ---- */
 
 function contractOf({ coreOrder, ownerRefs = 0, vmmStrategy }: ConversionPolicy, rules: HostRules, { platform, vmm: asked }: Stage): readonly string[] {
-  const { mmapHook, locksUntilLinked, gup, privateSignal, mapsPrivate, mappingsAreHarmless, vmm = {}, bareRequests, ignoresRequests } = rules;
+  const { mmapHook, locksUntilLinked, gup, privateSignal, mapsPrivate, keeps, mappingsAreHarmless, vmm = {}, bareRequests, ignoresRequests } = rules;
   const { mapsAtStart, beforeToPrivate, afterRequest, remapsOnAccess, retriesOn, bounces } = vmm;
   const strategy = asked ?? vmmStrategy ?? vmm.strategy ?? 'back-off';
   const errnos = retriesOn?.map((errno) => ERRNOS[errno]).join(' and ') ?? 'EAGAIN';
@@ -168,7 +168,8 @@ function contractOf({ coreOrder, ownerRefs = 0, vmmStrategy }: ConversionPolicy,
     [ownerRefs > 0, `kernel: the file's owner holds ${ownerRefs} reference more on each folio`],
     [true, mmapHook === undefined ? 'kernel: mmap is never refused for privacy' : 'kernel: the file\'s mmap hook looks at privacy'],
     [locksUntilLinked === true, 'kernel: the lock under which the hook looks is held until the VMA is linked'],
-    [mapsPrivate === true, 'kernel: private pages may be faulted in, and stay mapped'],
+    [keeps === 'separate-memory', 'kernel: private pages have a memory of their own that nobody maps; what the host maps, faults in or pins is shared memory, whatever the guest uses'],
+    [mapsPrivate === true && keeps !== 'separate-memory', 'kernel: private pages may be faulted in, and stay mapped'],
     [mappingsAreHarmless === true, 'platform: a mapping of a private page is harmless, an access through it is stopped'],
     [privateSignal !== undefined && privateSignal !== 'SIGBUS', `kernel: an access to a private page ends in ${privateSignal}`],
     [true, gup === undefined || (gup.allowed && gup.longTermAllowed) ? 'kernel: GUP of shared pages is allowed' : gup.allowed ? 'kernel: long-term GUP is refused' : 'kernel: all GUP is refused'],

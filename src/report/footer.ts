@@ -15,6 +15,7 @@ export function footer(record: ResultsRecord, groups: readonly Group[], profile:
     methodLine(record),
     ...settings(record),
     ...rogueLines(groups),
+    ...orphanLines(groups),
     `prices: ${record.experiment.costs.name}, hash ${record.experiment.costs.hash}; of the priced time ${priceShares(groups)}`,
     ...(profile === undefined ? [] : orderLines(groups, profile)),
     ...failures(record),
@@ -44,6 +45,18 @@ function settings({ experiment: { runs } }: ResultsRecord): readonly string[] {
 function rogueLines(groups: readonly Group[]): readonly string[] {
   const cells = groups.flatMap(({ rows }) => rows.flatMap((row) => row.cells)).filter((cell) => total({ cells: [cell] }, 'safety', 'rogueAccesses') > 0);
   return [...new Set(cells.map(({ params: { platform = DEFAULT_PLATFORM } }) => platform))].map((platform) => `rogue accesses on ${platform}: ${PLATFORMS[platform].rogue}`);
+}
+
+/** Nothing leaks and data is lost: no column says so. */
+function orphanLines(groups: readonly Group[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { policy, cells } of groups.flatMap(({ rows }) => rows)) {
+    const orphans = total({ cells }, 'orphanAccesses');
+    if (orphans > 0) counts.set(policy, (counts.get(policy) ?? 0) + orphans);
+  }
+  if (counts.size === 0) return [];
+  const told = [...counts].map(([policy, count]) => `${policy} ${formatCount(count)}`).join(', ');
+  return [`lost data: accesses of devices and kernel users to pages that were punched while they held them: ${told}`];
 }
 
 /** The range over all cells, since policies lean on different prices. */

@@ -82,10 +82,11 @@ describe('the summary', () => {
 });
 
 describe('the foot of the tables', () => {
-  const footOf = async (request: Request, rogueAccesses: number) => {
+  const footOf = async (request: Request, rogueAccesses: number, orphanAccesses = 0) => {
     const seen = { ...fakeCatalogue, run: async (options: Parameters<typeof fakeCatalogue.run>[0]) => {
       const tally = fakeTally(options);
       tally.operations[Op['access.rogue']] = rogueAccesses;
+      tally.operations[Op['access.orphan']] = orphanAccesses;
       return { tally, notes: [] };
     } };
     const lines = formatTables(await record({ workloads: ['zipf'], ...request }, seen)).split('\n');
@@ -98,6 +99,11 @@ describe('the foot of the tables', () => {
   });
   test('names the platform and the strategy that are not', async () => {
     expect(await footOf({ platform: 'pkvm', vmm: 'give-up' }, 0)).toBe('platform: pkvm, with what its conversions pay VMM: give-up after a refusal, under every policy');
+  });
+  test('says whose devices worked on pages that had been punched, which is no rogue access and in no column', async () => {
+    expect(await footOf({ policies: ['sigbus-on-fault', 'refuse-mmap'] }, 0, 1234)).toMatch(
+      /^lost data: accesses of devices and kernel users to pages that were punched while they held them: sigbus-on-fault [\d.]+k, refuse-mmap [\d.]+k$/,
+    );
   });
   test('says once what becomes of the host where there were rogue accesses, on whatever platform', async () => {
     expect(await footOf({}, 2)).toBe('rogue accesses on sw-protected: nothing happens physically: the access reads or writes the data of the guest');
