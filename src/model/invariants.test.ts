@@ -265,6 +265,12 @@ describe('folios that wait for their last put', () => {
 
   test.each([
     ['the folio of page 1 has a type, and the page waits for no put', set(waiting(FolioType.Set), ({ pageState }) => (pageState[1] &= ~PageBit.Draining))],
+    ['the folio of page 1 has a type, and is mapped', set(waiting(FolioType.Set), (world) => {
+      world.mapcount[1] = 1;
+      world.entry[1] = EntryBit.Present;
+      world.refcount[1]++;
+      world.dataRefs[1]++;
+    })],
     ['0 folios have work queued, the lowest is -1; counted 1, the lowest is 1', waiting(FolioType.Queued)],
     ['1 folios have work queued, the lowest is 0; counted 1, the lowest is 1', set(queued(), ({ workFirst }) => (workFirst[0] = 1))],
   ])('else: %s', (what, world) => {

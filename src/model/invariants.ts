@@ -270,6 +270,9 @@ function lostCallback(world: World): string | undefined {
   if (half >= 0) return `page ${half} is private, and waits for its last put`;
   const stray = folioType.findIndex((type, page) => type !== FolioType.None && !isDraining(world, page));
   if (stray >= 0) return `the folio of page ${stray} has a type, and the page waits for no put`;
+  // It takes the place of the mapping count.
+  const mapped = folioType.findIndex((type, page) => type !== FolioType.None && world.mapcount[page] > 0);
+  if (mapped >= 0) return `the folio of page ${mapped} has a type, and is mapped`;
   const queued = [...folioType.keys()].filter((page) => folioType[page] === FolioType.Queued);
   if (folioType.length === 0 || (workCount[0] === queued.length && workFirst[0] === (queued[0] ?? -1) + 1)) return undefined;
   return `${workCount[0]} folios have work queued, the lowest is ${workFirst[0] - 1}; counted ${queued.length}, the lowest is ${queued[0] ?? -1}`;
@@ -315,7 +318,7 @@ export const invariants: readonly Invariant[] = [
   { name: 'S4', sentence: 'the entries of secondary MMUs, and those who install one, are as many as is said', broken: miscountedSecondaries },
   { name: 'S5', sentence: 'beside the shareability an exclusive pin is marked only while a conversion is under way, and only shared pages as read-only', broken: leftMark },
   { name: 'S6', sentence: 'the pages of a gigantic region that are in the page cache are as many as is said', broken: miscountedPresent },
-  { name: 'W1', sentence: 'a folio has a type only while its page is between the sides, and work is queued for each that was called back', broken: lostCallback },
+  { name: 'W1', sentence: 'a folio has a type only while its page is between the sides, and never while it is mapped; work is queued for each that was called back', broken: lostCallback },
   { name: 'L1', sentence: 'a lock word says how many tasks hold the lock, and how', broken: (world) => wrongRwLocks(world) ?? wrongFolioLocks(world) ?? wrongTableLocks(world) },
   { name: 'L2', sentence: 'an idle task holds no lock, no reference, no gather, has no notifier under way, and waits for nobody', broken: busyIdler },
   { name: 'C1', sentence: 'the calls that a task waits for are those that CPUs have not acknowledged', broken: miscountedCalls },

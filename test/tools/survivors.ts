@@ -32,6 +32,32 @@ export const reasons: readonly Reason[] = [
     because: 'they commute: state.prealloc only charges, walk.folios only sets locals',
   },
   {
+    policies: ['folio-put-callback'],
+    lists: ['toPrivate'],
+    pairs: [['state.prealloc', 'mmuLock.write']],
+    because: 'they commute: state.prealloc only charges, and needs no lock for that',
+  },
+  {
+    policies: ['folio-put-callback'],
+    lists: ['toPrivate'],
+    pairs: [['seq.begin', 'spte.clear']],
+    because:
+      'nobody can see it: both are under mmu_lock, which a fault needs to look at the sequence. spte.clear finds its cursor, which seq.begin would have set, at page 0, and clears ' +
+      'leaves below the range as well, which the guest faults in again; the look at the folios sets a cursor of its own',
+  },
+  {
+    policies: ['folio-put-callback'],
+    lists: ['toPrivate'],
+    pairs: [['mmuLock.unlock', 'pages']],
+    because: 'they commute: the one only drops a lock, and the other only sets locals, from locals',
+  },
+  {
+    policies: ['folio-put-callback'],
+    lists: ['toShared'],
+    pairs: [['mmuLock.unlock', 'callbacks']],
+    because: 'they commute: the one only drops a lock, and the other only sets locals, from locals',
+  },
+  {
     lists: ['toShared'],
     pairs: [['state.prealloc', 'mmuLock.write']],
     because: 'they commute: state.prealloc only charges, and needs no lock for that',
@@ -106,7 +132,7 @@ export const reasons: readonly Reason[] = [
       'waits for the lock, which is held over both',
   },
   {
-    policies: ['folio-mmapped'],
+    policies: ['folio-mmapped', 'folio-put-callback'],
     lists: ['vmm.beforeToPrivate'],
     pairs: [['window.unmapped', 'window.next']],
     because:
