@@ -45,7 +45,7 @@ export const folioColumns = {
   /** Ghost: present entries and unflushed stale ones (of one gather a CPU), pins and gets, in-flight grabs that will succeed, a secondary MMU. */
   dataRefs: column('u16', 'frame', frames, ({ windows, cpus, slots }) => windows + cpus + slots + 1),
   content: column('u8', 'frame', (shape) => (shape.content !== 'none' ? frames(shape) : 0), () => 0xff),
-  /** Large folios only: pins of any page, and mappings of any page (_pincount, _large_mapcount). */
+  /** Large folios only: pins of any page, and mappings of any page, of which a PMD is one (_pincount, _large_mapcount). */
   pincount: column('i32', 'folio', largeFolios, held),
   largeMapcount: column('i32', 'folio', largeFolios, ({ folioOrder, windows }) => windows * (1 << folioOrder)),
   /** 1: the large folio is in pieces of order 0. A frame of a free spare folio belongs to a large one. */

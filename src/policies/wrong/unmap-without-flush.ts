@@ -11,6 +11,7 @@
 import { EntryBit } from '../../model/entries.ts';
 import { PageBit } from '../../model/file.ts';
 import { cacheReferences } from '../../model/folios.ts';
+import { isClearedPmd } from '../../model/pmd.ts';
 import { referenceCheckSteps } from '../../model/references.ts';
 import { Flow, step } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
@@ -47,11 +48,15 @@ const unmapWithoutFlushSteps = (): readonly Step[] =>
     : [one],
   );
 
-/** References that the gather of the task holds on a folio. */
+/** References that the gather of the task holds on a folio: of a PMD one, at its first page. */
 function gathered(world: World, task: number, head: number): number {
-  const base = world.walkWindow[task] * world.shape.pages;
+  const { shape: { pages, pmdMappings }, sizes: { folioPages, regionPages } } = world;
+  const window = world.walkWindow[task];
   let count = 0;
-  for (let page = head; page < head + world.sizes.folioPages; page++) if (world.entry[base + page] & EntryBit.StaleZap) count++;
+  for (let page = head; page < head + folioPages; page++) {
+    if ((world.entry[window * pages + page] & EntryBit.StaleZap) === 0) continue;
+    if (!(pmdMappings && page % regionPages !== 0 && isClearedPmd(world, window, page, EntryBit.StaleZap))) count++;
+  }
   return count;
 }
 
