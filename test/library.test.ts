@@ -80,6 +80,8 @@ const WITH_GUP = allBut('disallow-gup');
 const WITH_LONG_TERM_GUP = allBut('disallow-gup', 'wait-for-pins');
 /** The kernel unmaps and goes on, with faults in flight. Where the VMM unmaps they keep its munmap waiting; wait-for-pins waits for them itself. */
 const UNMAPPED_BY_KERNEL = allBut('folio-mmapped', 'refuse-mmap', 'wait-for-pins');
+/** The same where a PMD may map the page: of a large folio. */
+const MAPPED_BY_PMD = allBut('folio-mmapped', 'refuse-mmap', 'wait-for-pins', 'split-4k', 'split-4k-lazy');
 
 describe('under the refcount', () => {
   test('no sentence breaks for any policy that ships, in any file', () => {
@@ -121,16 +123,20 @@ test('the mapcount breaks by pins, by gets, by faults in flight and by what a mu
     'io-in-flight': WITH_GUP,
     'large-folio-pin': WITH_GUP,
     'lazy-donation': WITH_GUP,
+    'pmd-gup-fast': WITH_GUP,
     'there-and-back-gup-fast': 'sigbus-on-fault, folio-mmapped, split-4k, wait-for-pins, in-place',
     'vmsplice-outlives-munmap': WITH_GUP,
     // A fault in flight is none yet.
     'host-fault-in-flight': UNMAPPED_BY_KERNEL,
     'mmap-race': UNMAPPED_BY_KERNEL,
+    'pmd-fault-in-flight': MAPPED_BY_PMD,
+    'pmd-munmap-part': MAPPED_BY_PMD,
     'two-host-faults': UNMAPPED_BY_KERNEL,
     // A cleared entry is none any more.
     'fork-race': ALL,
     'munmap-clean': allBut('folio-mmapped'),
     'munmap-dirty': 'refuse-mmap',
+    'pmd-munmap-dirty': 'sigbus-on-fault, refuse-mmap, disallow-gup, wait-for-pins, sigsegv-on-fault, in-place',
   });
 });
 
@@ -142,10 +148,13 @@ test('mapped-or-pinned sees the pins among them, and nothing else', () => {
     'vmsplice-outlives-munmap': WITH_GUP,
     'host-fault-in-flight': UNMAPPED_BY_KERNEL,
     'mmap-race': UNMAPPED_BY_KERNEL,
+    'pmd-fault-in-flight': MAPPED_BY_PMD,
+    'pmd-munmap-part': MAPPED_BY_PMD,
     'two-host-faults': UNMAPPED_BY_KERNEL,
     'fork-race': ALL,
     'munmap-clean': allBut('folio-mmapped'),
     'munmap-dirty': 'refuse-mmap',
+    'pmd-munmap-dirty': 'sigbus-on-fault, refuse-mmap, disallow-gup, wait-for-pins, sigsegv-on-fault, in-place',
   });
 });
 
