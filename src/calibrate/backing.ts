@@ -28,14 +28,20 @@ export interface Lack {
   readonly why: string;
 }
 
-/** A system call that failed where it should not have. */
-export class KernelError extends Error {
-  readonly errno: number;
+/** A system call that failed where it should not have: a place that cannot be measured, or the end of the command where nothing can. */
+export class KernelError extends UserError {
+  /** In short: `mmap: ENOMEM`. */
+  readonly reason: string;
 
   constructor(call: string, errno: number) {
-    super(`${call}: ${errnoName(errno)}`);
+    const name = errnoName(errno);
+    super({
+      what: `the kernel refuses ${call}`,
+      why: `it answers ${name}`,
+      fix: 'ask for the permission or the memory that it takes, or run without the limits of a container; compare, explore and all other commands work without it',
+    });
     this.name = 'KernelError';
-    this.errno = errno;
+    this.reason = `${call}: ${name}`;
   }
 }
 

@@ -32,8 +32,11 @@ export interface Bench {
   readonly scope: Scope;
 }
 
-/** Entries that a batch of calls has to do with, and calls of a batch: enough to be warm, few enough to be made again for each run. */
-const BATCH_ENTRIES = 8192;
+/**
+ * Entries that a batch of calls has to do with, and calls of a batch: enough to be warm, and so few that the struct pages of a batch
+ * stay in a cache whatever the size of a call, or large calls would pay for memory that small ones do not wait for.
+ */
+const BATCH_ENTRIES = 1024;
 const BATCH_CALLS = 32;
 
 /** Opens the experiment of a place; null where the backing has no such thing. @throws KernelError where the machine refuses it */

@@ -108,7 +108,7 @@ async function visit({ libc, backing, cpus, runs }: MeasureOptions, place: Place
       }
       return times;
     } catch (error) {
-      if (error instanceof KernelError) return error.message;
+      if (error instanceof KernelError) return error.reason;
       throw error;
     }
   });

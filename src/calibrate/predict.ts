@@ -34,7 +34,7 @@ const CALLS = (Object.keys(OPERATIONS_MEASURED) as MeasuredOperation[]).filter((
 /** What a call costs beside the operations of the model. */
 export const TERMS: readonly { readonly name: string; readonly summary: string }[] = [
   { name: 'flush.entry', summary: 'invalidate one entry of the TLB, where a flush is not of all (beyond its first entry)' },
-  { name: 'flush.all', summary: 'flush all of the TLB, where a range has more than 33 entries' },
+  { name: 'flush.all', summary: 'flush all of the TLB, where a range has more than 33 entries: in place of tlb.flush' },
   { name: 'flush.refill', summary: 'walk the page tables anew after a call that flushed' },
   { name: 'page.used', summary: 'drop a page that was mapped, beside what dropping any page costs' },
   ...CALLS.map((operation) => ({ name: `call.${operation}`, summary: `what a call of ${operation} does around the work that the model knows` })),
@@ -64,14 +64,14 @@ export function predict(place: Place, backing: BackingName): Prediction | null {
   drainBatch(scene.world, TASK);
   const before = Float64Array.from(scene.world.meter.count);
   scene.terms.fill(0);
-  scene.absent = 0;
+  scene.otherwise = 0;
   const used = usedPages(scene.world);
   call();
   const { terms } = scene;
   terms[USED] = used.filter((page) => (scene.world.pageState[page] & PageBit.Present) === 0).length;
   const counts = scene.world.meter.count.map((count, at) => count - before[at]);
-  counts[Op['tlb.flush']] -= scene.absent;
-  if (counts[Op['tlb.flush']] > 0) terms[REFILL] = 1;
+  counts[Op['tlb.flush']] -= scene.otherwise;
+  if (counts[Op['tlb.flush']] + terms[ALL] > 0) terms[REFILL] = 1;
   if (place.operation !== 'syscall') terms[FIRST_CALL + CALLS.indexOf(place.operation)] = 1;
   correct(counts, place);
   return { counts, terms };
@@ -104,8 +104,8 @@ interface Scene {
   readonly world: World;
   readonly host: Host;
   readonly terms: Float64Array;
-  /** Flushes of a process that runs nowhere: the kernel has nobody to flush (mm_cpumask is empty). */
-  absent: number;
+  /** Flushes that are none of single entries: of all, or of a process that runs nowhere, where the kernel has nobody to flush (mm_cpumask is empty). */
+  otherwise: number;
   /** Window that a call maps or unmaps. */
   readonly extra: number;
 }
@@ -185,7 +185,7 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place): Scene {
   }
   const mapsMore = operation === 'mmap' || operation === 'munmap';
   if (mapsMore) openWindow(world, mapped, 0);
-  return { world, host: buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape), terms: new Float64Array(TERMS.length), absent: 0, extra: mapped };
+  return { world, host: buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape), terms: new Float64Array(TERMS.length), otherwise: 0, extra: mapped };
 }
 
 const allocate = (scene: Scene, pages: number): void => access(scene, Access.Allocate, { count: pages });
@@ -255,9 +255,11 @@ function follow(scene: Scene, program: Program, entry: number): void {
 function noteFlush(scene: Scene): void {
   const { mm, windowMm, walkWindow, gatherStart, gatherEnd } = scene.world;
   const entries = gatherEnd[TASK] - gatherStart[TASK];
-  if (!mm.includes(windowMm[walkWindow[TASK]])) scene.absent++;
-  else if (entries > FLUSH_ENTRIES_MAX) scene.terms[ALL]++;
-  else scene.terms[ENTRY] += Math.max(0, entries - 1);
+  if (!mm.includes(windowMm[walkWindow[TASK]])) scene.otherwise++;
+  else if (entries > FLUSH_ENTRIES_MAX) {
+    scene.otherwise++;
+    scene.terms[ALL]++;
+  } else scene.terms[ENTRY] += Math.max(0, entries - 1);
 }
 
 /** The counts of a prediction by name, without those that are 0: for tests and for people. */
