@@ -93,7 +93,7 @@ function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally 
   let rmapNs = 0;
   for (const [operation, { phase }] of OPERATIONS.entries()) if (phase === 'rmap') rmapNs += meter.count[operation] * priceNs[operation];
   return {
-    accesses: engine.accesses,
+    accesses: engine.streams.accesses,
     completed: meter.count[Op['access.done']],
     work: meter.count[Op['work.done']],
     virtualNs: engine.virtualNs,
@@ -101,7 +101,7 @@ function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally 
     conversions: { toPrivate: conversion('toPrivate'), toShared: conversion('toShared') },
     latencyNs: accounting.latencyNs,
     bystanderNs: engine.interrupts.bystanderNs,
-    lockBlockedNs: engine.lockBlockedNs,
+    lockBlockedNs: engine.waits.lockBlockedNs,
     errors: { mmap: meter.mmapErrors, gup: meter.gupErrors, convert: meter.convertErrors },
     rmapNs,
     memory: memoryOf(engine, world),
