@@ -15,7 +15,7 @@ export interface Reason {
 }
 
 /** Policies of which the kernel unmaps by itself, and those of which it asks for mappings and refuses. */
-const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place'];
+const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins'];
 const REFUSING: readonly string[] = ['folio-mmapped', 'refuse-mmap'];
 
 const BOTH = ['toPrivate', 'toShared'] as const;
@@ -78,7 +78,7 @@ export const reasons: readonly Reason[] = [
       'ends one step earlier, and one that comes before that step ends as it would have ended',
   },
   {
-    policies: UNMAPPING,
+    policies: [...UNMAPPING, 'migrate-like'],
     lists: ['toPrivate'],
     pairs: [['ptl.unlock', 'dirty.put']],
     because:
@@ -86,10 +86,73 @@ export const reasons: readonly Reason[] = [
       'which the zap holds. ptl.unlock finds the gather empty and goes on at zap.table by itself, where the step behind dirty.put leads',
   },
   {
-    policies: UNMAPPING,
+    policies: [...UNMAPPING, 'migrate-like'],
     lists: ['toPrivate'],
     pairs: [['gather.put', 'gather.done']],
     because: 'they commute: gather.done does nothing. Who comes to it from tlb.send now puts a gather that is empty, which does nothing either',
+  },
+  {
+    policies: ['migrate-like'],
+    lists: ['toPrivate'],
+    pairs: [['dirty.wait', 'rmap.removeDelayed']],
+    because:
+      'nobody can see it: the mapping count of an entry that was replaced drops before its flush is over, under the same page-table lock. Who decides by mapping counts ' +
+      'needs invalidate_lock, which the walk holds; what a TLB still serves follows from the migration entry',
+  },
+  {
+    policies: ['wait-for-pins', 'migrate-like'],
+    lists: ['toPrivate'],
+    pairs: [['rmap.removeDelayed', 'ptl.unlock']],
+    because:
+      'nobody can see it: who takes the page-table lock in between finds no present entry there. Only a fault would set it again, which other policies show; here those in ' +
+      'flight were waited for before the walk, and all others wait until the conversion is over',
+  },
+  {
+    policies: ['wait-for-pins'],
+    lists: ['toPrivate'],
+    pairs: [['to folio.readRef', 'folio.waitRef']],
+    because:
+      'nobody can see it: behind the drain it waits where it would have read first, and reads once more what it has waited for. Both ask the same of the same counts',
+  },
+  {
+    policies: ['wait-for-pins'],
+    lists: ['toPrivate'],
+    pairs: [['folio.waitRef', 'to folio.put'], ['to folio.put', 'folio.rereadRef']],
+    because:
+      'nobody can see it: what the wait has found unused is read once more. A reference that GUP-fast takes and drops in between makes that refuse, as the end of the ' +
+      'limit does, which without clocks may come at any moment',
+  },
+  {
+    policies: ['wait-for-pins'],
+    lists: ['toPrivate'],
+    pairs: [['folio.rereadRef', 'to folio.put']],
+    because:
+      'nobody can see it: after the limit it refuses without a last look. Where that look would have found the folio unused, a limit that passes a moment earlier refuses ' +
+      'it as well, and without clocks any moment will do',
+  },
+  {
+    policies: ['migrate-like'],
+    lists: ['toPrivate'],
+    pairs: [['state.prealloc', 'pass']],
+    because: 'they commute: state.prealloc only charges, pass only sets locals',
+  },
+  {
+    policies: ['migrate-like'],
+    lists: ['toPrivate'],
+    pairs: [['dirty', 'dirty.send']],
+    because: 'they ask the same: every table in which an entry was replaced is to be flushed under its lock, whether the entry was dirty or not',
+  },
+  {
+    policies: ['migrate-like'],
+    lists: ['toPrivate'],
+    pairs: [['tlb.wait', 'gather.put']],
+    because: 'neither is ever taken: entries that become migration entries are flushed under the page-table lock, so that nothing is left in the gather',
+  },
+  {
+    policies: ['migrate-like'],
+    lists: ['toPrivate'],
+    pairs: [['folio.unfreeze', 'restore']],
+    because: 'they commute: restore only sets the walk, which folio.unfreeze does not look at',
   },
   {
     lists: BOTH,
