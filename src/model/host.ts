@@ -70,8 +70,8 @@ export interface HostRules {
   readonly ignoresRequests?: boolean;
 }
 
-/** Where the host's entries are of single pages: a PMD would have to be write-protected, or stand for memory that is no large folio. */
-const MAPS_PAGES_ONLY: ReadonlySet<Keeps> = new Set(['read-only', 'separate-memory']);
+/** Where the host's entries are of single pages: a PMD would have to be write-protected. */
+const MAPS_PAGES_ONLY: ReadonlySet<Keeps> = new Set(['read-only']);
 
 /** What the rules ask of the world that they are for. */
 const shapeOfRules = ({ keeps, mappingsAreHarmless = false, splits = false }: HostRules): Pick<Shape, 'keeps' | 'mappingsAreHarmless' | 'splits' | 'pmdMappings'> => ({

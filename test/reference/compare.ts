@@ -22,7 +22,7 @@ const COUNTED = [
   'mmap', 'munmap', 'vma.insert', 'vma.remove', 'vma.split', 'vma.merge', 'fork', 'fork.vma', 'rmap.walk', 'vma.visit',
   'pte.zap', 'pte.set', 'tlb.flush', 'tlb.ipi', 'stage2.map', 'stage2.zap', 'stage2.split', 'guest.tlbMiss4K', 'guest.tlbMiss2M', 'state.store', 'gup.release',
   'access.done', 'work.done', 'access.failed', 'access.degraded', 'pte.zapNeighbour', 'fault.neighbour', 'signal.SIGBUS', 'signal.SIGSEGV',
-  'access.rogue', 'access.exposed', 'refused.ownPin', 'refused.neighbourPin', 'refused.mapping', 'refused.transient',
+  'access.rogue', 'access.exposed', 'access.orphan', 'refused.ownPin', 'refused.neighbourPin', 'refused.mapping', 'refused.transient',
 ] as const satisfies readonly OperationName[];
 
 export type Observation = Readonly<Record<string, string>>;
@@ -32,6 +32,7 @@ export function observeWorld(world: World): Observation {
   const { pages, windows, childWindows, folioOrder, slots, cpus } = world.shape;
   const seen: Record<string, string> = {};
   seen['private'] = runs(pages, (page) => isPrivateInWorld(world, page));
+  seen['in guest_memfd alone'] = runs(pages, (page) => (world.pageState[page] & PageBit.PrivatePresent) !== 0);
   for (let page = 0; page < pages; page++) {
     const state = world.pageState[page];
     note(seen, `page ${page}`, pageLine({
@@ -86,6 +87,7 @@ export function observeMachine(machine: Machine): Observation {
   const { pages } = machine.setup;
   const seen: Record<string, string> = {};
   seen['private'] = runs(pages, (page) => isPrivate(machine, page));
+  seen['in guest_memfd alone'] = runs(pages, (page) => machine.ownPages.has(page));
   for (let page = 0; page < pages; page++) {
     note(seen, `page ${page}`, pageLine({
       asked: machine.asked.has(page),

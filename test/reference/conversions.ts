@@ -2,9 +2,9 @@
  * Conversions on the reference machine: the request with the VMM's side around it, and the kernel's side of each policy.
  * Sources: the in-place conversion series, the five proposals and the three checks as the mails state them.
  */
-import { TABLE_PAGES, bump, count, folioAt, headOf, isPrivate, mapcount, maybePinned, ownReferences, pagesOf, refcount, waysTo, zapStage2 } from './machine.ts';
+import { TABLE_PAGES, bump, count, folioAt, headOf, isGuests, isPrivate, mapcount, maybePinned, ownReferences, pagesOf, refcount, waysTo, zapStage2 } from './machine.ts';
 import type { Folio, Machine, Range, Rules } from './machine.ts';
-import { covers, drainAll, mmap, munmap, unmapEverywhere } from './hostSide.ts';
+import { covers, drainAll, mmap, munmap, punchFile, punchOwnPages, unmapEverywhere } from './hostSide.ts';
 import type { Outcome } from './hostSide.ts';
 import { releaseDue } from './users.ts';
 
@@ -29,6 +29,8 @@ export function rulesOf(policy: string): Rules {
       return { ...usual, conversion: 'no-vma-at-all' };
     case 'disallow-gup':
       return { ...usual, gupAllowed: false };
+    case 'separate-shared-memory':
+      return { ...usual, conversion: 'two-memories' };
     case 'split-4k':
       return { ...usual, splits: true, ownerRefs: 1 };
     default:
@@ -68,6 +70,10 @@ export function convert(machine: Machine, request: Request): boolean {
     if (toPrivate) prepareToPrivate(machine, request);
     const outcome: Outcome = end > pages ? 'EINVAL' : toPrivate ? kernelToPrivate(machine, request) : kernelToShared(machine, request);
     if (outcome === 'OK') {
+      if (rules.conversion === 'two-memories') {
+        if (toPrivate) punchFile(machine, request.cpu, range);
+        else punchOwnPages(machine, range);
+      }
       finishRequest(machine, request);
       for (const page of inFile) machine.degraded.delete(page);
       account.succeeded++;
@@ -164,6 +170,9 @@ function kernelToPrivate(machine: Machine, { cpu, range }: Request): Outcome {
   switch (conversion) {
     case 'ignore':
       throw new Error('requests are ignored before they come here');
+    case 'two-memories':
+      commit(machine, range, true);
+      return 'OK';
     case 'bare':
       unmapForFree(machine, range);
       commit(machine, range, true);
@@ -241,7 +250,7 @@ function commit(machine: Machine, [start, end]: Range, toPrivate: boolean): void
       continue;
     }
     machine.privatePages.add(page);
-    if (waysTo(machine, page) === 0) continue;
+    if (waysTo(machine, page) === 0 || !isGuests(machine, page)) continue;
     machine.exposed.add(page);
     count(machine, 'access.exposed');
   }

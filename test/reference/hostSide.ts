@@ -3,7 +3,7 @@
  * Sources: mm/memory.c, mm/vma.c, virt/kvm/guest_memfd.c.
  */
 import type { ErrnoName } from '../../src/model/errno.ts';
-import { LRU_BATCH, TABLE_PAGES, addReference, bump, count, dropReference, entryFor, fillRegion, folioAt, headOf, isPrivate, mapcount, noEntries, regionOf, zapStage2 } from './machine.ts';
+import { LRU_BATCH, TABLE_PAGES, addReference, bump, count, dropReference, entryFor, fillRegion, folioAt, headOf, isGuests, isPrivate, mapcount, noEntries, regionOf, zapStage2 } from './machine.ts';
 import type { Folio, Machine, Range, Window } from './machine.ts';
 
 export type Outcome = 'OK' | ErrnoName;
@@ -37,6 +37,15 @@ export function getFolio(machine: Machine, cpu: number, page: number): Folio {
   return folio;
 }
 
+/** The same in guest_memfd, where what is shared has a memory of its own: a small page. */
+export function getOwnPage(machine: Machine, page: number): void {
+  if (machine.ownPages.has(page)) return;
+  machine.ownPages.add(page);
+  count(machine, 'folio.alloc');
+  count(machine, 'pageCache.insert');
+  count(machine, 'page.clear');
+}
+
 function drainBatch(machine: Machine, cpu: number): void {
   for (const reference of machine.batches[cpu].splice(0)) dropReference(machine, reference);
 }
@@ -60,7 +69,7 @@ export function touch(machine: Machine, window: Window, page: number, write: boo
   if (entry === undefined) return false;
   if (write) entry.dirty = true;
   count(machine, 'host.access');
-  if (isPrivate(machine, page)) count(machine, 'access.rogue');
+  if (isGuests(machine, page)) count(machine, 'access.rogue');
   return true;
 }
 
@@ -69,7 +78,7 @@ export function fault(machine: Machine, cpu: number, window: Window, page: numbe
   count(machine, 'host.fault');
   // A VMA of these machines never reaches beyond the end of the file.
   if (!covers(window, page)) return 'SIGSEGV';
-  if (isPrivate(machine, page)) return 'SIGBUS';
+  if (isGuests(machine, page)) return 'SIGBUS';
   getFolio(machine, cpu, page);
   count(machine, 'pte.set');
   if (machine.neighbours.delete(page)) count(machine, 'fault.neighbour');
@@ -89,7 +98,7 @@ const pagesOfRegion = (region: number): readonly number[] => Array.from({ length
 /** One entry for the region: of a large folio that is shared and covered as a whole, where there is no table. */
 function isForPmd(machine: Machine, window: Window, region: number): boolean {
   if (machine.folioPages < TABLE_PAGES || window.tables.has(region)) return false;
-  return pagesOfRegion(region).every((page) => !isPrivate(machine, page) && covers(window, page));
+  return pagesOfRegion(region).every((page) => !isGuests(machine, page) && covers(window, page));
 }
 
 /** A thread's own load or store: what the handler refuses becomes a signal. */
@@ -257,8 +266,25 @@ export function fork(machine: Machine, cpu: number, process: number, page: numbe
  * fallocate(PUNCH_HOLE): whole folios of the range leave the file, whoever holds them; shareability stays. One that is held
  * lives on as an orphan, and the index gets a new folio at its next fault.
  */
-export function punch(machine: Machine, cpu: number, [start, end]: Range): void {
+export function punch(machine: Machine, cpu: number, range: Range): void {
+  punchFile(machine, cpu, range);
+  if (machine.setup.rules.conversion === 'two-memories') punchOwnPages(machine, range);
+}
+
+/** The same in guest_memfd, where what is shared has a memory of its own. */
+export function punchOwnPages(machine: Machine, [start, end]: Range): void {
   zapStage2(machine, start, end);
+  for (let page = start; page < end; page++) {
+    if (!machine.ownPages.delete(page)) continue;
+    count(machine, 'pageCache.remove');
+    count(machine, 'folio.free');
+  }
+}
+
+export function punchFile(machine: Machine, cpu: number, [start, end]: Range): void {
+  zapStage2(machine, start, end);
+  // A memfd is unmapped as a whole first, to the page.
+  if (machine.setup.rules.conversion === 'two-memories') unmapEverywhere(machine, cpu, [start, end], [start, end]);
   for (const folio of [...machine.folios.values()].sort((a, b) => a.head - b.head)) {
     if (folio.head < start || folio.head + machine.folioPages > end) continue;
     const range: Range = [folio.head, folio.head + machine.folioPages];

@@ -20,8 +20,8 @@ export type Range = readonly [start: number, end: number];
 
 /** What a policy does differently; see `rulesOf`. */
 export interface Rules {
-  /** `ignore`: requests do nothing; `bare`: the bare change; else who has to see to it that nothing is mapped. */
-  readonly conversion: 'ignore' | 'bare' | 'kernel-unmaps' | 'no-vma-over-folio' | 'no-vma-at-all';
+  /** `ignore`: requests do nothing; `bare`: the bare change; `two-memories`: private pages have one of their own; else who has to see to it that nothing is mapped. */
+  readonly conversion: 'ignore' | 'bare' | 'kernel-unmaps' | 'no-vma-over-folio' | 'no-vma-at-all' | 'two-memories';
   readonly gupAllowed: boolean;
   /** Folios are small whatever the memory behind them is. */
   readonly splits: boolean;
@@ -89,6 +89,8 @@ export interface Machine {
   readonly neighbours: Set<number>;
   /** The page cache, by head page. */
   readonly folios: Map<number, Folio>;
+  /** Pages that guest_memfd has, where what is shared has a memory of its own: that is the page cache. */
+  readonly ownPages: Set<number>;
   /** Regions that were taken from the pool. */
   readonly backed: Set<number>;
   /** What stage-2 maps: single pages, and whole regions. */
@@ -141,6 +143,7 @@ export function createMachine(setup: Setup): Machine {
     exposed: new Set(),
     neighbours: new Set(),
     folios: new Map(),
+    ownPages: new Set(),
     backed: new Set(),
     leaves: new Set(),
     largeLeaves: new Set(),
@@ -160,6 +163,11 @@ export function createMachine(setup: Setup): Machine {
   for (const [start, end] of launch) {
     for (let page = start; page < end; page++) {
       const head = headOf(machine, page);
+      if (isApart(machine, page)) {
+        machine.ownPages.add(page);
+        mapStage2(machine, page);
+        continue;
+      }
       if (!machine.folios.has(head)) machine.folios.set(head, { head, inFile: true, references: [] });
       if (folioOrder > 0 && !machine.backed.has(regionOf(page))) {
         machine.backed.add(regionOf(page));
@@ -186,6 +194,10 @@ export function fillRegion(machine: Machine, page: number): number {
 export const headOf = ({ folioPages }: Machine, page: number): number => page - (page % folioPages);
 export const regionOf = (page: number): number => Math.floor(page / TABLE_PAGES);
 export const isPrivate = (machine: Machine, page: number): boolean => machine.privatePages.has(page);
+/** Whether the guest has the page in guest_memfd, and the host another at its index. */
+export const isApart = (machine: Machine, page: number): boolean => machine.setup.rules.conversion === 'two-memories' && isPrivate(machine, page);
+/** Whether the page at this index is the guest's alone. */
+export const isGuests = (machine: Machine, page: number): boolean => isPrivate(machine, page) && !isApart(machine, page);
 export const folioAt = (machine: Machine, page: number): Folio | undefined => machine.folios.get(headOf(machine, page));
 export const pagesOf = ({ folioPages }: Machine, { head }: Folio): readonly number[] => Array.from({ length: folioPages }, (_, at) => head + at);
 
@@ -256,7 +268,7 @@ export function mapStage2(machine: Machine, page: number): void {
   const region = regionOf(page);
   const all = Array.from({ length: TABLE_PAGES }, (_, at) => region * TABLE_PAGES + at);
   const uniform = all.every((other) => isPrivate(machine, other) === isPrivate(machine, page));
-  if (folioOrder === 0 || (region + 1) * TABLE_PAGES > pages || !uniform || all.some((other) => folioAt(machine, other) === undefined)) {
+  if (folioOrder === 0 || isApart(machine, page) || (region + 1) * TABLE_PAGES > pages || !uniform || all.some((other) => folioAt(machine, other) === undefined)) {
     machine.leaves.add(page);
     return;
   }

@@ -1,9 +1,9 @@
 /** One access of a workload on the reference machine, as one atomic operation. */
 import { Access } from '../../src/workloads/workload.ts';
-import { count, isPrivate, mapStage2, stage2Maps, translate } from './machine.ts';
+import { count, isApart, isPrivate, mapStage2, stage2Maps, translate } from './machine.ts';
 import type { Machine, Range } from './machine.ts';
 import { convert } from './conversions.ts';
-import { copyRange, fork, getFolio, loadOrStore, mmap, munmap, punch, remap } from './hostSide.ts';
+import { copyRange, fork, getFolio, getOwnPage, loadOrStore, mmap, munmap, punch, remap } from './hostSide.ts';
 import { release, releaseDue, take, useReferences } from './users.ts';
 import type { Hold } from './users.ts';
 
@@ -96,7 +96,8 @@ function guestAccess(machine: Machine, cpu: number, page: number): boolean {
     count(machine, 'stage2.fault');
     const donates = lazy && rules.conversion !== 'ignore' && !isPrivate(machine, page) && !machine.asked.has(page) && !machine.degraded.has(page);
     if (donates) convert(machine, { cpu, range: [page, page + 1], toPrivate: true, donation: true });
-    getFolio(machine, cpu, page);
+    if (isApart(machine, page)) getOwnPage(machine, page);
+    else getFolio(machine, cpu, page);
     mapStage2(machine, page);
     count(machine, 'stage2.map');
   }

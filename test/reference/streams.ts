@@ -41,7 +41,7 @@ export interface Stream {
 const SLOTS = 4;
 const SLOT_PAGES = 16;
 
-export const POLICY_NAMES = ['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'disallow-gup', 'split-4k', 'lower-bound', 'null'] as const;
+export const POLICY_NAMES = ['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'disallow-gup', 'split-4k', 'separate-shared-memory', 'lower-bound', 'null'] as const;
 
 interface RawAccess {
   readonly kind: number;

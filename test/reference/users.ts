@@ -1,7 +1,7 @@
 /**
  * Users of pages on the reference machine: GUP and those who hold what it took. Source: mm/gup.c.
  */
-import { addReference, bump, count, dropReference, entryFor, folioAt, isPrivate } from './machine.ts';
+import { addReference, bump, count, dropReference, entryFor, folioAt, isGuests } from './machine.ts';
 import type { Machine, Range, Reference, Window } from './machine.ts';
 import { copyRange, covers, fault, remap } from './hostSide.ts';
 
@@ -42,7 +42,10 @@ function takePage(machine: Machine, cpu: number, window: Window, page: number, h
 /** The device or kernel user reaches the data through its references; an orphan's is no longer the page's. */
 export function useReferences(machine: Machine, references: readonly Reference[]): void {
   count(machine, 'device.access', references.length);
-  for (const { folio, page } of references) if (folio.inFile && isPrivate(machine, page)) count(machine, 'access.rogue');
+  for (const { folio, page } of references) {
+    if (!folio.inFile) count(machine, 'access.orphan');
+    else if (isGuests(machine, page)) count(machine, 'access.rogue');
+  }
 }
 
 export function release(machine: Machine, references: readonly Reference[]): void {
