@@ -158,6 +158,8 @@ const LATENCY_SUMMARIES: Readonly<Record<LatencyName, string>> = {
 
 const perSecond = (count: number, { virtualNs }: Tally): number | null => (virtualNs === 0 ? null : (count / virtualNs) * 1e9);
 
+const GUEST_WALKS = ['guest.tlbMiss4K', 'guest.tlbMiss2M', 'guest.tlbMiss1G'] as const satisfies readonly OperationName[];
+
 export const METRICS: readonly Metric[] = [
   figure('accesses', 'accesses', 'accesses', 'neither', `accesses taken from the workload's streams`, ({ tally }) => tally.accesses),
   figure('completed', 'completed', 'accesses', 'more', 'accesses that completed; the others ended in a signal or an error and were dropped', ({ tally }) => tally.completed),
@@ -204,6 +206,8 @@ export const METRICS: readonly Metric[] = [
   figure('memory.stage2Leaves.1G', '1G stage-2 leaves', 'count', 'neither', 'stage-2 leaves of 1 GiB at the end', ({ tally }) => tally.memory.stage2Leaves1G),
   figure('memory.hugeCoverageMean', 'mean huge coverage', 'share', 'more', 'share of the stage-2 mapped bytes that large leaves map, over virtual time', ({ tally }) => tally.memory.hugeCoverageMean),
   figure('memory.hugeCoverage', 'huge coverage', 'share', 'more', 'share of the stage-2 mapped bytes that large leaves map, at the end; 0 where nothing is mapped', ({ tally }) => tally.memory.hugeCoverage),
+  figure('guestTlbMisses', 'guest TLB misses', 'count', 'less', 'guest accesses that walked the tables, to a stage-2 leaf of whatever size', ({ tally }) =>
+    GUEST_WALKS.reduce((sum, operationName) => sum + tally.operations[Op[operationName]], 0)),
   ...PRICE_SOURCES.map((source) =>
     figure(`priceShare.${source}`, `${source} prices`, 'share', 'neither', `share of the priced time that rests on ${source} prices`, ({ tally, costs }) => priceShare(tally.operations, costs)[source]),
   ),

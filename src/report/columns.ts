@@ -43,6 +43,20 @@ export const CONTRACT_COLUMNS: readonly Column[] = [
   { head: ['safe'], better: 'neither', figure: () => null, text: safeText },
 ];
 
+/**
+ * What each policy holds in memory, and what it leaves the guest of its large leaves. Means are over virtual time; every cell weighs the
+ * same in them, and the most is that of the cell that had most.
+ */
+export const MEMORY_COLUMNS: readonly Column[] = [
+  column(['huge', 'coverage', 'mean %'], 'memory.hugeCoverageMean', meanOf('hugeCoverageMean'), formatPercent),
+  column(['guest TLB', 'misses', '% accesses'], 'guestTlbMisses', (row) => ratio(total(row, 'guestTlbMisses'), total(row, 'operations', 'guest.access')), formatPercent),
+  column(['struct pages', 'no HVO', 'mean MiB'], 'memory.vmemmapMeanBytes', inMebibytes(meanOf('vmemmapMeanBytes')), formatFigure),
+  column(['struct pages', 'with HVO', 'mean MiB'], 'memory.vmemmapHvoMeanBytes', inMebibytes(meanOf('vmemmapHvoMeanBytes')), formatFigure),
+  column(['page tables', 'of the host', 'most MiB'], 'memory.pageTableMaxBytes', inMebibytes(mostOf('pageTableMaxBytes')), formatFigure),
+  column(['guest memory', 'held twice', 'most MiB'], 'memory.doubleMaxBytes', inMebibytes(mostOf('doubleMaxBytes')), formatFigure),
+  column(['peak', 'memory', 'MiB'], 'memory.peakBytes', inMebibytes(mostOf('peakBytes')), formatFigure),
+];
+
 /** Columns that stand side by side: a table, however it is drawn. */
 export interface Block {
   readonly columns: readonly Column[];
@@ -51,7 +65,7 @@ export interface Block {
 }
 
 /** The tables of a group of rows, in their order. */
-export const BLOCKS: readonly Block[] = [{ columns: COST_COLUMNS }, { columns: CONTRACT_COLUMNS }];
+export const BLOCKS: readonly Block[] = [{ columns: COST_COLUMNS }, { columns: CONTRACT_COLUMNS }, { columns: MEMORY_COLUMNS, isShown: differInMemory }];
 
 export const blocksOf = (rows: readonly SummaryRow[]): readonly Block[] => BLOCKS.filter(({ isShown = () => true }) => isShown(rows));
 
@@ -132,6 +146,29 @@ function workPerVirtualSecond(row: SummaryRow): number | null {
 function perRequest(...path: readonly string[]): (row: SummaryRow) => number | null {
   return (row) => ratio(total(row, ...path), total(row, 'conversions', 'toPrivate', 'requested'));
 }
+
+/** Small folios in one memory hold the same under every policy; large ones, and a second memory, are what a table is for. */
+function differInMemory(rows: readonly SummaryRow[]): boolean {
+  return rows.some((row) => total(row, 'memory', 'doubleMaxBytes') > 0 || row.cells.some(({ params: { folio } }) => folio !== '4K'));
+}
+
+type MemoryFigure = 'hugeCoverageMean' | 'vmemmapMeanBytes' | 'vmemmapHvoMeanBytes' | 'pageTableMaxBytes' | 'doubleMaxBytes' | 'peakBytes';
+
+function meanOf(figure: MemoryFigure): Column['figure'] {
+  return (row) => ratio(total(row, 'memory', figure), row.cells.length);
+}
+
+function mostOf(figure: MemoryFigure): Column['figure'] {
+  return ({ cells }) => (cells.length === 0 ? null : Math.max(...cells.map(({ deterministic }) => figureAt(deterministic, 'memory', figure) ?? 0)));
+}
+
+function inMebibytes(bytes: Column['figure']): Column['figure'] {
+  return (row) => {
+    const figure = bytes(row);
+    return figure === null ? null : figure / MEBIBYTE;
+  };
+}
+const MEBIBYTE = 1 << 20;
 
 const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
 

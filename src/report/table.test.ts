@@ -6,7 +6,7 @@ import { Op } from '../model/operations.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { createExperiment, type Request } from '../harness/request.ts';
 import type { Safety } from '../harness/verdicts.ts';
-import { CONTRACT_COLUMNS, COST_COLUMNS } from './columns.ts';
+import { CONTRACT_COLUMNS, COST_COLUMNS, MEMORY_COLUMNS, blocksOf } from './columns.ts';
 import { groupCells, latencies, type SummaryRow } from './rows.ts';
 import { bestRows, formatTables } from './table.ts';
 
@@ -111,6 +111,38 @@ describe('the foot of the tables', () => {
       'platform: snp, with what its conversions pay rogue accesses on snp: a write is an RMP page fault: SIGBUS for user space, an oops for the kernel; a read sees ciphertext',
     );
   });
+});
+
+describe('what each policy holds in memory', () => {
+  const LARGE = { workloads: ['zipf'], folio: '2M' } as const;
+  const blocks = async (request: Request) => blocksOf(groupCells(await record(request), 'label')[0].rows).map(({ columns }) => columns);
+
+  test('is shown where the run asked for large folios, or where memory stands twice', async () => {
+    expect(await blocks({ workloads: ['zipf'] })).toEqual([COST_COLUMNS, CONTRACT_COLUMNS]);
+    expect(await blocks(LARGE)).toEqual([COST_COLUMNS, CONTRACT_COLUMNS, MEMORY_COLUMNS]);
+    expect(blocksOf([rowWith([{ doubleMaxBytes: 1 }])]).map(({ columns }) => columns)).toEqual([COST_COLUMNS, CONTRACT_COLUMNS, MEMORY_COLUMNS]);
+  });
+
+  test('is a mean of the cells, or the most of any of them', () => {
+    const row = rowWith([
+      { hugeCoverageMean: 0.5, vmemmapMeanBytes: 2 ** 20, vmemmapHvoMeanBytes: 2 ** 18, pageTableMaxBytes: 2 ** 12, doubleMaxBytes: 0, peakBytes: 2 ** 30 },
+      { hugeCoverageMean: 1, vmemmapMeanBytes: 3 * 2 ** 20, vmemmapHvoMeanBytes: 2 ** 18, pageTableMaxBytes: 2 ** 20, doubleMaxBytes: 2 ** 21, peakBytes: 2 ** 29 },
+    ]);
+    expect(MEMORY_COLUMNS.map(({ text }) => text(row))).toEqual(['75.0', '2.5', '2.00', '0.250', '1.00', '2.00', '1.02k']);
+    expect(MEMORY_COLUMNS.map(({ text }) => text({ ...row, cells: [] }))).toEqual(MEMORY_COLUMNS.map(() => '-'));
+  });
+
+  test('stays within 120 columns', async () => {
+    const text = formatTables(await record({ ...LARGE, checks: ['all'] }));
+    expect(text).toContain('guest TLB');
+    expect(text.split('\n').filter(({ length }) => length > 120)).toEqual([]);
+  });
+
+  /** A row of cells with these figures of memory, and one TLB miss in 40 accesses of the guest. */
+  function rowWith(memories: readonly Readonly<Record<string, number>>[]): SummaryRow {
+    const cells = memories.map((memory) => ({ params: { folio: '4K' }, deterministic: { memory, guestTlbMisses: 1, operations: { 'guest.access': 40 } } }));
+    return { policy: 'x', check: null, isMeasure: false, missing: 0, safe: '', cells } as unknown as SummaryRow;
+  }
 });
 
 describe('the safe column', () => {

@@ -110,7 +110,10 @@ describe('a guest', () => {
     },
   );
 
-  test.each(names.filter((name) => name !== 'null'))('walks to 4 KiB leaves once a page of its region is shared, under %s', async (policy) => {
+  /** The measure that ignores requests, and the policy whose private memory comes page by page. */
+  const others: ReadonlySet<string> = new Set(['null', 'separate-shared-memory']);
+
+  test.each(names.filter((name) => !others.has(name)))('walks to 4 KiB leaves once a page of its region is shared, under %s', async (policy) => {
     const pages = 2 * REGION_PAGES;
     const before = touch(0, pages);
     const region = touch(0, REGION_PAGES);
@@ -120,6 +123,10 @@ describe('a guest', () => {
     // Private again, the region waits for a fault: the pages before that one still have their small leaves.
     const again = [...before, a.toShared(7), ...region, a.toPrivate(7), ...touch(0, 7), ...region];
     expect(await walks(again, { policy, pages, folioOrder: 9 })).toEqual({ small: REGION_PAGES + 7, large: 3, gigantic: 0 });
+  });
+
+  test('walks to 4 KiB leaves all the time where private memory comes page by page', async () => {
+    expect(await walks(touch(0, REGION_PAGES), { policy: 'separate-shared-memory', pages: REGION_PAGES, folioOrder: 9 })).toEqual({ small: REGION_PAGES, large: 0, gigantic: 0 });
   });
 
   test('loses nothing by a conversion of what stage-2 does not map', async () => {
