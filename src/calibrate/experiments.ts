@@ -33,11 +33,13 @@ export interface Bench {
 }
 
 /**
- * Entries that a batch of calls has to do with, and calls of a batch: enough to be warm, and so few that the struct pages of a batch
- * stay in a cache whatever the size of a call, or large calls would pay for memory that small ones do not wait for.
+ * A batch of calls works on about so many pages whatever the size of a call, so that memory and caches cost all sizes the same; under
+ * many mappings on fewer, or it would take too long to make their entries again for each run.
  */
-const BATCH_ENTRIES = 1024;
-const BATCH_CALLS = 32;
+const BATCH_PAGES = 512;
+const BATCH_ENTRIES = 8192;
+/** Mappings that a batch makes or takes away. */
+const BATCH_MAPPINGS = 32;
 
 /** Opens the experiment of a place; null where the backing has no such thing. @throws KernelError where the machine refuses it */
 export async function openExperiment(bench: Bench, place: Place): Promise<Experiment | null> {
@@ -62,8 +64,10 @@ const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'efault': openEfault,
 };
 
-const callsOf = ({ pages, vmas, processes, touched }: Place): number =>
-  Math.max(1, Math.min(BATCH_CALLS, Math.floor(BATCH_ENTRIES / (pages * (touched ? Math.max(1, vmas * processes) : 1)))));
+function callsOf({ pages, vmas, processes, touched }: Place): number {
+  const entries = touched ? Math.max(1, vmas * processes) : 1;
+  return Math.max(1, Math.min(Math.floor(BATCH_PAGES / pages), Math.floor(BATCH_ENTRIES / (pages * entries))));
+}
 const populating = (dirty: boolean): number => (dirty ? Advice.PopulateWrite : Advice.PopulateRead);
 
 interface Ground {
@@ -150,7 +154,7 @@ function openAllocate(bench: Bench, place: Place): Experiment {
 
 function openMmap(bench: Bench, place: Place): Experiment {
   const { libc, scope } = bench;
-  const calls = BATCH_CALLS;
+  const calls = BATCH_MAPPINGS;
   const { fd, bytes } = openGround(bench, place, 1);
   const mapped = new Float64Array(calls);
   const unmapAll = (): void => {
@@ -170,7 +174,7 @@ function openMmap(bench: Bench, place: Place): Experiment {
 
 function openMunmap(bench: Bench, place: Place): Experiment {
   const { libc, scope } = bench;
-  const calls = callsOf(place);
+  const calls = Math.min(BATCH_MAPPINGS, callsOf(place));
   const ground = openGround(bench, place, 1);
   const { fd, bytes } = ground;
   allocateAll(libc, ground);
@@ -203,13 +207,14 @@ function openMunmap(bench: Bench, place: Place): Experiment {
 /** Loads and stores through the mapping itself: what a fault costs has the exception in it. */
 function openFault(bench: Bench, place: Place): Experiment {
   const { libc } = bench;
-  const { operation, pages, dirty } = place;
-  const ground = openGround(bench, place, 1);
+  const { operation, dirty } = place;
+  const calls = callsOf(place);
+  const ground = openGround(bench, place, calls);
   const [address] = ground.windows;
   const memory = libc.view(address, ground.bytes);
   let seen = 0;
   return {
-    calls: 1,
+    calls,
     foreignCalls: 0,
     reset() {
       if (operation === 'fault.first') return punchAll(libc, ground);
@@ -217,8 +222,9 @@ function openFault(bench: Bench, place: Place): Experiment {
       return unmapEntries(libc, address, ground.bytes);
     },
     run() {
-      if (dirty) for (let page = 0; page < pages; page++) memory[page * PAGE_BYTES] = 1;
-      else for (let page = 0; page < pages; page++) seen += memory[page * PAGE_BYTES];
+      const { length } = memory;
+      if (dirty) for (let byte = 0; byte < length; byte += PAGE_BYTES) memory[byte] = 1;
+      else for (let byte = 0; byte < length; byte += PAGE_BYTES) seen += memory[byte];
       if (seen < 0) throw new Error('bytes are not negative');
     },
   };
@@ -328,7 +334,7 @@ function openEfault({ libc, backing, scope }: Bench): Experiment | null {
   const address = map(libc, scope, fd, PAGE_BYTES);
   const zero = checked(libc, 'open(/dev/zero)', libc.open('/dev/zero', OpenFlag.CloseOnExec));
   scope.defer(() => void libc.close(zero));
-  const calls = BATCH_CALLS;
+  const calls = BATCH_MAPPINGS;
   return {
     calls,
     foreignCalls: calls,

@@ -30,6 +30,10 @@ describe('a hole of N pages under V VMAs that are touched', () => {
 });
 
 describe('a hole', () => {
+  test('under dirty entries clears as many of those', () => {
+    expect(countsOf({ pages: 4, vmas: 3, touched: true, dirty: true })).toMatchObject({ 'pte.zap': 12, 'entry.dirty': 12 });
+    expect(countsOf({ pages: 4, vmas: 3, touched: true })).not.toHaveProperty('entry.dirty');
+  });
   test('of untouched pages visits no VMA of a guest_memfd, and all of them of a memfd', () => {
     expect(countsOf({ pages: 4, vmas: 5 })).not.toHaveProperty('vma.visit');
     expect(countsOf({ pages: 4, vmas: 5 }, 'memfd')).toMatchObject({ 'vma.visit': 5 });

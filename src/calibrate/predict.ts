@@ -26,20 +26,29 @@ import type { BackingName } from './backing.ts';
 import { drive } from './drive.ts';
 import { ownProgram } from './ownRoutines.ts';
 import { OPERATIONS_MEASURED } from './points.ts';
-import type { MeasuredOperation, Place } from './points.ts';
+import type { Place } from './points.ts';
 
-/** All but the one that is nothing else than its operation. */
-const CALLS = (Object.keys(OPERATIONS_MEASURED) as MeasuredOperation[]).filter((operation) => operation !== 'syscall');
+/** Of a load or a store, and of a system call that does nothing, there is nothing around the work. */
+const CALLS: readonly string[] = Object.keys(OPERATIONS_MEASURED).flatMap((operation) =>
+  /^(?:syscall|fault)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
+);
+/** GUP that has to fault pages in goes another way from the start. */
+function faulting(operation: string): string {
+  return `${operation}.faulting`;
+}
+/** Index in CALLS; -1 where there is none. */
+const callOf = ({ operation, touched }: Place): number => CALLS.indexOf(operation.startsWith('gup.') && !touched ? faulting(operation) : operation);
 
 /** What a call costs beside the operations of the model. */
 export const TERMS: readonly { readonly name: string; readonly summary: string }[] = [
   { name: 'flush.entry', summary: 'invalidate one entry of the TLB, where a flush is not of all (beyond its first entry)' },
   { name: 'flush.all', summary: 'flush all of the TLB, where a range has more than 33 entries: in place of tlb.flush' },
   { name: 'flush.refill', summary: 'walk the page tables anew after a call that flushed' },
+  { name: 'entry.dirty', summary: 'clear an entry that is dirty, beside what clearing any entry costs' },
   { name: 'page.used', summary: 'drop a page that was mapped, beside what dropping any page costs' },
   ...CALLS.map((operation) => ({ name: `call.${operation}`, summary: `what a call of ${operation} does around the work that the model knows` })),
 ];
-const [ENTRY, ALL, REFILL, USED, FIRST_CALL] = [0, 1, 2, 3, 4];
+const [ENTRY, ALL, REFILL, DIRTY, USED, FIRST_CALL] = [0, 1, 2, 3, 4, 5];
 
 /** tlb_single_page_flush_ceiling: the most entries that are invalidated one by one. */
 export const FLUSH_ENTRIES_MAX = 33;
@@ -59,20 +68,22 @@ export function predict(place: Place, backing: BackingName): Prediction | null {
   const measured = SCRIPTS[place.operation];
   if (backing === 'memfd' && isOtherInShmem(place)) return null;
   const scene = openScene(place);
-  const call = measured(scene, place, backing);
+  const run = measured(scene, place, backing);
   // The real file is larger than what its LRU batch holds.
   drainBatch(scene.world, TASK);
   const before = Float64Array.from(scene.world.meter.count);
   scene.terms.fill(0);
   scene.otherwise = 0;
   const used = usedPages(scene.world);
-  call();
+  run();
   const { terms } = scene;
-  terms[USED] = used.filter((page) => (scene.world.pageState[page] & PageBit.Present) === 0).length;
   const counts = scene.world.meter.count.map((count, at) => count - before[at]);
+  if (place.dirty) terms[DIRTY] = counts[Op['pte.zap']];
+  terms[USED] = used.filter((page) => (scene.world.pageState[page] & PageBit.Present) === 0).length;
   counts[Op['tlb.flush']] -= scene.otherwise;
   if (counts[Op['tlb.flush']] + terms[ALL] > 0) terms[REFILL] = 1;
-  if (place.operation !== 'syscall') terms[FIRST_CALL + CALLS.indexOf(place.operation)] = 1;
+  const call = callOf(place);
+  if (call >= 0) terms[FIRST_CALL + call] = 1;
   correct(counts, place);
   return { counts, terms };
 }
