@@ -69,7 +69,7 @@ export function addRunOptions(command: Command): Command {
     .option('--check <names>', 'reference checks of the policies that take one: a,b or all', parseList)
     .option('--choose <policy.choice=value>', 'what a policy leaves open, otherwise than by default (foliobench explain tells it); =a,b or =all makes a row of each; repeatable', collect)
     .option('--memory <size>', `guest memory; a trace brings its own (default: ${formatSize(DEFAULTS.memoryBytes)})`, parseSize)
-    .option('--folio <size>', `folio size: 4K or 2M (default: ${DEFAULTS.folio})`, parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]))
+    .option('--folio <size>', `folio size: 4K, 2M or 1G (default: ${DEFAULTS.folio})`, parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]))
     .option('--vcpus <count>', `vCPUs of the guest (default: ${DEFAULTS.vcpus})`, parseCount)
     .option('--vmas <count>', `mappings of the file in each process (default: ${DEFAULTS.vmas})`, parseCount)
     .option('--processes <count>', `processes that map the file (default: ${DEFAULTS.processes})`, parseCount)

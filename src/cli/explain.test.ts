@@ -107,7 +107,7 @@ describe('explain', () => {
     ['explain null --check refcount', 'null does not take the check refcount\n  why: it has no reference check\n  fix: leave --check away'],
     ['explain sigbus-on-fault --check pins', '"pins" is none of mapcount, mapped-or-pinned, refcount\n'],
     ['explain sigbus-on-fault --format html', '"html" is none of text, md, mermaid, json\n'],
-    ['explain sigbus-on-fault --folio 1G', '"1G" is none of 4K, 2M\n'],
+    ['explain sigbus-on-fault --folio 4M', '"4M" is none of 4K, 2M, 1G\n'],
     ['explain sigbus-on-fault --vmas 0', '"0" is too few\n'],
     ['explain sigbus-on-fault --vmas 40000', '80000 mappings are too many\n'],
     ['explain sigbus-on-fault --costs publshed-x86', 'unknown cost profile "publshed-x86"\n'],

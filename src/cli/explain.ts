@@ -36,7 +36,7 @@ export function addExplainCommand(program: Command, context: CliContext): void {
     .option('--choose <policy.choice=value>', 'what it leaves open, otherwise than by default; repeatable', collect)
     .option('--format <format>', 'text, md, json, or mermaid for one to-private', parseChoice(EXPLAIN_FORMATS), 'text')
     .option('--costs <profile>', 'cost profile: a name or the path of a file', String)
-    .option('--folio <size>', 'folio size of the scene: 4K or 2M', parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]), '4K')
+    .option('--folio <size>', 'folio size of the scene: 4K, 2M or 1G', parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]), '4K')
     .option('--vmas <count>', 'mappings of the page in the scene', parsePositive, 1)
     .option('--platform <name>', `${PLATFORM_NAMES.join(', ')}: the steps and prices of a conversion there`, parseChoice(PLATFORM_NAMES))
     .option('--vmm <strategy>', `${VMM_STRATEGIES.join(', ')}: what the VMM does with a refusal, with its steps`, parseChoice(VMM_STRATEGIES))

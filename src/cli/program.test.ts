@@ -172,7 +172,7 @@ describe('misuse ends with 2 and one message, and nothing is done', () => {
     ['compare null', 'too many arguments for "compare". Expected 0 arguments but got 1.\n  why: foliobench compare does not take it that way\n  fix: see foliobench compare --help'],
     ['compare --policy sigbus', 'unknown policy "sigbus"\n  why: the nearest known are sigbus-on-fault\n  fix: pick one of `foliobench list policies`, or all, or the path of a module'],
     ['compare --memory big', '"big" is no size\n  why: a size is a whole number above 0 with K, M, G or T behind it, with or without iB\n  fix: write it as in 512M, 1GiB or 4096'],
-    ['compare --folio 1G', '"1G" is none of 4K, 2M\n  why: the option takes one of these words\n  fix: pick one of them'],
+    ['compare --folio 4M', '"4M" is none of 4K, 2M, 1G\n  why: the option takes one of these words\n  fix: pick one of them'],
     ['compare --platform sev', '"sev" is none of sw-protected, pkvm, snp, tdx\n  why: the option takes one of these words\n  fix: pick one of them'],
     ['compare --vmm wait', '"wait" is none of retry-at-once, back-off, release-pins-first, bounce-copy, give-up\n  why: the option takes one of these words\n  fix: pick one of them'],
     ['compare --seeds 5-1', '"5-1" is no range of seeds\n  why: it has to rise, by at most 10000 seeds\n  fix: write it as in 1-5'],

@@ -16,7 +16,7 @@ export const FAMILIES = ['conversion'] as const;
 export type Family = (typeof FAMILIES)[number];
 
 /** Orders of the folio sizes that `--folio` names. */
-export const FOLIO_ORDERS = { '4K': 0, '2M': 9 } as const;
+export const FOLIO_ORDERS = { '4K': 0, '2M': 9, '1G': 18 } as const;
 export type FolioSize = keyof typeof FOLIO_ORDERS;
 
 export interface CellParams {

@@ -28,7 +28,7 @@ export interface RunOptions {
   readonly workload: Workload;
   readonly check: Check;
   readonly costs: CostProfile;
-  /** 0, 9 (2 MiB). */
+  /** 0, 9 (2 MiB), 18 (1 GiB). */
   readonly folioOrder: number;
   /** Default: `sw-protected`. */
   readonly platform?: PlatformName;

@@ -3,10 +3,11 @@
  * and maps again what is shared after a request.
  */
 import { outcomeOk } from '../../model/access.ts';
-import { isDraining, isPrivate } from '../../model/file.ts';
+import { EntryBit } from '../../model/entries.ts';
+import { PageBit } from '../../model/file.ts';
 import { Flow, callRoutine, end, free, goTo, steady } from '../../model/step.ts';
 import type { Run, Step } from '../../model/step.ts';
-import { inMm } from '../../model/windows.ts';
+import { WindowFlag } from '../../model/windows.ts';
 import { walkWholeFolios } from '../../model/zap.ts';
 import type { World } from '../../model/world.ts';
 import { askProcess } from './refuseWhileMapped.ts';
@@ -52,8 +53,17 @@ const startMap: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** What is on its way to private is mapped no more than what is there. */
-const isShared = (world: World, page: number): boolean => !isPrivate(world, page) && !isDraining(world, page);
+/** First page of [start, end) that is shared, not on its way to private and not covered, or that is not so; else `end`. In a folio of 1 GiB there are many to look at. */
+function nextToMap({ pageState, entry, windowFlags, shape: { pages, initShared } }: World, window: number, start: number, end: number, isToMap: boolean): number {
+  const flags = windowFlags[window];
+  const shared = initShared ? 0 : PageBit.Flipped;
+  const mark = (flags & WindowFlag.Linked) === 0 ? 0 : EntryBit.MmMark;
+  const uncovered = mark === 0 || flags & WindowFlag.Inverted ? 0 : mark;
+  const base = window * pages;
+  let page = start;
+  while (page < end && ((pageState[page] & (PageBit.Flipped | PageBit.Draining)) === shared && (entry[base + page] & mark) === uncovered) !== isToMap) page++;
+  return page;
+}
 
 /** Finds the next run of shared pages in the folios of the range that a window does not cover. */
 const nextRun: Run = (world, task) => {
@@ -62,11 +72,9 @@ const nextRun: Run = (world, task) => {
   const last = Math.min(world.shape.pages, (world.rangeEnd[task] + folioPages - 1) & ~(folioPages - 1));
   for (; world.walkWindow[task] < ownWindows(world); world.walkWindow[task]++, world.cursor[task] = start) {
     const window = world.walkWindow[task];
-    let first = world.cursor[task];
-    while (first < last && (!isShared(world, first) || inMm(world, window, first))) first++;
+    const first = nextToMap(world, window, world.cursor[task], last, true);
     if (first >= last) continue;
-    let after = first;
-    while (after < last && isShared(world, after) && !inMm(world, window, after)) after++;
+    const after = nextToMap(world, window, first, last, false);
     world.walkStart[task] = first;
     world.walkEnd[task] = after;
     world.cursor[task] = after;
