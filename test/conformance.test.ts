@@ -94,6 +94,7 @@ const divergences: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'large-folio-error-offset': {
     'disallow-gup': '"to-private 0" of vcpu ends with OK',
     'split-4k': '"to-private 0" of vcpu ends with OK',
+    'split-4k-lazy': '"to-private 0" of vcpu ends with OK',
     'exclusive-pin': '"to-private 0" of vcpu ends with EBUSY at 0',
     'folio-put-callback': '"to-private 0" of vcpu ends with OK',
     'separate-shared-memory': '"to-private 0" of vcpu ends with OK',

@@ -124,7 +124,7 @@ test('the mapcount breaks by pins, by gets, by faults in flight and by what a mu
     'large-folio-pin': WITH_GUP,
     'lazy-donation': WITH_GUP,
     'pmd-gup-fast': WITH_GUP,
-    'there-and-back-gup-fast': 'sigbus-on-fault, folio-mmapped, split-4k, wait-for-pins, in-place',
+    'there-and-back-gup-fast': 'sigbus-on-fault, folio-mmapped, split-4k, split-4k-lazy, wait-for-pins, in-place',
     'vmsplice-outlives-munmap': WITH_GUP,
     // A fault in flight is none yet.
     'host-fault-in-flight': UNMAPPED_BY_KERNEL,

@@ -24,6 +24,9 @@ export function checkOpened(actors: readonly Actor[], { memoryBytes, processes, 
   checkMappings({ pages: memoryBytes / PAGE_BYTES, windows: windowsOf({ processes, windowsPerProcess: vmas }, actors) });
 }
 
+/** Whether the memory is a number of whole folios. */
+export const folioDivides = ({ memoryBytes, folio }: CellParams): boolean => memoryBytes % (PAGE_BYTES << FOLIO_ORDERS[folio]) === 0;
+
 function checkMemory({ memoryBytes, folio }: CellParams): void {
   const folioBytes = PAGE_BYTES << FOLIO_ORDERS[folio];
   if (memoryBytes <= 0 || memoryBytes % PAGE_BYTES !== 0) {

@@ -50,6 +50,17 @@ describe('the default run', () => {
   });
 });
 
+test('with folios of 1 GiB a recorded guest whose memory they do not divide is left out, unless somebody names it', async () => {
+  const memoryBytes = 2 * 1024 * 1024 * 1024;
+  const { runs } = await create({ folio: '1G', memoryBytes });
+  expect([...new Set(runs.map(({ workload }) => workload))]).toEqual(['sequential', 'zipf', 'file-1g-swiotlb']);
+  expect(await failure({ folio: '1G', memoryBytes, workloads: ['zipf', 'boot-512m'] })).toEqual({
+    what: 'folios of 1G do not divide 512MiB of memory',
+    why: '536870912 bytes would be left over',
+    fix: 'pick a multiple of 1GiB with --memory, or --folio 4K',
+  });
+});
+
 describe('a plan', () => {
   test('has a cell for each run, row and seed, and each has its key', async () => {
     const experiment = await create({ policies: ['refuse-mmap', 'sigbus-on-fault'], checks: ['all'], workloads: ['zipf'], seeds: [1, 2] });

@@ -12,7 +12,7 @@ import { UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
 import { contradictsDirect } from '../workloads/traces/requests.ts';
 import type { Workload } from '../workloads/workload.ts';
-import { checkOpened, checkParams, PAGE_BYTES } from './bounds.ts';
+import { checkOpened, checkParams, folioDivides, PAGE_BYTES } from './bounds.ts';
 import { openWorkload, type Catalogue } from './catalogue.ts';
 import { parseAlternatives, refuseUnusedChoices } from './choices.ts';
 import type { CellParams, Experiment, FolioSize, PolicySource, Row, Run } from './experiment.ts';
@@ -86,6 +86,8 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
     if (workload.memoryPages !== undefined && !catalogue.traceNames().includes(name)) await catalogue.checkTrace(name);
     for (const mode of modesOf(request, workload)) {
       const params = paramsOf(request, workload, mode);
+      // A recorded guest that nobody named is left out where it is smaller than a folio, or no multiple of it.
+      if (workload.memoryPages !== undefined && isHeadline(request) && !folioDivides(params)) continue;
       checkParams(params);
       await checkOpens(workload, params, seeds[0]);
       runs.push({ workload: name, params });
@@ -147,13 +149,15 @@ function workloadNamesOf({ workloads: wanted }: Request, { workloads, traceNames
   return [...names, ...new Set(wanted.filter(isPath))];
 }
 
+/** The workloads are those of a default run, or all. */
+const isHeadline = ({ workloads }: { readonly workloads?: readonly string[] | undefined }): boolean => workloads === undefined || workloads.includes('all');
+
 /** A user who names a conversion or a DMA mode gets that one alone. */
 function modesOf({ conversion, dma, workloads }: Request, workload: Workload): readonly Mode[] {
   if (workload.hasRequests === true && dma === 'direct') throw contradictsDirect(workload.name);
   if (conversion !== undefined || dma !== undefined) return [{ conversion: conversion ?? 'explicit', dma: dma ?? 'pool' }];
   if (workload.memoryPages !== undefined) return workload.hasRequests === true ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY, LAZY_DONATION, COUNTERFACTUAL];
-  const isHeadline = workloads === undefined || workloads.includes('all');
-  return isHeadline && LAZY_SYNTHETIC.includes(workload.name) ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY];
+  return isHeadline({ workloads }) && LAZY_SYNTHETIC.includes(workload.name) ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY];
 }
 
 function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma }: Mode): CellParams {
