@@ -106,7 +106,7 @@ describe.skipIf(UPDATES)('each input of a cell', () => {
 function candidates(): readonly string[] {
   const variants = [
     '', '--folio 2M', '--conversion lazy', '--check mapcount', '--vmas 3 --processes 2', '--dma direct', '--io buffered', '--conversion lazy --folio 2M', '--costs measured',
-    '--memory 32MiB --accesses 6000', '--platform pkvm', '--platform snp', '--platform tdx',
+    '--memory 32MiB --accesses 6000', '--platform pkvm', '--platform snp', '--platform tdx', '--folio 1G --memory 1GiB',
   ];
   return variants.flatMap((variant) =>
     catalogue.workloads.flatMap(({ name: workload }) =>

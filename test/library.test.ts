@@ -132,6 +132,7 @@ test('the mapcount breaks by pins, by gets, by faults in flight and by what a mu
     'pmd-fault-in-flight': MAPPED_BY_PMD,
     'pmd-munmap-part': MAPPED_BY_PMD,
     'two-host-faults': UNMAPPED_BY_KERNEL,
+    'merge-against-host-fault': 'split-4k-lazy',
     // A cleared entry is none any more.
     'fork-race': ALL,
     'munmap-clean': allBut('folio-mmapped'),
@@ -151,6 +152,7 @@ test('mapped-or-pinned sees the pins among them, and nothing else', () => {
     'pmd-fault-in-flight': MAPPED_BY_PMD,
     'pmd-munmap-part': MAPPED_BY_PMD,
     'two-host-faults': UNMAPPED_BY_KERNEL,
+    'merge-against-host-fault': 'split-4k-lazy',
     'fork-race': ALL,
     'munmap-clean': allBut('folio-mmapped'),
     'munmap-dirty': 'refuse-mmap',

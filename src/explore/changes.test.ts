@@ -388,7 +388,7 @@ describe('what is not told', () => {
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [
     'flags', 'gather', 'callPending', 'callKind', 'callCount', 'mmapLock', 'invalidateLock', 'iMmapLock', 'mmuLock', 'windowFlags', 'childAlive', 'slotKind', 'slotCount', 'slotFrame',
-    'lruPage', 'lruCount', 'regionState', 'giganticState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'privateContent', 'pincount', 'entry', 'table', 'folioType',
+    'lruPage', 'lruCount', 'regionState', 'giganticState', 'pageState', 'invalidating', 'refcount', 'mapcount', 'content', 'privateContent', 'pincount', 'folioSplit', 'entry', 'table', 'folioType',
   ] as const;
 
   test('is decided for every column of the world', () => expect([...silent, ...spoken].sort()).toEqual(Object.keys(worldColumns).sort()));
@@ -407,4 +407,15 @@ describe('what is not told', () => {
   });
 
   test('is a step that changed nothing', () => expect(changed(() => {})).toEqual({ locks: [], others: [] }));
+});
+
+test('a large folio that is split, and put together again, is told as that, and its counts are not', () => {
+  const text = story({ policy: 'split-4k-lazy', threads: [{ accesses: [a.guestWrite(0), a.toShared(0), a.toPrivate(0)] }], shape: { pages: 2, folioOrder: 1, initShared: false, splits: true } });
+  expect(linesWith(text, /split\.|folio\.(freeze|thaw)|insert(Pieces|Large)/)).toBe([
+    '0 split.freeze: refcount of folio 0..1: 2 -> 0 (frozen)',
+    '0 pageCache.insertPieces: folio 0..1 split into pages 0..1',
+    '0 folio.freeze: refcount of page 0: 1 -> 0 (frozen)',
+    '0 folio.freeze: refcount of page 1: 1 -> 0 (frozen)',
+    '0 pageCache.insertLarge: pages 0..1 merged to folio 0..1',
+  ].join('\n'));
 });

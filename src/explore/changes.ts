@@ -8,7 +8,8 @@
  */
 import { CrossCall } from '../model/crossCalls.ts';
 import { TableBit } from '../model/entries.ts';
-import { PageBit, isPrivate } from '../model/file.ts';
+import { largeStart } from '../model/backing.ts';
+import { PageBit, folioPagesAt, headOf, isLarge, isPrivate, isSplit } from '../model/file.ts';
 import { GUP_PIN_COUNTING_BIAS } from '../model/folios.ts';
 import { callsBack } from '../model/folioType.ts';
 import { WRITER } from '../model/locks.ts';
@@ -60,8 +61,10 @@ export function describeChanges(before: World, after: World, names: ChangeNames 
 
 /* ---- names ---- */
 
-/** "page 0", "orphan 1"; of large folios "folio 0..3". */
-function folioName({ shape: { pages }, sizes: { folioPages } }: World, head: number): string {
+/** "page 0", "orphan 1"; of large folios "folio 0..3", and of pieces of one that was split "page 2", "orphan page 0". */
+function folioName(world: World, head: number): string {
+  const { shape: { pages }, sizes: { folioPages } } = world;
+  if (isSplit(world, head)) return head >= pages ? `orphan page ${head - pages}` : `page ${head}`;
   if (head >= pages) return `orphan ${(head - pages) / folioPages}`;
   return folioPages === 1 ? `page ${head}` : `folio ${head}..${head + folioPages - 1}`;
 }
@@ -71,6 +74,7 @@ function frameName(world: World, frame: number): string {
   const { pages } = world.shape;
   const { folioPages } = world.sizes;
   if (frame < pages) return `page ${frame}`;
+  if (isSplit(world, frame)) return folioName(world, frame);
   const orphan = folioName(world, frame & -folioPages);
   return folioPages === 1 ? orphan : `page ${(frame - pages) % folioPages} of ${orphan}`;
 }
@@ -105,10 +109,26 @@ function shareability(before: World, after: World): readonly string[] {
   });
 }
 
+/** Large folios that were split or put together: what is told of each, by its first page. */
+function restructured(before: World, after: World): ReadonlyMap<number, string> {
+  const { sizes: { folioPages, splits }, shape: { pages } } = after;
+  const told = new Map<number, string>();
+  if (!splits) return told;
+  for (let first = 0; first < pages; first += folioPages) {
+    if (isSplit(before, first) === isSplit(after, first)) continue;
+    const folio = `folio ${first}..${first + folioPages - 1}`;
+    if (isSplit(after, first)) {
+      if (before.pageState[first] & PageBit.Present) told.set(first, `${folio} split into ${pagesName(first, folioPages)}`);
+    } else if (after.pageState[first] & PageBit.Present) told.set(first, `${pagesName(first, folioPages)} merged to ${folio}`);
+  }
+  return told;
+}
+
 /** Which spare folios a punch moved folios to: spare head by the head that it had. */
 function movedFolios(before: World, after: World): ReadonlyMap<number, number> {
   const { pages } = after.shape;
-  const { folioPages, frames } = after.sizes;
+  const { frames, splits } = after.sizes;
+  const folioPages = splits ? 1 : after.sizes.folioPages;
   const moved = new Map<number, number>();
   for (let spare = pages; spare < frames; spare += folioPages) {
     if (before.refcount[spare] !== 0 || after.refcount[spare] === 0) continue;
@@ -118,7 +138,10 @@ function movedFolios(before: World, after: World): ReadonlyMap<number, number> {
 }
 
 function pageCache(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
+  const whole = restructured(before, after);
   return forEachPage(after, (head) => {
+    const told = whole.get(largeStart(after, head));
+    if (told !== undefined) return whole.has(head) ? [told] : [];
     const [was, is] = [before.pageState[head], after.pageState[head]];
     const name = folioName(after, head);
     const spare = moved.get(head);
@@ -193,13 +216,15 @@ function splitName(after: World, region: number, first: number, last: number): s
 
 function counts(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
   const { folioOrder } = after.shape;
-  const { frames, folioPages } = after.sizes;
+  const { frames } = after.sizes;
   const told: string[] = [];
   const skipped = new Set([...moved].flat());
-  for (let head = 0; head < frames; head += folioPages) {
+  const whole = restructured(before, after);
+  for (let head = 0, folioPages = 0; head < frames; head += folioPages) {
+    folioPages = folioPagesAt(after, head);
     const name = folioName(after, head);
-    if (!skipped.has(head)) {
-      const pins = folioOrder > 0 ? change(`pincount of ${name}`, before.pincount[head >> folioOrder], after.pincount[head >> folioOrder]) : [];
+    if (!skipped.has(head) && !whole.has(largeStart(after, head))) {
+      const pins = isLarge(after, head) ? change(`pincount of ${name}`, before.pincount[head >> folioOrder], after.pincount[head >> folioOrder]) : [];
       told.push(...references(before, after, head), ...pins);
     }
     const pmdMappings = pmdMappingsOf(after, head) - pmdMappingsOf(before, head);
@@ -221,9 +246,15 @@ function references(before: World, after: World, head: number): readonly string[
   if (is === 0 && before.flags.some((flags, task) => before.page[task] === head && lost(flags, after.flags[task], TaskFlag.Orphaned))) return [];
   const [told] = change(`refcount of ${folioName(after, head)}`, was, is);
   if (told === undefined) return [];
-  if (after.pageState[head] & PageBit.Migrating && (was === 0 || is === 0)) return [`${told} (${is === 0 ? 'frozen' : 'unfrozen'})`];
+  if (isFrozen(before, after, head) && (was === 0 || is === 0)) return [`${told} (${is === 0 ? 'frozen' : 'unfrozen'})`];
   const pins = is - was >= GUP_PIN_COUNTING_BIAS - 1 ? ' (pinned)' : was - is >= GUP_PIN_COUNTING_BIAS - 1 ? ' (unpinned)' : '';
   return [`${told}${is === 0 && !callsBack(before, head) ? ' (freed)' : pins}`];
+}
+
+/** Whether a count of 0 at this head is that of a folio which somebody has for himself, and not of one that is gone. */
+function isFrozen(before: World, after: World, head: number): boolean {
+  const stays = before.pageState[head] & after.pageState[head];
+  return (after.pageState[head] & PageBit.Migrating) !== 0 || (after.sizes.splits && (stays & PageBit.Present) !== 0);
 }
 
 const change = (what: string, was: number, is: number): readonly string[] => (was === is ? [] : [`${what}: ${was} -> ${is}`]);
@@ -238,11 +269,11 @@ const contentChange = (name: string, was: number, is: number): readonly string[]
 
 /** A folio that moves takes its content along: only what differs behind the move is told. */
 function frameContents(before: World, after: World, moved: ReadonlyMap<number, number>): readonly string[] {
-  const { folioPages } = after.sizes;
   const cameFrom = new Map([...moved].map(([head, spare]) => [spare, head]));
   return Array.from(after.content, (is, frame) => {
-    const head = cameFrom.get(frame & -folioPages);
-    const was = before.content[head === undefined ? frame : head + (frame & (folioPages - 1))];
+    const first = headOf(after, frame);
+    const head = cameFrom.get(first);
+    const was = before.content[head === undefined ? frame : head + (frame - first)];
     return contentChange(frameName(after, frame), was, is);
   }).flat();
 }

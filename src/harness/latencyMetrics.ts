@@ -14,6 +14,7 @@ const LATENCY_NAMES: Readonly<Record<LatencyName, string>> = {
   hostFault: 'host fault',
   guestFault: 'guest fault',
   io: 'I/O set-up',
+  reconstruct: 'large page in pieces',
 };
 
 export function latencyMetrics(latency: LatencyName, summary: string): readonly Metric[] {

@@ -154,6 +154,7 @@ const LATENCY_SUMMARIES: Readonly<Record<LatencyName, string>> = {
   hostFault: `a host access that faulted, to the end of the fault`,
   guestFault: `a guest access that faulted in stage-2, to the vCPU's resume`,
   io: 'from an I/O request to a usable buffer, by pin or by copy',
+  reconstruct: 'from the split of a large page to its merge, of those that were merged',
 };
 
 const perSecond = (count: number, { virtualNs }: Tally): number | null => (virtualNs === 0 ? null : (count / virtualNs) * 1e9);
@@ -192,6 +193,9 @@ export const METRICS: readonly Metric[] = [
   operation('safety.rogueAccesses', 'rogue accesses', 'accesses', 'less', 'access.rogue'),
   operation('safety.exposures', 'exposures', 'count', 'less', 'access.exposed'),
   operation('orphanAccesses', 'orphan accesses', 'accesses', 'less', 'access.orphan'),
+  figure('largePages.inPieces', 'large pages in pieces', 'count', 'less', 'large pages that are in pieces of 4 KiB at the end', ({ tally }) => tally.largePages.inPieces),
+  figure('largePages.heldApart', 'large pages held apart', 'count', 'less', 'those of them of which a buffer holds a piece: they cannot be put together or given back', ({ tally }) => tally.largePages.heldApart),
+  operation('largePages.mergesFailed', 'failed merges', 'count', 'less', 'merge.failed'),
   figure('memory.vmemmapBytes', 'vmemmap', 'bytes', 'less', 'struct pages of the populated memory at its largest, without HVO', ({ tally }) => tally.memory.vmemmapBytes),
   figure('memory.vmemmapMeanBytes', 'mean vmemmap', 'bytes', 'less', 'struct pages of the populated memory without HVO, over virtual time', ({ tally }) => tally.memory.vmemmapMeanBytes),
   figure('memory.vmemmapHvoMeanBytes', 'mean vmemmap with HVO', 'bytes', 'less', 'the same where each large folio in one piece keeps one page of them', ({ tally }) => tally.memory.vmemmapHvoMeanBytes),

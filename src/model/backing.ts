@@ -73,6 +73,22 @@ export function takeBacking(world: World, page: number): void {
   world.meter.chargeMany(Op['pageCache.insert'], inserted);
 }
 
+/** The large pages of the file that are in pieces, by their first page, and their order. */
+export function inPieces(world: World): { readonly firstPages: readonly number[]; readonly order: number } {
+  const { shape, sizes, regionState, pageState } = world;
+  const order = sizes.splits ? shape.folioOrder : backingOrderOf(world);
+  const isBacked = (page: number): boolean => shape.largeBacking && shape.folioOrder === 0 && (regionState[page >> shape.regionOrder] & RegionBit.Backed) !== 0;
+  const firstPages: number[] = [];
+  for (let first = 0; first < shape.pages; first += 1 << order) {
+    if (sizes.splits ? !isSplit(world, first) : !isBacked(first)) continue;
+    const end = Math.min(first + (1 << order), shape.pages);
+    let page = first;
+    while (page < end && (pageState[page] & PageBit.Present) === 0) page++;
+    if (page < end) firstPages.push(first);
+  }
+  return { firstPages, order };
+}
+
 /* ---- large folios that are in pieces only while a page of them is shared ---- */
 
 /** The first page of the large folio that the page belongs to, in one piece or not. */

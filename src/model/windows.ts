@@ -89,23 +89,29 @@ export function overlaps(world: World, window: number, start: number, end: numbe
   const flags = world.windowFlags[window];
   if ((flags & WindowFlag.InIMmap) === 0) return false;
   if (world.windowVmas[window] === 1 && (flags & WindowFlag.Inverted) === 0 && inIMmap(world, window, start)) return true;
-  for (let page = start; page < end; page++) if (inIMmap(world, window, page)) return true;
-  return false;
+  return nextInIMmap(world, window, start, end, true) < end;
 }
 
 /** First page of [start, end) that a VMA of the window in i_mmap covers, or -1. */
 export function firstInIMmap(world: World, window: number, start: number, end: number): number {
   if ((world.windowFlags[window] & WindowFlag.InIMmap) === 0) return -1;
-  for (let page = start; page < end; page++) if (inIMmap(world, window, page)) return page;
-  return -1;
+  const page = nextInIMmap(world, window, start, end, true);
+  return page < end ? page : -1;
+}
+
+/** First page of [start, end) that a VMA of a window in i_mmap covers, or covers not; else `end`. A folio of 1 GiB has 262144 pages. */
+function nextInIMmap({ entry, windowFlags, shape: { pages } }: World, window: number, start: number, end: number, isCovered: boolean): number {
+  const wanted = isCovered === ((windowFlags[window] & WindowFlag.Inverted) !== 0) ? EntryBit.IMmapMark : 0;
+  const last = window * pages + end;
+  let at = window * pages + start;
+  while (at < last && (entry[at] & EntryBit.IMmapMark) !== wanted) at++;
+  return at - window * pages;
 }
 
 /** Where the VMA in i_mmap that covers `start` ends, or `end`. */
 export function endInIMmap(world: World, window: number, start: number, end: number): number {
   if (world.windowVmas[window] === 1 && inIMmap(world, window, end - 1)) return end;
-  let page = start + 1;
-  while (page < end && inIMmap(world, window, page)) page++;
-  return page;
+  return nextInIMmap(world, window, start + 1, end, false);
 }
 
 /** VMAs of the mm's tree that touch [start, end). */

@@ -39,6 +39,7 @@ export class Accounting {
     hostFault: new Histogram(),
     guestFault: new Histogram(),
     io: new Histogram(),
+    reconstruct: new Histogram(),
   };
   /** When the request that a task has open began; read by the engine for its time limit. */
   readonly requestStartNs: Float64Array;
@@ -46,6 +47,8 @@ export class Accounting {
   private readonly hostFaultStartNs: Float64Array;
   private readonly guestFaultStartNs: Float64Array;
   private readonly ioStartNs: Float64Array;
+  /** When each large page was last taken to pieces. One that starts in pieces was so at 0. */
+  private readonly splitNs: Float64Array;
   private readonly direction: Uint8Array;
   /** 1: the open request is a donation in a guest's fault; 2: it succeeded and the fault goes on. */
   private readonly donation: Uint8Array;
@@ -63,6 +66,7 @@ export class Accounting {
     this.hostFaultStartNs = new Float64Array(tasks);
     this.guestFaultStartNs = new Float64Array(tasks);
     this.ioStartNs = new Float64Array(tasks);
+    this.splitNs = new Float64Array(world.sizes.splits ? world.sizes.folios : 0);
     this.direction = new Uint8Array(tasks);
     this.donation = new Uint8Array(tasks);
     this.open = new Uint8Array(tasks);
@@ -119,7 +123,10 @@ export class Accounting {
         latencyNs.io.record(nowNs - this.ioStartNs[task]);
         return;
       case Event.LargeSplit:
+        this.splitNs[this.meter.largePage >> this.world.shape.folioOrder] = nowNs;
+        return;
       case Event.LargeMerged:
+        latencyNs.reconstruct.record(nowNs - this.splitNs[this.meter.largePage >> this.world.shape.folioOrder]);
         return;
       default:
         event satisfies never;

@@ -10,6 +10,7 @@ import { OPERATIONS, Op } from '../model/operations.ts';
 import { DEFAULT_PLATFORM, PLATFORMS } from '../model/platform.ts';
 import type { PlatformName } from '../model/platform.ts';
 import type { VmmStrategy } from '../model/request.ts';
+import { inPieces } from '../model/backing.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
@@ -104,8 +105,17 @@ function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally 
     lockBlockedNs: engine.waits.lockBlockedNs,
     errors: { mmap: meter.mmapErrors, gup: meter.gupErrors, convert: meter.convertErrors },
     rmapNs,
+    largePages: largePagesOf(world),
     memory: memoryOf(engine, world),
   };
+}
+
+/** What is in pieces at the end, and why it stays so: one held piece keeps a large page from being put together or given back. */
+function largePagesOf(world: World): Tally['largePages'] {
+  const { firstPages, order } = inPieces(world);
+  const held = new Set<number>();
+  for (const frame of world.slotFrame) if (frame !== 0) held.add((frame - 1) >> order);
+  return { inPieces: firstPages.length, heldApart: firstPages.filter((page) => held.has(page >> order)).length };
 }
 
 function memoryOf({ gauges, virtualNs }: Engine, { sizes: { folioPages, regionPages }, shape: { giganticOrder } }: World): Tally['memory'] {

@@ -7,7 +7,7 @@
 import type { Histogram } from './histogram.ts';
 
 /** Latencies that a run records, each in a histogram of its own. */
-export const LATENCIES = ['toPrivate', 'toShared', 'kernel', 'abandoned', 'hostFault', 'guestFault', 'io'] as const;
+export const LATENCIES = ['toPrivate', 'toShared', 'kernel', 'abandoned', 'hostFault', 'guestFault', 'io', 'reconstruct'] as const;
 export type LatencyName = (typeof LATENCIES)[number];
 
 export const DIRECTIONS = ['toPrivate', 'toShared'] as const;
@@ -51,6 +51,8 @@ export interface Tally {
   readonly errors: { readonly mmap: Float64Array; readonly gup: Float64Array; readonly convert: Float64Array };
   /** Time charged by rmap walks: the operations of phase `rmap`, wherever they were charged. */
   readonly rmapNs: number;
+  /** Large pages that are in pieces of 4 KiB at the end, and those of them of which a buffer holds a piece. */
+  readonly largePages: { readonly inPieces: number; readonly heldApart: number };
   /** Bytes; *Mean* is over virtual time, *Max* the most at one moment, the others are at the end. */
   readonly memory: {
     /** struct pages of the populated memory at its largest, without HVO; and their means without and with it. */

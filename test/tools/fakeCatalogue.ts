@@ -105,11 +105,13 @@ export function fakeTally({ policy, options: { seed, accessCount } }: Pick<Engin
       hostFault: histogramOf([]),
       guestFault: histogramOf([]),
       io: histogramOf([]),
+      reconstruct: histogramOf([]),
     },
     bystanderNs: converts ? accesses / 10 : 0,
     lockBlockedNs: Float64Array.from(LOCKS, (lock) => (lock === 'invalidate' ? seed : 0)),
     errors: { mmap: errnos(refuses ? { EPERM: 7 } : {}), gup: errnos({}), convert: errnos({ EBUSY: requested - succeeded }) },
     rmapNs: 500,
+    largePages: { inPieces: 0, heldApart: 0 },
     memory: {
       vmemmapBytes: 64,
       vmemmapMeanBytes: 64,
