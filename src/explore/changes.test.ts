@@ -383,7 +383,7 @@ describe('what is not told', () => {
   const silent = [
     'pc', 'depth', 'kind', 'held', 'outcome', 'attempts', 'mm', 'window', 'slot', 'rangeStart', 'rangeEnd', 'page', 'cursor', 'cursorEnd', 'walkStart', 'walkEnd', 'walkCursor',
     'walkWindow', 'askedMm', 'gatherStart', 'gatherEnd', 'value', 'dataRefs', 'flippedPages', 'regionFlipped', 'giganticFlipped', 'giganticPresent', 'largeMapcount', 'windowVmas', 'windowMm', 'notifying', 'secondaries', 'descriptorClosed', 'accepting',
-    'passes', 'failedFolio', 'reading', 'regionShared', 'slotReadOnly', 'workCount', 'workFirst', 'folioSplit',
+    'passes', 'failedFolio', 'reading', 'regionShared', 'slotReadOnly', 'workCount', 'workFirst',
   ] as const;
   /** Of these at least a part is told; callCount and slotCount go with what they count. */
   const spoken = [
