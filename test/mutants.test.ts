@@ -28,7 +28,7 @@ describe('the committed list of mutants', () => {
   test('has every adjacent pair of steps of every list of every policy that is mutated, once, in order', () => {
     expect(mutants.map(mutantName)).toEqual(allMutants().map(mutantName));
     expect(new Set(mutants.map(mutantName)).size).toBe(mutants.length);
-    expect(new Set(mutants.map(({ policy }) => policy))).toEqual(new Set(['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'disallow-gup', 'split-4k', 'wait-for-pins', 'sigsegv-on-fault', 'migrate-like', 'in-place', 'folio-put-callback']));
+    expect(new Set(mutants.map(({ policy }) => policy))).toEqual(new Set(['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'disallow-gup', 'split-4k', 'wait-for-pins', 'exclusive-pin', 'sigsegv-on-fault', 'migrate-like', 'in-place', 'folio-put-callback']));
     expect(new Set(mutants.filter(({ policy }) => policy === 'folio-mmapped').map(({ list }) => list))).toEqual(
       new Set(['toPrivate', 'toShared', 'mmapHook', 'vmm.beforeToPrivate', 'vmm.afterRequest']),
     );

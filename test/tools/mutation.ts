@@ -23,7 +23,7 @@ import { DEFAULT_CHECK } from '../../src/policies/policy.ts';
 import type { ConversionPolicy } from '../../src/policies/policy.ts';
 
 /** The lists of steps that a policy's rules may have. */
-export const LISTS = ['toPrivate', 'toShared', 'mmapHook', 'vmm.beforeToPrivate', 'vmm.afterRequest'] as const;
+export const LISTS = ['toPrivate', 'toShared', 'toReadOnly', 'mmapHook', 'vmm.beforeToPrivate', 'vmm.afterRequest'] as const;
 export type ListName = (typeof LISTS)[number];
 
 export interface Mutant {
@@ -84,7 +84,7 @@ const BOUND_MIN = 1000;
 const REDUCTIONS: Reductions = { merge: true, symmetry: true, movers: false };
 
 /** Policies whose survivors nobody has explained yet: they come in with their reasons. */
-export const UNEXPLAINED: readonly string[] = ['exclusive-pin', 'read-only-shared', 'separate-shared-memory'];
+export const UNEXPLAINED: readonly string[] = ['read-only-shared', 'separate-shared-memory'];
 
 /** The shipped policies, without the measures and the unexplained. */
 export const mutatedPolicies: readonly ConversionPolicy[] = policies.filter(({ name, reference }) => reference === undefined && !UNEXPLAINED.includes(name));
@@ -96,10 +96,11 @@ export function policyNamed(wanted: string): ConversionPolicy {
 }
 
 /** The steps of a list; none where the policy does not have it. */
-function listOf({ toPrivate, toShared, mmapHook = [], vmm }: HostRules, list: ListName): readonly Step[] {
+function listOf({ toPrivate, toShared, toReadOnly = [], mmapHook = [], vmm }: HostRules, list: ListName): readonly Step[] {
   switch (list) {
     case 'toPrivate': return toPrivate;
     case 'toShared': return toShared;
+    case 'toReadOnly': return toReadOnly;
     case 'mmapHook': return mmapHook;
     case 'vmm.beforeToPrivate': return vmm?.beforeToPrivate?.steps ?? [];
     case 'vmm.afterRequest': return vmm?.afterRequest?.steps ?? [];
@@ -109,7 +110,7 @@ function listOf({ toPrivate, toShared, mmapHook = [], vmm }: HostRules, list: Li
 
 function withList(rules: HostRules, list: ListName, steps: readonly Step[]): HostRules {
   switch (list) {
-    case 'toPrivate': case 'toShared': case 'mmapHook': return { ...rules, [list]: steps };
+    case 'toPrivate': case 'toShared': case 'toReadOnly': case 'mmapHook': return { ...rules, [list]: steps };
     case 'vmm.beforeToPrivate': return { ...rules, vmm: { ...rules.vmm, beforeToPrivate: { ...rules.vmm?.beforeToPrivate, steps } } };
     case 'vmm.afterRequest': return { ...rules, vmm: { ...rules.vmm, afterRequest: { ...rules.vmm?.afterRequest, steps } } };
     default: return list satisfies never;

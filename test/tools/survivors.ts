@@ -155,6 +155,30 @@ export const reasons: readonly Reason[] = [
     because: 'they commute: restore only sets the walk, which folio.unfreeze does not look at',
   },
   {
+    policies: ['exclusive-pin'],
+    lists: ['toPrivate'],
+    pairs: [['state.prealloc', 'range']],
+    because: 'they commute: state.prealloc only charges, range only sets locals',
+  },
+  {
+    policies: ['exclusive-pin'],
+    lists: ['toPrivate'],
+    pairs: [['seq.end', 'range.end']],
+    because: 'they commute: seq.end only ends the invalidation, range.end only sets a local',
+  },
+  {
+    policies: ['exclusive-pin'],
+    lists: ['toPrivate'],
+    pairs: [['range.end', 'pin.settle']],
+    because: 'nobody can see it: the stage-2 zap has left the cursor at the end of the range already, where range.end would set it for pin.settle',
+  },
+  {
+    policies: ['exclusive-pin'],
+    lists: ['toShared'],
+    pairs: [['state.store', 'pin.drop'], ['pin.drop', 'seq.end']],
+    because: 'they commute: pin.drop only charges. A page that is shared has no exclusive pin, as the store says',
+  },
+  {
     lists: BOTH,
     pairs: [['mmuLock.write', 'seq.begin']],
     because:
