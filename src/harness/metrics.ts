@@ -161,6 +161,11 @@ const perSecond = (count: number, { virtualNs }: Tally): number | null => (virtu
 
 const GUEST_WALKS = ['guest.tlbMiss4K', 'guest.tlbMiss2M', 'guest.tlbMiss1G'] as const satisfies readonly OperationName[];
 
+function lostPerConversion({ lostNs, conversions: { toPrivate, toShared } }: Tally): number | null {
+  const granted = toPrivate.succeeded + toShared.succeeded;
+  return granted === 0 ? null : lostNs / granted;
+}
+
 export const METRICS: readonly Metric[] = [
   figure('accesses', 'accesses', 'accesses', 'neither', `accesses taken from the workload's streams`, ({ tally }) => tally.accesses),
   figure('completed', 'completed', 'accesses', 'more', 'accesses that completed; the others ended in a signal or an error and were dropped', ({ tally }) => tally.completed),
@@ -174,6 +179,8 @@ export const METRICS: readonly Metric[] = [
   ...phaseMetrics('toPrivate'),
   ...phaseMetrics('toShared'),
   figure('bystanderNs', 'bystander time', 'ns', 'less', 'time that tasks lost to interrupts which others sent', ({ tally }) => tally.bystanderNs),
+  figure('lostNs', 'time lost by others', 'ns', 'less', 'time that tasks at no conversion of their own lost: to interrupts which others sent, waiting for locks, and for the end of a migration or of a draining', ({ tally }) => tally.lostNs),
+  { ...facts(['lostNsPerConversion', 'time lost by others a conversion', 'ns', 'less', 'the same for each granted conversion, of both directions']), kind: 'number', nullable: true, read: ({ tally }) => lostPerConversion(tally) },
   counts(['lockBlockedNs', 'lock waits', 'ns', 'less', 'time that tasks waited, by lock'], LOCKS, ({ tally }) => tally.lockBlockedNs),
   operation('degraded', 'degraded accesses', 'accesses', 'less', 'access.degraded'),
   operation('rmap.walks', 'rmap walks', 'count', 'less', 'rmap.walk'),

@@ -141,7 +141,7 @@ function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks, choos
 /** Traces need not be listed: any path to a trace will do. An unknown word is a trace only if it looks like a file's name. */
 function workloadNamesOf({ workloads: wanted }: Request, { workloads, traceNames }: Catalogue): readonly string[] {
   const synthetic = workloads.map(({ name }) => name);
-  const defaults = [...synthetic, ...DEFAULT_TRACES];
+  const defaults = [...workloads.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), ...DEFAULT_TRACES];
   if (wanted === undefined) return defaults;
   const known = [...synthetic, ...traceNames()];
   const isPath = (name: string) => !known.includes(name) && /[/\\]|\.csv(\.gz)?$/.test(name);

@@ -24,6 +24,12 @@ export const RequestKind = { ToShared: 5, ToPrivate: 6, ToReadOnly: 22 } as cons
 /** A donation by a guest's fault is a request for privacy. */
 export const wantsPrivate = (world: World, task: number): boolean => world.kind[task] !== RequestKind.ToShared && world.kind[task] !== RequestKind.ToReadOnly;
 
+/** Whether the task is at a request to convert, its own or the donation of its fault: what it loses is in that request's latency. */
+export function isConverting({ kind, flags }: World, task: number): boolean {
+  const asked = kind[task];
+  return asked === RequestKind.ToPrivate || asked === RequestKind.ToShared || asked === RequestKind.ToReadOnly || (flags[task] & TaskFlag.Donation) !== 0;
+}
+
 const ifReadOnly: Run = (world, task) => (world.kind[task] === RequestKind.ToReadOnly ? Flow.Next : Flow.Otherwise);
 
 const beginRequest: Run = (world, task) => {

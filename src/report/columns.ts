@@ -57,6 +57,14 @@ export const MEMORY_COLUMNS: readonly Column[] = [
   column(['peak', 'memory', 'MiB'], 'memory.peakBytes', inMebibytes(mostOf('peakBytes')), formatFigure),
 ];
 
+/** What the conversions of some do to the work of others. */
+export const INTERFERENCE_COLUMNS: readonly Column[] = [
+  column(['blocked by', 'invalidate_lock', 'us/request'], 'lockBlockedNs', (row) => blockedUs(row, 'invalidate'), formatFigure),
+  column(['blocked by', 'mmap_lock', 'us/request'], 'lockBlockedNs', (row) => blockedUs(row, 'mmap'), formatFigure),
+  column(['interrupted', 'us/request'], 'bystanderNs', (row) => perConversionUs(row, total(row, 'bystanderNs')), formatFigure),
+  column(['lost by others', 'us/conversion'], 'lostNsPerConversion', (row) => lostUs(row), formatFigure),
+];
+
 /** Columns that stand side by side: a table, however it is drawn. */
 export interface Block {
   readonly columns: readonly Column[];
@@ -65,7 +73,7 @@ export interface Block {
 }
 
 /** The tables of a group of rows, in their order. */
-export const BLOCKS: readonly Block[] = [{ columns: COST_COLUMNS }, { columns: CONTRACT_COLUMNS }, { columns: MEMORY_COLUMNS, isShown: differInMemory }];
+export const BLOCKS: readonly Block[] = [{ columns: COST_COLUMNS }, { columns: CONTRACT_COLUMNS }, { columns: MEMORY_COLUMNS, isShown: differInMemory }, { columns: INTERFERENCE_COLUMNS, isShown: someoneWaits }];
 
 export const blocksOf = (rows: readonly SummaryRow[]): readonly Block[] => BLOCKS.filter(({ isShown = () => true }) => isShown(rows));
 
@@ -169,6 +177,18 @@ function inMebibytes(bytes: Column['figure']): Column['figure'] {
   };
 }
 const MEBIBYTE = 1 << 20;
+
+/** Below a tenth of a microsecond a request the columns would say nothing. */
+function someoneWaits(rows: readonly SummaryRow[]): boolean {
+  return rows.some((row) => !row.isMeasure && (blockedUs(row, 'invalidate') ?? 0) + (blockedUs(row, 'mmap') ?? 0) >= 0.1);
+}
+
+const blockedNs = (row: SummaryRow, lock: 'invalidate' | 'mmap'): number => countsOf(row, 'lockBlockedNs')[lock] ?? 0;
+const blockedUs = (row: SummaryRow, lock: 'invalidate' | 'mmap'): number | null => perConversionUs(row, blockedNs(row, lock));
+
+const conversions = (row: SummaryRow, figure: 'requested' | 'succeeded'): number => total(row, 'conversions', 'toPrivate', figure) + total(row, 'conversions', 'toShared', figure);
+const perConversionUs = (row: SummaryRow, ns: number): number | null => ratio(ns / 1000, conversions(row, 'requested'));
+const lostUs = (row: SummaryRow): number | null => ratio(total(row, 'lostNs') / 1000, conversions(row, 'succeeded'));
 
 const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
 

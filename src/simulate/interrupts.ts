@@ -6,6 +6,7 @@
 import { CrossCall, acknowledge, canAcknowledge } from '../model/crossCalls.ts';
 import { PHASES } from '../model/operations.ts';
 import type { Meter } from '../model/meter.ts';
+import { isConverting } from '../model/request.ts';
 import type { World } from '../model/world.ts';
 import type { TaskQueue } from './queue.ts';
 
@@ -24,6 +25,8 @@ export interface InterruptOptions {
 export class Interrupts {
   /** Time that CPUs lost to interrupts which others sent. */
   bystanderNs = 0;
+  /** The part of it that CPUs lost which were at no conversion of their own. */
+  lostNs = 0;
   /** Cross calls that a CPU with interrupts off has not acknowledged. */
   deferred = 0;
   private readonly world: World;
@@ -75,10 +78,15 @@ export class Interrupts {
     const costNs = meter.ns;
     meter.ns = 0;
     if (busy) {
-      this.bystanderNs += costNs;
+      this.lose(cpu, costNs);
       queue.delay(cpu, cpuNs + costNs);
     }
     return startNs + costNs;
+  }
+
+  private lose(cpu: number, ns: number): void {
+    this.bystanderNs += ns;
+    if (!isConverting(this.world, cpu)) this.lostNs += ns;
   }
 
   /** This CPU's interrupts are on again: it acknowledges what it has put off. */
@@ -91,7 +99,7 @@ export class Interrupts {
       this.deferred--;
       meter.attribute(cpu, false);
       acknowledge(world, task, cpu);
-      this.bystanderNs += meter.ns;
+      this.lose(cpu, meter.ns);
       now += meter.ns;
       meter.ns = 0;
       if (meter.released !== 0) {

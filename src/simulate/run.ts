@@ -102,6 +102,7 @@ function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally 
     conversions: { toPrivate: conversion('toPrivate'), toShared: conversion('toShared') },
     latencyNs: accounting.latencyNs,
     bystanderNs: engine.interrupts.bystanderNs,
+    lostNs: engine.interrupts.lostNs + engine.waits.othersNs,
     lockBlockedNs: engine.waits.lockBlockedNs,
     errors: { mmap: meter.mmapErrors, gup: meter.gupErrors, convert: meter.convertErrors },
     rmapNs,

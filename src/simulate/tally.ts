@@ -45,6 +45,8 @@ export interface Tally {
   readonly latencyNs: { readonly [L in LatencyName]: Histogram };
   /** Time that tasks lost to interrupts which others sent. */
   readonly bystanderNs: number;
+  /** Of that time, and of the time that tasks were blocked: what those lost that were at no conversion of their own. */
+  readonly lostNs: number;
   /** Time that tasks waited, by index in LOCKS. */
   readonly lockBlockedNs: Float64Array;
   /** Errors by kind and index in ERRNOS. */

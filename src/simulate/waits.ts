@@ -8,6 +8,7 @@ import { LockClass, lockClassOf } from '../model/locks.ts';
 import { Waiting } from '../model/meter.ts';
 import type { Meter } from '../model/meter.ts';
 import { PHASES } from '../model/operations.ts';
+import { isConverting } from '../model/request.ts';
 import type { World } from '../model/world.ts';
 import { Access } from '../workloads/workload.ts';
 import type { TaskQueue } from './queue.ts';
@@ -37,6 +38,8 @@ export interface WaitOptions {
 
 export class Waits {
   readonly lockBlockedNs = new Float64Array(LOCKS.length);
+  /** Time that tasks which were at no conversion waited for locks, or for the end of a migration or of a draining. */
+  othersNs = 0;
   /** When a task that rests goes on by itself: its next access is due, its back-off over, or its wait. */
   readonly restUntilNs: Float64Array;
   /** Tasks that were woken, or that wait with a limit, must be looked after at every step. */
@@ -94,6 +97,7 @@ export class Waits {
     }
     this.meter.addPhase(task, PHASE_LOCK_WAIT, SPIN_NS);
     this.lockBlockedNs[LockClass.Folio] += SPIN_NS;
+    if (!isConverting(this.world, task)) this.othersNs += SPIN_NS;
     return true;
   }
 
@@ -208,6 +212,8 @@ export class Waits {
 
   private noteWaited(task: number, waitOn: number, waitedNs: number): void {
     const lockClass = lockClassOf(waitOn);
+    const isBlocked = lockClass < LOCKS.length || lockClass === Waiting.Migration || lockClass === Waiting.Draining;
+    if (isBlocked && !isConverting(this.world, task)) this.othersNs += waitedNs;
     if (lockClass < LOCKS.length) {
       this.lockBlockedNs[lockClass] += waitedNs;
       this.meter.addPhase(task, PHASE_LOCK_WAIT, waitedNs);

@@ -4,6 +4,7 @@
  */
 import { balloon } from './synthetic/balloon.ts';
 import { bounceRing } from './synthetic/bounceRing.ts';
+import { converters } from './synthetic/converters.ts';
 import { dmaStorm } from './synthetic/dmaStorm.ts';
 import { fixedBuffers } from './synthetic/fixedBuffers.ts';
 import { hotSet } from './synthetic/hotSet.ts';
@@ -11,6 +12,7 @@ import { kexec } from './synthetic/kexec.ts';
 import { manyMappings } from './synthetic/manyMappings.ts';
 import { misbehavingVmm } from './synthetic/misbehavingVmm.ts';
 import { pingPong } from './synthetic/pingPong.ts';
+import { readOnlyRing } from './synthetic/readOnlyRing.ts';
 import { sequential } from './synthetic/sequential.ts';
 import { sparseSharing } from './synthetic/sparseSharing.ts';
 import { strided } from './synthetic/strided.ts';
@@ -37,4 +39,6 @@ export const workloads: readonly Workload[] = [
   fixedBuffers,
   manyMappings,
   misbehavingVmm,
+  converters,
+  readOnlyRing,
 ];

@@ -132,6 +132,8 @@ export interface Workload {
   readonly name: string;
   /** One sentence: the guest that it stands for, and who suffers under it. */
   readonly summary: string;
+  /** Part of a comparison only where it is named, or all are. */
+  readonly onRequest?: true;
   /** A trace knows the size of its guest; a synthetic pattern takes any. */
   readonly memoryPages?: number;
   /** A trace that has the requests of its guest: nothing is inferred from its DMA, so that `--dma direct` cannot be asked for. */

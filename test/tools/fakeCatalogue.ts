@@ -108,6 +108,7 @@ export function fakeTally({ policy, options: { seed, accessCount } }: Pick<Engin
       reconstruct: histogramOf([]),
     },
     bystanderNs: converts ? accesses / 10 : 0,
+    lostNs: 0,
     lockBlockedNs: Float64Array.from(LOCKS, (lock) => (lock === 'invalidate' ? seed : 0)),
     errors: { mmap: errnos(refuses ? { EPERM: 7 } : {}), gup: errnos({}), convert: errnos({ EBUSY: requested - succeeded }) },
     rmapNs: 500,

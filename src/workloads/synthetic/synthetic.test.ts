@@ -25,7 +25,7 @@ describe('the list of workloads', () => {
   test('has the patterns of the documents, in their order, each with a sentence', () => {
     expect(workloads.map(({ name }) => name)).toEqual([
       'sequential', 'uniform', 'zipf', 'hot-set', 'strided', 'bounce-ring', 'balloon', 'kexec', 'ping-pong', 'sparse-sharing',
-      'dma-storm', 'fixed-buffers', 'many-mappings', 'misbehaving-vmm',
+      'dma-storm', 'fixed-buffers', 'many-mappings', 'misbehaving-vmm', 'converters', 'read-only-ring',
     ]);
     for (const { summary } of all) expect(summary).toMatch(/^[A-Z].{20,140}\.$/);
   });
