@@ -1,5 +1,11 @@
 /** What conversions cost those who do not convert: closed forms of small cases, and what holds in the workload that is made for it. */
 import { describe, expect, test } from 'vitest';
+import { catalogue } from '../src/harness/builtIn.ts';
+import { planCells } from '../src/harness/experiment.ts';
+import { RESULTS_SCHEMA } from '../src/harness/record.ts';
+import { createExperiment } from '../src/harness/request.ts';
+import { runCell } from '../src/harness/runCell.ts';
+import { formatTables } from '../src/report/table.ts';
 import { PHASES } from '../src/model/operations.ts';
 import { figureAt, readDeterministic } from '../src/harness/metrics.ts';
 import { workloads } from '../src/workloads/index.ts';
@@ -46,6 +52,20 @@ describe('a fault that comes while a conversion holds invalidate_lock', () => {
     const own = [tally.conversions.toPrivate, tally.conversions.toShared].reduce((sum, { phasesNs }) => sum + phasesNs[PHASES.indexOf('lockWait')], 0);
     // What the converter waited for is in its own latency, and nowhere else.
     expect(tally.lostNs).toBe(waited - own + tally.bystanderNs);
+  });
+});
+
+describe('the table of interference', () => {
+  async function tablesOf(workload: string, vcpus: number): Promise<string> {
+    const experiment = await createExperiment({ policies: ['sigbus-on-fault'], workloads: [workload], memoryBytes: 64 << 20, accesses: 4000, vcpus }, catalogue);
+    const { name: from, hash } = experiment.costs;
+    const cells = await Promise.all(planCells(experiment).map(({ cell }) => runCell({ cell, costs: { from, hash } }, catalogue)));
+    return formatTables({ schema: RESULTS_SCHEMA, tool: { version: '0' }, environment: { node: '', platform: '', arch: '', cpuModel: '', cpus: 1, kernel: '' }, complete: true, experiment, cells });
+  }
+  test('is there where conversions make others wait, and only there', async () => {
+    const [converting, quiet] = await Promise.all([tablesOf('converters', 8), tablesOf('converters', 1)]);
+    expect(converting).toContain('lost by others');
+    expect(quiet).not.toContain('lost by others');
   });
 });
 
