@@ -140,7 +140,7 @@ describe('what each policy holds in memory', () => {
 
   /** A row of cells with these figures of memory, and one TLB miss in 40 accesses of the guest. */
   function rowWith(memories: readonly Readonly<Record<string, number>>[]): SummaryRow {
-    const cells = memories.map((memory) => ({ params: { folio: '4K' }, deterministic: { memory, guestTlbMisses: 1, operations: { 'guest.access': 40 } } }));
+    const cells = memories.map((memory) => ({ params: { folio: '4K' }, deterministic: { lockBlockedNs: {}, conversions: { toPrivate: { requested: 0 }, toShared: { requested: 0 } }, memory, guestTlbMisses: 1, operations: { 'guest.access': 40 } } }));
     return { policy: 'x', check: null, isMeasure: false, missing: 0, safe: '', cells } as unknown as SummaryRow;
   }
 });
