@@ -46,6 +46,7 @@ const LOCK_BITS: Readonly<Record<string, number>> = { table: TableBit.Locked, pa
 /** What a step may read beside what its mark says, and why nobody can tell. */
 const ALSO_READS: readonly { readonly step: RegExp; readonly columns: readonly string[]; readonly because: string }[] = [
   { step: /^(munmapRange|mmapRange|mmapWindow)\.(mmapLock|walk)|^beforeToPrivate\.window$/, columns: ['windowMm'], because: 'the process of a window is the same for ever; a forked child has windows of its own' },
+  { step: /\.folio\.(lock|unlock)$/, columns: ['folioSplit'], because: 'who locks a folio has a reference on it, and a split waits for that' },
   { step: /\.iMmap\.readLock$/, columns: ['windowFlags', 'windowVmas'], because: 'they say what the search in i_mmap costs, and nothing else' },
 ];
 

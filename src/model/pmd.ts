@@ -11,8 +11,9 @@
  * its reference after the flush. A file has no PTEs to put in the place of a PMD, so a zap of a part drops all of it: it is flushed
  * under the page-table lock before its mapping count drops, and the pages around the part fault again.
  * Differs from Linux: one lock stands for that of the PMD and that of its table; a folio that is larger than a region has PMDs too, which
- * do_set_pmd gives up; mappings lie in the address space as the file's regions do; a munmap of a part drops the PMD when it comes to it,
- * and not when it splits the VMA, and its notifier is about the part; nothing makes a PMD of PTEs later (khugepaged).
+ * do_set_pmd gives up; slow GUP takes its pages one by one; mappings lie in the address space as the file's regions do; a munmap of a
+ * part drops the PMD when it comes to it, and not when it splits the VMA, and its notifier is about the part; nothing makes a PMD of PTEs
+ * later (khugepaged).
  */
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import type { StaleBit } from './entries.ts';
