@@ -55,18 +55,22 @@ interface Options {
 const calibrateSmall = ({ places = small, signal = new AbortController().signal, onProgress = () => {} }: Options = {}) =>
   calibrate({ quick: true, places, effort: { rounds: 1, runs: 2, budgetMs: 60_000 }, version: 'test', environment: readEnvironment(), today: '2026-01-01', nowMs: () => performance.now(), signal, onProgress });
 
-/** What this process has of files, by descriptor and by mapping, and the CPUs that it may use. */
-function holdings(): readonly string[] {
-  const files = readdirSync('/proc/self/fd').flatMap((fd) => {
+/** What the descriptors of a process lead to. */
+function filesOf(process: string): readonly string[] {
+  return readdirSync(`/proc/${process}/fd`).flatMap((fd) => {
     try {
-      return [readlinkSync(`/proc/self/fd/${fd}`)];
+      return [readlinkSync(`/proc/${process}/fd/${fd}`)];
     } catch {
       return []; // the folder's own
     }
   });
+}
+
+/** What this process has of files, by descriptor and by mapping, and the CPUs that it may use. */
+function holdings(): readonly string[] {
   const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n').filter((line) => /memfd|kvm|io_uring|\/dev\/zero/.test(line));
   const status = readFileSync('/proc/thread-self/status', 'utf8').split('\n').filter((line) => line.startsWith('Cpus_allowed'));
-  return [...files, ...mappings, ...status].toSorted();
+  return [...filesOf('self'), ...mappings, ...status].toSorted();
 }
 
 describe.skipIf(lack !== null)(`calibration on this kernel${reason}`, () => {
@@ -120,13 +124,14 @@ describe.skipIf(lack !== null)(`calibration on this kernel${reason}`, () => {
   });
 
   test('Ctrl-C ends it with 130 and without output', async () => {
-    const child = spawn(process.execPath, [MAIN, 'calibrate', '--quick'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [MAIN, 'calibrate', '--quick'], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let output = '';
     child.stdout.on('data', (data: Buffer) => (output += data.toString()));
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-    await new Promise((resolve) => setTimeout(resolve, 2500));
-    child.kill('SIGINT');
+    while (!filesOf(String(child.pid)).some((file) => /kvm|memfd/.test(file))) await new Promise((resolve) => setTimeout(resolve, 20));
+    // As a terminal does: to the whole group.
+    process.kill(-Number(child.pid), 'SIGINT');
     expect([await ended, output]).toEqual([130, '']);
   });
 });

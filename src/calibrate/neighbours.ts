@@ -52,7 +52,8 @@ export interface Mapper {
 export async function mapElsewhere(libc: Libc, { fd, pages, vmas }: { readonly fd: number; readonly pages: number; readonly vmas: number }, scope: Scope): Promise<Mapper> {
   const [commandsOut, commandsIn] = openPipe(libc);
   const [answersOut, answersIn] = openPipe(libc);
-  const child = spawn(process.execPath, [compiled('mapProcess'), String(pages), String(vmas)], { stdio: ['ignore', 'ignore', 'ignore', fd, commandsOut, answersIn] });
+  // In a group of its own: Ctrl-C is for us, who end it in order.
+  const child = spawn(process.execPath, [compiled('mapProcess'), String(pages), String(vmas)], { stdio: ['ignore', 'ignore', 'ignore', fd, commandsOut, answersIn], detached: true });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   scope.defer(async () => {
     libc.close(commandsIn);

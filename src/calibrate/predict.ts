@@ -97,6 +97,8 @@ function usedPages({ mapcount, shape: { pages } }: World): readonly number[] {
 function correct(counts: Float64Array, { operation }: Place): void {
   // Interrupted CPUs pay that themselves.
   counts[Op['tlb.interrupt']] = 0;
+  // The kernel leaves zeroing to the first use of a page (src/model/allocate.ts says so too).
+  if (operation === 'allocate') counts[Op['page.clear']] = 0;
   if (!operation.startsWith('gup.')) return;
   // A fault inside of GUP raises no exception; mmap_lock is taken once for all pages (mm/gup.c, __get_user_pages_locked); and nobody
   // uses the buffer before it is given back.
