@@ -113,6 +113,25 @@ describe('split-4k-lazy', () => {
   });
 });
 
+describe('a large page in pieces', () => {
+  test('is timed from its split to its merge, which is at least as long as the pin that was in the way', async () => {
+    const script = [a.guestWrite(0), a.toShared(0, 2), a.pinLong(0, 1), a.toPrivate(0), a.toPrivate(1), a.unpin(0), a.toPrivate(1)];
+    const { tally } = await after(script, large);
+    expect(tally.latencyNs.reconstruct.count).toBe(1);
+    // The request for the pinned page was given up after its 100 ms.
+    expect(tally.latencyNs.reconstruct.totalNs).toBeGreaterThan(100_000_000);
+    expect(tally.largePages).toEqual({ inPieces: 0, heldApart: 0 });
+  });
+
+  test('is counted at the end, and apart where a buffer holds a piece; of split-4k all are in pieces', async () => {
+    const script = [a.guestWrite(0), a.guestWrite(512), a.toShared(0), a.toShared(512, 2), a.pinLong(0, 513)];
+    const largePages = async (policyName: string) => (await after(script, { ...large, policy: policyName, pages: 2048 })).tally.largePages;
+    expect(await largePages(policy)).toEqual({ inPieces: 2, heldApart: 1 });
+    expect(await largePages('split-4k')).toEqual({ inPieces: 2, heldApart: 1 });
+    expect(await largePages('sigbus-on-fault')).toEqual({ inPieces: 0, heldApart: 0 });
+  });
+});
+
 describe('the vmemmap optimisation', () => {
   test('gives back 7 of 8 pages of struct pages at 2 MiB, 4095 of 4096 at 1 GiB, and none where there is one', () => {
     expect([0, 6, 7, 9, 18].map(vmemmapGivenBack)).toEqual([0, 0, 1, 7, 4095]);
