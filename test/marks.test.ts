@@ -48,6 +48,7 @@ const ALSO_READS: readonly { readonly step: RegExp; readonly columns: readonly s
   { step: /^(munmapRange|mmapRange|mmapWindow)\.(mmapLock|walk)|^beforeToPrivate\.window$/, columns: ['windowMm'], because: 'the process of a window is the same for ever; a forked child has windows of its own' },
   { step: /\.folio\.(lock|unlock)$/, columns: ['folioSplit'], because: 'who locks a folio has a reference on it, and a split waits for that' },
   { step: /\.iMmap\.readLock$/, columns: ['windowFlags', 'windowVmas'], because: 'they say what the search in i_mmap costs, and nothing else' },
+  { step: /\.folio\.(lock|unlock|unlockLost)$/, columns: ['folioSplit'], because: 'whoever locks or unlocks a folio has a reference on it, or invalidate_lock: it is neither split nor merged meanwhile' },
 ];
 
 const isOwn = (world: World, { column, index }: Touch, task: number): boolean => {
