@@ -103,6 +103,11 @@ const NEVER_TAKEN: readonly Reason[] = [
     steps: /^pinLong\.(to (irq\.on|taken|ptl\.lock)|ptl\..*|folio\.grab|mmapLock\.readUnlock|more|fault.*|taken|ready|done)$/,
     because: 'no long-term reference is ever left with its user',
   },
+  {
+    policies: ['split-4k-lazy'],
+    steps: /^faultCore\.(pmd\.(rmapAdd|set)|to ptl\.unlock)$/,
+    because: 'a region that the host may map whole has no large folio: it would have a shared page',
+  },
   { policies: ['migrate-like'], steps: /^toPrivate\.(tlb\.wait|gather\.put)$/, because: 'entries that become migration entries are flushed under the page-table lock' },
   { policies: ['exclusive-pin', 'separate-shared-memory'], steps: /^faultCore\.invalidate\.readUnlockRefused$/, because: 'private pages may be mapped: no fault is refused' },
   { policies: ['exclusive-pin'], steps: /^splice\.(ebusy|to mmapLock\.readUnlockRefused)$/, because: 'no exclusive pin stops a FOLL_GET' },

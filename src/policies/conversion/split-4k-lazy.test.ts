@@ -5,6 +5,8 @@ import { a } from '../../../test/tools/scripted.ts';
 import type { ScriptedAccess } from '../../../test/tools/scripted.ts';
 import { vmemmapGivenBack } from '../../model/backing.ts';
 import { PageBit } from '../../model/file.ts';
+import { GAUGES } from '../../model/gauges.ts';
+import { recountGauges } from '../../model/recount.ts';
 import type { World } from '../../model/world.ts';
 
 const policy = 'split-4k-lazy';
@@ -164,4 +166,17 @@ describe('the vmemmap optimisation', () => {
     expect(await vmemmap({ ...gigantic, policy: 'split-4k' })).toEqual([4095, undefined, 1]);
     expect(await vmemmap(large)).toEqual([undefined, undefined, undefined]);
   });
+});
+
+test('at 1 GiB the gauges agree with the world in the middle of splits and merges', async () => {
+  const complaints: string[] = [];
+  let steps = 0;
+  const onStep = (world: World): void => {
+    if (steps++ % 211 !== 0) return;
+    const counted = recountGauges(world);
+    for (const [at, name] of GAUGES.entries()) if (world.meter.gauge[at] !== counted[at]) complaints.push(`step ${steps}: ${name} says ${world.meter.gauge[at]}, there are ${counted[at]}`);
+  };
+  await runScript([a.guestWrite(0), a.toShared(5), a.hostWrite(5), a.toPrivate(5), a.punch(0, 1 << 18), a.guestWrite(9), a.toShared(1000, 3), a.punch(7)], { ...gigantic, onStep });
+  expect(steps).toBeGreaterThan(2000);
+  expect(complaints).toEqual([]);
 });
