@@ -15,7 +15,7 @@ export interface Reason {
 }
 
 /** Policies of which the kernel unmaps by itself, and those of which it asks for mappings and refuses. */
-const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins'];
+const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins', 'read-only-shared'];
 const REFUSING: readonly string[] = ['folio-mmapped', 'refuse-mmap'];
 
 const BOTH = ['toPrivate', 'toShared'] as const;
@@ -153,6 +153,40 @@ export const reasons: readonly Reason[] = [
     lists: ['toPrivate'],
     pairs: [['folio.unfreeze', 'restore']],
     because: 'they commute: restore only sets the walk, which folio.unfreeze does not look at',
+  },
+  {
+    policies: ['read-only-shared'],
+    lists: ['toShared'],
+    pairs: [['state.prealloc', 'state.readPrivate']],
+    because: 'they commute: state.prealloc only charges. A request that changes nothing for the guest pays for it or not, and no litmus has prices',
+  },
+  {
+    policies: ['read-only-shared'],
+    lists: ['toShared'],
+    pairs: [['to invalidate.unlock', 'state.lift']],
+    because: 'nobody can see it: the store has lifted the third state already, which state.lift does once more',
+  },
+  {
+    policies: ['read-only-shared'],
+    lists: ['toReadOnly'],
+    pairs: [['state.readRange', 'state.prealloc'], ['state.prealloc', 'walk.folios']],
+    because: 'they commute: state.prealloc only charges, and no litmus has prices',
+  },
+  {
+    policies: ['read-only-shared'],
+    lists: ['toReadOnly'],
+    pairs: [['walk.folios', 'faults'], ['faults', 'folio.wait']],
+    because:
+      'nobody can see it: the wait for faults in flight begins at the first folio of the file in place of that of the range. Those below the range are waited for as well, ' +
+      'and end by themselves',
+  },
+  {
+    policies: ['read-only-shared'],
+    lists: ['toReadOnly'],
+    pairs: [['notifier.end', 'tlb.send']],
+    because:
+      'nobody can see it: no flush is sent then, since protect.table leads behind it. What a TLB that is not flushed lets the host write is not modelled, as the header of ' +
+      'src/model/readOnly.ts says',
   },
   {
     policies: ['exclusive-pin'],
