@@ -196,11 +196,12 @@ function runInChunks(script: readonly ScriptedAccess[], chunk: number, shape: Pa
   return { bytes: machine.save(), counts: Object.fromEntries(charged) };
 }
 
-/** GUP-fast switches interrupts off and on again for each chunk: all that a chunk's length may change. */
+/** GUP-fast switches interrupts off and on again for each chunk: all that a chunk's length may change. A PMD it reads, and grabs, once in each. */
 const perChunk: ReadonlySet<string> = new Set(['irq.toggle']);
+const perChunkOfPmd: ReadonlySet<string> = new Set([...perChunk, 'gup.fast', 'gup.grab']);
 
-function perPage({ counts }: Run): Readonly<Record<string, number>> {
-  return Object.fromEntries(Object.entries(counts).filter(([name]) => !perChunk.has(name)));
+function perPage({ counts }: Run, except = perChunk): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(counts).filter(([name]) => !except.has(name)));
 }
 
 const touchHost = (write: boolean, count: number): readonly ScriptedAccess[] => Array.from({ length: count }, (_, page) => (write ? a.hostWrite(page) : a.hostRead(page)));
@@ -225,6 +226,7 @@ describe('a chunk of a burst equals its single steps', () => {
   const worlds: readonly (readonly [string, Partial<Shape>])[] = [
     ['order 0', {}],
     ['order 9', { folioOrder: 9, largeBacking: true, spareFolios: 4 }],
+    ['order 9, with PMDs', { folioOrder: 9, largeBacking: true, spareFolios: 4, pmdMappings: true }],
   ];
 
   describe.each(worlds)('at %s', (_, shape) => {
@@ -234,7 +236,8 @@ describe('a chunk of a burst equals its single steps', () => {
         const chunked = runInChunks(script, 512, shape);
         const single = runInChunks(script, 1, shape);
         expect(single.bytes === chunked.bytes, `${count} pages: the same bytes`).toBe(true);
-        expect(perPage(single), `${count} pages`).toEqual(perPage(chunked));
+        const except = shape.pmdMappings ? perChunkOfPmd : perChunk;
+        expect(perPage(single, except), `${count} pages`).toEqual(perPage(chunked, except));
       }
     });
   });
