@@ -46,12 +46,17 @@ async function countStreams({ workload, options }: Question) {
   const batch = createBatch();
   const requested: Record<Direction, number> = { toPrivate: 0, toShared: 0 };
   const pages: Record<Direction, number> = { toPrivate: 0, toShared: 0 };
+  const readOnly = { requests: 0, pages: 0 };
   let accesses = 0;
   for (const { fill } of actors) {
     for (let length = await fill(batch); length > 0; length = await fill(batch)) {
       accesses += length;
       for (let at = 0; at < length; at++) {
         const kind = batch.kind[at];
+        if (kind === Access.ToReadOnly) {
+          readOnly.requests++;
+          readOnly.pages += batch.count[at];
+        }
         if (kind !== Access.ToPrivate && kind !== Access.ToShared) continue;
         const direction = kind === Access.ToPrivate ? 'toPrivate' : 'toShared';
         requested[direction]++;
@@ -60,7 +65,7 @@ async function countStreams({ workload, options }: Question) {
     }
   }
   close?.();
-  return { accesses, requested, pages };
+  return { accesses, requested, pages, readOnly };
 }
 
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0);
@@ -105,13 +110,16 @@ async function complaintsOf(question: Question): Promise<readonly string[]> {
 
     // Everybody but `null`, which ignores them, has the same requests. A lazy guest asks by its faults too, and how many it
     // takes depends on what it was given: two vCPUs may fault on one page, a large leaf spares the next fault.
-    const requested = (_: Tally, policy: ConversionPolicy): number => (isNull(policy) ? 0 : streams.requested[direction]);
+    const requested = (_: Tally, policy: ConversionPolicy): number => (isNull(policy) ? 0 : streams.requested[direction] + (countsReadOnly(policy, direction) ? streams.readOnly.requests : 0));
     const donates = question.options.conversion === 'lazy' && direction === 'toPrivate';
     equal([`${direction} requests, and those of the streams${donates ? ' at least' : ''}`, (tally) => conversion(tally).requested, (tally, policy) => (donates && !isNull(policy) ? Math.max(conversion(tally).requested, requested(tally, policy)) : requested(tally, policy))]);
-    if (!donates) equal([`${direction} pages, and those of the streams`, (tally) => conversion(tally).pages, (_, policy) => (isNull(policy) ? 0 : streams.pages[direction])]);
+    if (!donates) equal([`${direction} pages, and those of the streams`, (tally) => conversion(tally).pages, (_, policy) => (isNull(policy) ? 0 : streams.pages[direction] + (countsReadOnly(policy, direction) ? streams.readOnly.pages : 0))]);
   }
   return complaints;
 }
+
+/** Requests for a page that the host may only read are counted with those to share, under a policy that knows of them. */
+const countsReadOnly = (policy: ConversionPolicy, direction: Direction): boolean => direction === 'toShared' && policy.rules({ check: 'refcount' }).toReadOnly !== undefined;
 
 const MODES = [
   ['explicit', 0],

@@ -52,6 +52,8 @@ function complete(machine: Machine, { cpu, kind, page, count: pages, slot, windo
     case Access.ToShared:
     case Access.ToPrivate:
       return rules.conversion === 'ignore' || convert(machine, { cpu, range, toPrivate: kind === Access.ToPrivate, donation: false });
+    case Access.ToReadOnly:
+      return false; // No policy here has such a state.
     case Access.Io: {
       const buffer = take(machine, cpu, window, range, 'short-pin');
       if (buffer.kind === 'held') machine.devices.push({ dueNs: machine.nowNs + holdNs, references: buffer.references });
