@@ -12,6 +12,7 @@ import { calibrate } from '../src/calibrate/calibrate.ts';
 import { openLibc } from '../src/calibrate/libc.ts';
 import type { Libc } from '../src/calibrate/libc.ts';
 import { withScope } from '../src/calibrate/scope.ts';
+import { mapElsewhere } from '../src/calibrate/neighbours.ts';
 import type { Place } from '../src/calibrate/points.ts';
 import { readEnvironment } from '../src/harness/environment.ts';
 import { readLibrary } from '../src/harness/litmusFiles.ts';
@@ -121,6 +122,19 @@ describe.skipIf(lack !== null)(`calibration on this kernel${reason}`, () => {
       return compareWithKernel(libc, { ...backing, name: 'guest_memfd' }, [sequence]);
     });
     expect(disagreements.map(({ model, kernel }) => [model.errno, kernel.errno])).toEqual([['EINVAL', 'OK']]);
+  });
+
+  test('a process that maps the file elsewhere ends with its pipe, and does not wait to be killed', async () => {
+    let beganMs = 0;
+    await withScope(async (scope) => {
+      const { backing } = openBacking(libc, scope, undefined);
+      const fd = backing.createFile(4);
+      scope.defer(() => void libc.close(fd));
+      const mapper = await mapElsewhere(libc, { fd, pages: 4, vmas: 2 }, scope);
+      mapper.touch('w');
+      beganMs = performance.now();
+    });
+    expect(performance.now() - beganMs).toBeLessThan(8000); // killed after 10 s
   });
 
   test('Ctrl-C ends it with 130 and without output', async () => {

@@ -289,7 +289,7 @@ function openGet(bench: Bench, place: Place): Experiment {
     foreignCalls: 1,
     reset() {
       closePipe();
-      checked(libc, 'pipe', libc.pipe(ends));
+      checked(libc, 'pipe', libc.pipe(ends, OpenFlag.CloseOnExec));
       // A page of the pipe for each page, or vmsplice would wait for a reader.
       checked(libc, 'fcntl(F_SETPIPE_SZ)', libc.fcntl(ends[1], Fcntl.SetPipeSize, ground.bytes));
       resetEntries(libc, ground, place);

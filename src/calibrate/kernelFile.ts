@@ -9,7 +9,7 @@ import type { ErrnoName } from '../model/errno.ts';
 import { TaskFlag } from '../model/tasks.ts';
 import { Access } from '../workloads/workload.ts';
 import type { AccessKind } from '../workloads/workload.ts';
-import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, PAGE_BYTES, Protection, Syscall, errnoName } from './abi.ts';
+import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Syscall, errnoName } from './abi.ts';
 import { KernelError, allocate, checked } from './backing.ts';
 import type { Ending } from './drive.ts';
 import { MAP_FAILED } from './libc.ts';
@@ -168,7 +168,7 @@ function mapOrThrow(libc: Libc, address: Address, bytes: number, { protection, f
 
 function openPipe(libc: Libc): { readonly out: number; readonly into: number; readonly close: () => void } {
   const ends = new Int32Array(2);
-  checked(libc, 'pipe', libc.pipe(ends));
+  checked(libc, 'pipe', libc.pipe(ends, OpenFlag.CloseOnExec));
   return {
     out: ends[0],
     into: ends[1],

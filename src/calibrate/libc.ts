@@ -19,7 +19,7 @@ export interface Libc {
   readInto(fd: number, bytes: Uint8Array, count: number): number;
   write(fd: number, address: Address, bytes: number): number;
   fcntl(fd: number, command: number, value: number): number;
-  pipe(ends: Int32Array): number;
+  pipe(ends: Int32Array, flags: number): number;
   ioctl(fd: number, request: number, value: number): number;
   ioctlWith(fd: number, request: number, block: Uint8Array): number;
   mmap(address: Address, bytes: number, protection: number, flags: number, fd: number, offset: number): Address;
@@ -105,7 +105,7 @@ function bind(koffi: Koffi): Libc & { readonly pageBytes: () => number } {
     readInto: bound('intptr_t read(int fd, _Out_ uint8_t *bytes, size_t count)'),
     write: bound('intptr_t write(int fd, uintptr_t address, size_t bytes)'),
     fcntl: bound('int fcntl(int fd, int command, intptr_t value)'),
-    pipe: bound('int pipe(_Out_ int *ends)'),
+    pipe: bound('int pipe2(_Out_ int *ends, int flags)'),
     ioctl: bound('int ioctl(int fd, unsigned long request, uintptr_t value)'),
     ioctlWith: bound('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *block)'),
     // A failure is 2^64 - 1, which koffi gives as a bigint.

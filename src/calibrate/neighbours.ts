@@ -9,6 +9,7 @@ import { readSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { distUrl } from '../harness/distFile.ts';
+import { OpenFlag } from './abi.ts';
 import { checked } from './backing.ts';
 import type { Libc } from './libc.ts';
 import type { Scope } from './scope.ts';
@@ -39,6 +40,9 @@ export async function spinOn(cpu: number, scope: Scope): Promise<void> {
   }
 }
 
+/** A process that has not ended with its pipe by then is killed. */
+const END_MS_MAX = 10_000;
+
 /** What another process does to all of its mappings of the file. */
 export const MapCommand = { Read: 'r', Write: 'w' } as const;
 export type MapCommandName = (typeof MapCommand)[keyof typeof MapCommand];
@@ -59,7 +63,7 @@ export async function mapElsewhere(libc: Libc, { fd, pages, vmas }: { readonly f
     libc.close(commandsIn);
     libc.close(answersOut);
     // One that does not end with its pipe is of no use to anybody.
-    const killer = setTimeout(() => child.kill('SIGKILL'), 2000);
+    const killer = setTimeout(() => child.kill('SIGKILL'), END_MS_MAX);
     await ended;
     clearTimeout(killer);
   });
@@ -78,8 +82,9 @@ export async function mapElsewhere(libc: Libc, { fd, pages, vmas }: { readonly f
   };
 }
 
+/** A process that inherited the end that is ours would never see the other one closed. */
 function openPipe(libc: Libc): readonly [out: number, into: number] {
   const ends = new Int32Array(2);
-  checked(libc, 'pipe', libc.pipe(ends));
+  checked(libc, 'pipe', libc.pipe(ends, OpenFlag.CloseOnExec));
   return [ends[0], ends[1]];
 }
