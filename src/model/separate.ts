@@ -12,9 +12,9 @@
  * guest_memfd has an invalidate_lock of its own. Both are words in the class of invalidate_lock, whose place they take: nobody takes two of it.
  * KVM's fault takes neither. It reads the attribute as it stands, and what holds it to that is the sequence, which rises at both ends
  * of an invalidation: a fault that began while one was open starts again too.
- * Differs from Linux: the attributes of a range are stored at once, where Linux stores one a page; the range of a punch
- * is unmapped under the lock of the file, where shmem does it before; a fault of the guest on shared memory goes to the file and not through a mapping of the VMM; whoever punches one memory by a fallocate of its own punches both, as a VMM's
- * balloon does, and the last close closes both.
+ * Differs from Linux: the attributes of a range are stored at once, where Linux stores one a page; the range of a punch is unmapped under
+ * the lock of the file, where shmem does it before; a fault of the guest on shared memory goes to the file and not through a mapping of
+ * the VMM; whoever punches one memory by a fallocate of its own punches both, as a VMM's balloon does, and the last close closes both.
  */
 import { outcomeOk } from './access.ts';
 import { preallocateState, readRangeState, storeState } from './convert.ts';

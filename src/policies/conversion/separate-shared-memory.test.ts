@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { counts, runScript } from '../../../test/tools/runScript.ts';
 import type { ScriptOptions } from '../../../test/tools/runScript.ts';
-import { a } from '../../../test/tools/scripted.ts';
+import { a, scripted } from '../../../test/tools/scripted.ts';
 import type { ScriptedAccess } from '../../../test/tools/scripted.ts';
 import { PageBit } from '../../model/file.ts';
 import { PHASES } from '../../model/operations.ts';
@@ -9,6 +9,7 @@ import type { OperationName } from '../../model/operations.ts';
 import { VMM_STRATEGIES } from '../../model/request.ts';
 import { PLATFORM_NAMES } from '../../model/platform.ts';
 import type { World } from '../../model/world.ts';
+import { loadCostProfile } from '../../simulate/costs.ts';
 
 const policy = 'separate-shared-memory';
 const PAGE_BYTES = 4096;
@@ -109,6 +110,18 @@ describe('double memory', () => {
   test('of a conversion in one request is none where nobody touches the range before the punch', async () => {
     const { memory, present, ownPages } = await endOf([a.toShared(0, 512), ...hostWrites(512), a.toPrivate(0, 512), ...guestWrites(512)]);
     expect([memory.doubleMaxBytes, present, ownPages]).toEqual([0, 0, 512]);
+  });
+
+  test('of a conversion in one request is at most its pages, where another vCPU touches them between the store and the punch', async () => {
+    const N = 512;
+    const actors = [
+      { role: 'vcpu', accesses: [a.toShared(0, N), ...guestWrites(N), { ...a.toPrivate(0, N), atNs: 1_000_000 }] },
+      // As soon as the attribute is stored, private pages come in, a page every 3 us, while the VMM unmaps N entries and frees N folios.
+      { role: 'vcpu', accesses: range(N).map((page) => ({ ...a.guestWrite(N - 1 - page), atNs: 1_005_000 + 3_000 * page })) },
+    ] as const;
+    const { memory } = (await runScript(scripted({ actors }), { policy, costs: loadCostProfile('published-x86') })).tally;
+    expect(memory.doubleMaxBytes % PAGE_BYTES).toBe(0);
+    expect([memory.doubleMaxBytes > 0, memory.doubleMaxBytes <= N * PAGE_BYTES]).toEqual([true, true]);
   });
 
   test('of a page that is private in a shared folio of 2 MiB is that page, for as long as it is private: the punch of a part gives nothing back', async () => {
