@@ -130,9 +130,15 @@ function createThreadClock(libc: Libc): () => number {
   };
 }
 
-function pointOf(place: Place, { name }: Backing, times: readonly number[]): Point {
+export function pointOf(place: Place, { name }: Backing, times: readonly number[]): Point {
   const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  // Between the two runs that a quartile lies between, so that a disturbed run among five or more does not make it.
+  const at = (share: number): number => {
+    const place = share * (sorted.length - 1);
+    const lower = Math.floor(place);
+    const above = Math.min(sorted.length - 1, lower + 1);
+    return sorted[lower] + (place - lower) * (sorted[above] - sorted[lower]);
+  };
   return { ...place, backing: name, ns: rounded(medianOf(sorted)), spread: rounded(at(0.75) - at(0.25)), runs: sorted.length };
 }
 
