@@ -179,6 +179,7 @@ function contractOf({ coreOrder, ownerRefs = 0, vmmStrategy }: ConversionPolicy,
     [afterRequest !== undefined, 'VMM: has a routine of its own after each request'],
     [remapsOnAccess === true, 'VMM: maps its window again where an access finds it unmapped'],
     [bounces === true && strategy !== 'bounce-copy', 'VMM: copies its short I/O through a bounce buffer'],
+    [vmm.awaitsCallback === true, 'VMM: after EAGAIN it waits until it is told that the page is private, for 100 ms at most; where the page is still mapped there is no callback, and the next line holds'],
     [bareRequests !== true && ignoresRequests !== true, `VMM: after ${errnos} ${AFTER_REFUSAL[strategy]}`],
   ];
   return [...lines.flatMap(([holds, line]) => (holds ? [line] : [])), ...(platform === undefined ? [] : platformLines(platform))];

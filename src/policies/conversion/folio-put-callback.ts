@@ -23,7 +23,7 @@ export const folioPutCallback: ConversionPolicy = {
       'references up, and the last put calls back. The type is set before the count is looked at, so that no put is missed',
     for: [
       { who: 'Fuad Tabba', says: 'the last put tells that the host has no reference left, so that nobody has to poll', mail: '17 Jan 2025' },
-      { who: 'David Hildenbrand', says: 'a type of its own hooks into the last put as hugetlb does, before the folio is freed' },
+      { who: 'David Hildenbrand', says: 'took part upstream in the discussion that the callback at the last put came out of' },
     ],
     against: [
       { who: 'Kirill Shutemov', says: 'the look at the count is racy: nothing stops anybody from taking a reference just after it' },
