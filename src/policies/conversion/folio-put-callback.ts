@@ -28,7 +28,7 @@ export const folioPutCallback: ConversionPolicy = {
     against: [
       { who: 'Kirill Shutemov', says: 'the look at the count is racy: nothing stops anybody from taking a reference just after it' },
       { who: 'Ackerley Tng', says: 'where the folio has left the file, by a hole or a close, the callback finds no mapping' },
-      { who: 'the in-place conversion series', says: 'no type and no third state: EAGAIN, and user space tries again' },
+      { who: 'Authors of the in-place conversion series', says: 'no type and no third state: EAGAIN, and user space tries again' },
     ],
     price:
       'the guest loses the page for as long as the longest reference lives; one more page type, which excludes mappings; page-cache users that meet counts lower than their ' +
