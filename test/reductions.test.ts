@@ -62,6 +62,7 @@ describe('reductions say what a search without them says', () => {
   test('but for a few cells that are too large without them', () => {
     expect(tooLarge).toEqual([
       'converter-fault-and-pin under refuse-mmap/refcount', 'migration-entries-are-waited-at under migrate-like/refcount', 'munmap-dirty under refuse-mmap/refcount',
+      'pmd-munmap-dirty under refuse-mmap/refcount',
       'read-only-against-munmap under read-only-shared/refcount', 'read-only-forever under read-only-shared/refcount', 'reference-protocol under sigbus-on-fault/refcount', 'shared-again-while-pending under folio-put-callback/refcount',
       'two-processes under refuse-mmap/refcount',
     ]);

@@ -202,7 +202,6 @@ export const METRICS: readonly Metric[] = [
   operation('orphanAccesses', 'orphan accesses', 'accesses', 'less', 'access.orphan'),
   figure('largePages.inPieces', 'large pages in pieces', 'count', 'less', 'large pages that are in pieces of 4 KiB at the end', ({ tally }) => tally.largePages.inPieces),
   figure('largePages.heldApart', 'large pages held apart', 'count', 'less', 'those of them of which a buffer holds a piece: they cannot be put together or given back', ({ tally }) => tally.largePages.heldApart),
-  operation('largePages.mergesFailed', 'failed merges', 'count', 'less', 'merge.failed'),
   figure('memory.vmemmapBytes', 'vmemmap', 'bytes', 'less', 'struct pages of the populated memory at its largest, without HVO', ({ tally }) => tally.memory.vmemmapBytes),
   figure('memory.vmemmapMeanBytes', 'mean vmemmap', 'bytes', 'less', 'struct pages of the populated memory without HVO, over virtual time', ({ tally }) => tally.memory.vmemmapMeanBytes),
   figure('memory.vmemmapHvoMeanBytes', 'mean vmemmap with HVO', 'bytes', 'less', 'the same where each large folio in one piece keeps one page of them', ({ tally }) => tally.memory.vmemmapHvoMeanBytes),

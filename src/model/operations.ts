@@ -137,7 +137,6 @@ export const OPERATIONS = [
   event('access.failed', 'an access of the workload that ended in a signal or an error and was dropped'),
   event('access.degraded', 'a guest access to a page whose conversion was given up'),
   event('access.orphan', 'a device or kernel user touched a page that is no longer the guest\'s: its data is lost to the guest, or the guest\'s to it'),
-  event('merge.failed', 'a large page was wholly private again and could not be put together: a reference was in the way'),
   event('pte.zapNeighbour', 'an entry zapped only because its page shares a folio with the converted range'),
   event('fault.neighbour', 'a host fault on a page that lost its entry as a neighbour'),
   event('signal.SIGBUS', 'a host access ended in SIGBUS'),

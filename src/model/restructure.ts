@@ -155,9 +155,7 @@ const thawPieces: Run = (world, task) => {
   const first = Math.max(world.walkStart[task], last - world.shape.chunk);
   for (let page = first; page < last; page++) world.refcount[page] = cacheReferences(world, page);
   world.cursor[task] = first;
-  if (first > world.walkStart[task]) return Flow.Otherwise;
-  world.meter.note(Op['merge.failed']);
-  return Flow.Next;
+  return first > world.walkStart[task] ? Flow.Otherwise : Flow.Next;
 };
 
 /** Steps that put every large folio together of which the range has a page and no page is shared: behind the store, before the end of the invalidation. */
