@@ -18,16 +18,16 @@ import { setShareability, startWorld } from '../model/start.ts';
 import { DEPTH_MAX, Flow, Mark } from '../model/step.ts';
 import type { FlowKind } from '../model/step.ts';
 import { clearTask } from '../model/tasks.ts';
-import { UserError } from '../model/userError.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { Litmus, LitmusOperation } from './litmus.ts';
+import { endsOtherwise, neverEnds } from './before.ts';
 import { clearSignals, mayTouchMapping, shapeOfLitmus } from './litmusShape.ts';
 import { Choice, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './moves.ts';
 import { layProgress } from './progress.ts';
 import { marksWhere, quietIn } from './quiet.ts';
-import { fits, resultId, resultText } from './results.ts';
+import { fits, resultId } from './results.ts';
 import type { Reductions } from './verdict.ts';
 
 /** An operation that never comes to its end takes no more steps than this alone. */
@@ -387,22 +387,9 @@ export class Machine {
         moved = true;
       }
     }
-    const place = `${this.litmus.path}:${operation.line}`;
-    if (world.pc[thread * DEPTH_MAX] !== 0) {
-      throw new UserError({
-        what: `${place}: "${operation.text}" of \`before\` never ends`,
-        why: `it stands at ${this.host.program.names[this.positionOf(thread)]} while everybody else rests`,
-        fix: 'move it into a thread, or release first what it waits for',
-      });
-    }
-    const { expected = { errno: 'OK' } } = operation;
-    if (this.endedThread < 0 || !fits(this.endedResult, expected)) {
-      throw new UserError({
-        what: `${place}: "${operation.text}" of \`before\` ends with ${resultText(this.endedResult)}`,
-        why: `what comes before everything must end with ${expected.errno}, or as the file says`,
-        fix: 'state the result that it has behind `=>`, leave it out, or restrict `policies`',
-      });
-    }
+    const { path } = this.litmus;
+    if (world.pc[thread * DEPTH_MAX] !== 0) throw neverEnds(path, operation, this.host.program.names[this.positionOf(thread)]);
+    if (this.endedThread < 0 || !fits(this.endedResult, operation.expected ?? { errno: 'OK' })) throw endsOtherwise(path, operation, this.endedResult);
     this.endedThread = -1;
   }
 }
