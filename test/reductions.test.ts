@@ -2,7 +2,8 @@
  * Reductions change what a search costs and nothing of what it says: the same sentences hold or break, the same waits, the same
  * outcomes, with all reductions, with each alone and with none.
  *
- * Asked of the whole library (which cells are too large stands below), and of litmuses that nobody thought of.
+ * Asked of the whole library (which cells are too large stands below), and of litmuses that nobody thought of. Of a file that is for all
+ * policies the newer ones are asked in one cell of three, by its name: they share their steps. FOLIOBENCH_SOAK=1 asks them all.
  */
 import { assert, constantFrom, nat, pre, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -19,6 +20,14 @@ const STATES_MAX = 60_000;
 const STATES_ALONE_MAX = 1_000;
 /** Where other work keeps the machine busy. */
 const TIMEOUT_MS = 120_000;
+
+const IS_SOAK = process.env['FOLIOBENCH_SOAK'] !== undefined;
+const ONE_IN = 3;
+
+function isAsked(cell: Cell): boolean {
+  if (IS_SOAK || cell.litmus.policies !== undefined || cell.policy.onRequest !== true) return true;
+  return [...cellName(cell)].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % ONE_IN === 0;
+}
 
 const isSymmetric = ({ litmus, policy, check }: Cell): boolean =>
   threadClasses(litmus).length > 0 || pagesAreAlike(litmus, policy.rules({ check: check ?? 'refcount' }).vmm !== undefined);
@@ -47,7 +56,7 @@ describe('reductions say what a search without them says', () => {
   const files = libraryFiles();
 
   test.each(files.map((litmus) => ({ name: litmus.name, litmus })))('of $name', ({ litmus }) => {
-    for (const cell of cellsOf(litmus)) {
+    for (const cell of cellsOf(litmus).filter(isAsked)) {
       const { result } = searchCell(cell, { keepResults: true, statesMax: STATES_MAX }).found;
       const said = saidBy(result);
       if (said === undefined) {
