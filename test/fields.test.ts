@@ -83,7 +83,7 @@ const INPUTS: Readonly<Record<string, readonly [string, string]>> = {
   pace: ['--policy null --workload boot-512m --memory 512MiB --conversion explicit --pace closed', '--policy null --workload boot-512m --memory 512MiB --conversion explicit --pace recorded'],
   accesses: ['--policy sigbus-on-fault --workload zipf --accesses 2000', '--policy sigbus-on-fault --workload zipf --accesses 2001'],
   platform: ['--policy sigbus-on-fault --workload zipf --platform snp', '--policy sigbus-on-fault --workload zipf --platform tdx'],
-  requestPages: ['--policy sigbus-on-fault --workload kexec', '--policy sigbus-on-fault --workload kexec --request-pages 8'],
+  requestPages: ['--policy sigbus-on-fault --workload kexec --request-pages 64', '--policy sigbus-on-fault --workload kexec --request-pages 8'],
   vmm: ['--policy sigbus-on-fault --workload dma-storm --vmm back-off', '--policy sigbus-on-fault --workload dma-storm --vmm give-up'],
 };
 

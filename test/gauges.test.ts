@@ -13,7 +13,7 @@ import { run } from '../src/simulate/run.ts';
 import { workloads } from '../src/workloads/index.ts';
 
 const costs = loadCostProfile('published-x86');
-const SAMPLE_STRIDE = 101;
+const SAMPLE_STRIDE = 331;
 const sizes = { '4 KiB': 0, '2 MiB': 9 } as const;
 
 describe.each(policies)('$name', (policy) => {
