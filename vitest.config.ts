@@ -8,9 +8,14 @@ export default defineConfig({
     testTimeout: 30_000,
     coverage: {
       include: ['src/**/*.ts'],
-      exclude: ['src/**/*.test.ts'],
+      exclude: [
+        'src/**/*.test.ts',
+        // Programs of processes and threads of their own, where coverage does not see that tests run them.
+        'src/cli/main.ts', 'src/harness/policyCheck.ts', 'src/harness/policyModule.ts', 'src/harness/writeSources.ts',
+        'src/calibrate/mapProcess.ts', 'src/calibrate/spinThread.ts', 'src/calibrate/touchPrivate.ts',
+      ],
       reporter: ['text-summary', 'json-summary'],
-      // A little below what the suite reaches; entry points that run in processes of their own count as not covered.
+      // A little below what the suite reaches.
       thresholds: { statements: 97, branches: 94, functions: 94, lines: 97 },
     },
   },
