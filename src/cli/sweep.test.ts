@@ -70,6 +70,33 @@ describe('sweep', () => {
     expect(formatSweep(record, [{ name: 'vmas', values: [1, 3] }], metricNamed('work'))).toContain('\nabove about 1.7 VMAs sigbus-on-fault has more work than refuse-mmap\n');
   });
 
+  test('names a check that is not the usual one, and has no growth where there are no figures', async () => {
+    const { stdout } = await run('sweep --workload zipf --vary vmas=1,3 --policy null,sigbus-on-fault --check mapcount');
+    expect(stdout).toContain('\nsigbus-on-fault (mapcount)  ');
+    expect(stdout).toMatch(/\nnull +- +- +-\n/);
+  });
+
+  test('along memory places are MiB, along folio sizes there is nothing between two, and of what is neither good nor bad no order changes', async () => {
+    const crossing = async (vary: string, metric: string, axis: Parameters<typeof formatSweep>[1][number], values: readonly [number, number]) => {
+      const { stdout } = await run(`sweep --workload zipf --vary ${vary} --policy sigbus-on-fault,refuse-mmap --format json`);
+      const record = JSON.parse(stdout) as ResultsRecord;
+      for (const [at, cell] of record.cells.entries()) if (cell.status === 'ok') (cell.deterministic as Record<string, number>)[metric] = values[at % 2] * (at < 2 ? 1 : -1) + 100;
+      return formatSweep(record, [axis], metricNamed(metric)).split('\n').filter((line) => line.startsWith('above '));
+    };
+    expect(await crossing('memory=16MiB,32MiB', 'work', { name: 'memory', values: [2 ** 24, 2 ** 25] }, [10, 20])).toEqual(['above 24.0 MiB sigbus-on-fault has more work than refuse-mmap']);
+    expect(await crossing('folio=4K,2M', 'work', { name: 'folio', values: ['4K', '2M'] }, [10, 20])).toEqual([]);
+    expect(await crossing('vmas=1,3', 'accesses', { name: 'vmas', values: [1, 3] }, [10, 20])).toEqual([]);
+    expect(await crossing('vmas=1,31', 'work', { name: 'vmas', values: [1, 31] }, [10, 20])).toEqual(['above about 16 VMAs sigbus-on-fault has more work than refuse-mmap']);
+  });
+
+  test('counts the cells that failed', async () => {
+    const { stdout } = await run('sweep --workload zipf --vary vmas=1,3 --policy null --format json');
+    const record = JSON.parse(stdout) as ResultsRecord;
+    const [first, ...others] = record.cells;
+    const failed: ResultsRecord = { ...record, cells: [{ ...first, status: 'failed', error: { what: 'no', why: 'no', fix: 'no' } } as ResultsRecord['cells'][number], ...others] };
+    expect(formatSweep(failed, [{ name: 'vmas', values: [1, 3] }], metricNamed('work'))).toContain('\n1 of 2 cells failed\n');
+  });
+
   test('is an experiment like any other: its record has a cell for each value, and says how to repeat it', async () => {
     const file = join(folder, 'sweep.json');
     await run(`sweep --workload zipf --policy null --vary vmas=1,4 --vary memory=16MiB,32MiB -o ${file} --quiet`);
