@@ -231,23 +231,15 @@ function openFault(bench: Bench, place: Place): Experiment {
 }
 
 function openPopulate(bench: Bench, place: Place): Experiment {
-  const { libc } = bench;
-  const calls = callsOf(place);
-  const ground = openGround(bench, place, calls);
-  const [address] = ground.windows;
-  allocateAll(libc, ground);
-  const rangeBytes = place.pages * PAGE_BYTES;
-  return {
-    calls,
-    foreignCalls: calls,
-    reset: () => unmapEntries(libc, address, ground.bytes),
-    run() {
-      for (let call = 0; call < calls; call++) libc.madvise(address + call * rangeBytes, rangeBytes, populating(place.dirty));
-    },
-  };
+  return openAdvice(bench, place, populating(place.dirty), () => undefined);
 }
 
 function openZap(bench: Bench, place: Place): Experiment {
+  return openAdvice(bench, place, Advice.DontNeed, (ground) => (place.touched ? touchAll(bench.libc, ground, place.dirty) : undefined));
+}
+
+/** madvise over ranges of one mapping of pages that the file has, without entries but for those that `prepare` makes. */
+function openAdvice(bench: Bench, place: Place, advice: number, prepare: (ground: Ground) => void): Experiment {
   const { libc } = bench;
   const calls = callsOf(place);
   const ground = openGround(bench, place, calls);
@@ -259,10 +251,10 @@ function openZap(bench: Bench, place: Place): Experiment {
     foreignCalls: calls,
     reset() {
       unmapEntries(libc, address, ground.bytes);
-      if (place.touched) touchAll(libc, ground, place.dirty);
+      prepare(ground);
     },
     run() {
-      for (let call = 0; call < calls; call++) libc.madvise(address + call * rangeBytes, rangeBytes, Advice.DontNeed);
+      for (let call = 0; call < calls; call++) libc.madvise(address + call * rangeBytes, rangeBytes, advice);
     },
   };
 }

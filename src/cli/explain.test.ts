@@ -2,12 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runWords } from '../../test/tools/commandLine.ts';
 import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
-import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
-import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import type { Explanation } from '../harness/explanation.ts';
 import { loadCostProfile } from '../simulate/costs.ts';
-import { runCommandLine } from './program.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -15,24 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-async function run(line: string) {
-  const outcome = { exitCode: 0, stdout: '', stderr: '' };
-  await runCommandLine(line.split(' '), {
-    catalogue: { ...fakeCatalogue, loadCostProfile, defaultCosts: 'published-x86' },
-    version: '1.0.0',
-    environment: { node: 'v20.19.0', platform: 'linux', arch: 'x64', cpuModel: 'none', cpus: 2, kernel: '6.1' },
-    createRunner: () => createLocalRunner(fakeCatalogue),
-    createExplorationRunner: createLocalExplorationRunner,
-    packageFolder: folder,
-    ciEnvironment: {},
-    stdout: { write: (text) => void (outcome.stdout += text) },
-    stderr: { write: (text) => void (outcome.stderr += text) },
-    nowMs: () => 0,
-    onInterrupt: () => () => {},
-    setExitCode: (code) => void (outcome.exitCode = code),
-  });
-  return outcome;
-}
+const run = (line: string) => runWords(line.split(' '), { folder, catalogue: { ...fakeCatalogue, loadCostProfile, defaultCosts: 'published-x86' } });
 
 const explained = async (line: string) => JSON.parse((await run(`explain ${line} --format json`)).stdout) as Explanation;
 

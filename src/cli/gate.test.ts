@@ -2,41 +2,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
-import { createLocalRunner } from '../../test/tools/localRunner.ts';
+import { runWords, type Surroundings } from '../../test/tools/commandLine.ts';
 import { fakeCatalogue, fakeCosts } from '../../test/tools/fakeCatalogue.ts';
 import type { Catalogue } from '../harness/catalogue.ts';
 import type { ResultsRecord } from '../harness/record.ts';
-import type { CliContext } from './context.ts';
-import { runCommandLine } from './program.ts';
 
-interface Surroundings {
-  readonly catalogue?: Catalogue;
-  readonly ciEnvironment?: CliContext['ciEnvironment'];
-  readonly interrupts?: boolean;
-}
-
-async function run(words: readonly string[], { catalogue = fakeCatalogue, ciEnvironment = {}, interrupts = false }: Surroundings = {}) {
-  const outcome = { exitCode: 0, stdout: '', stderr: '' };
-  await runCommandLine(words, {
-    catalogue,
-    version: '1.0.0',
-    environment: { node: 'v20.19.0', platform: 'linux', arch: 'x64', cpuModel: 'none', cpus: 2, kernel: '6.1' },
-    createRunner: () => createLocalRunner(catalogue),
-    createExplorationRunner: createLocalExplorationRunner,
-    packageFolder: folder,
-    ciEnvironment,
-    stdout: { write: (text) => void (outcome.stdout += text) },
-    stderr: { write: (text) => void (outcome.stderr += text) },
-    nowMs: () => 0,
-    onInterrupt(callback) {
-      if (interrupts) callback();
-      return () => {};
-    },
-    setExitCode: (code) => void (outcome.exitCode = code),
-  });
-  return outcome;
-}
+const run = (words: readonly string[], surroundings: Partial<Surroundings> = {}) => runWords(words, { folder, ...surroundings });
 
 let folder = '';
 let baseline = '';

@@ -2,12 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
-import { createLocalRunner } from '../../test/tools/localRunner.ts';
-import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
+import { runWords } from '../../test/tools/commandLine.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { formatSweep, metricNamed } from '../report/sweepTable.ts';
-import { runCommandLine } from './program.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -15,24 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-async function run(line: string) {
-  const outcome = { exitCode: 0, stdout: '', stderr: '' };
-  await runCommandLine(line.split(' '), {
-    catalogue: fakeCatalogue,
-    version: '1.0.0',
-    environment: { node: 'v20.19.0', platform: 'linux', arch: 'x64', cpuModel: 'none', cpus: 2, kernel: '6.1' },
-    createRunner: () => createLocalRunner(),
-    createExplorationRunner: createLocalExplorationRunner,
-    packageFolder: folder,
-    ciEnvironment: {},
-    stdout: { write: (text) => void (outcome.stdout += text) },
-    stderr: { write: (text) => void (outcome.stderr += text) },
-    nowMs: () => 0,
-    onInterrupt: () => () => {},
-    setExitCode: (code) => void (outcome.exitCode = code),
-  });
-  return outcome;
-}
+const run = (line: string) => runWords(line.split(' '), { folder });
 
 describe('sweep', () => {
   test('has one row a policy and one column a value, with the growth of each curve', async () => {

@@ -2,14 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runWords } from '../../test/tools/commandLine.ts';
 import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
-import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
-import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import { placesOf } from '../calibrate/grids.ts';
 import { POINTS_SCHEMA, formatPoints } from '../calibrate/points.ts';
 import type { Point } from '../calibrate/points.ts';
 import { loadCostProfile } from '../simulate/costs.ts';
-import { runCommandLine } from './program.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -17,25 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function run(...words: readonly string[]) {
-  const outcome = { exitCode: 0, stdout: '', stderr: '' };
-  const environment = { node: 'v20', platform: 'linux', arch: 'x64', cpuModel: 'a CPU', cpus: 2, kernel: '6.18' };
-  await runCommandLine(words, {
-    catalogue: { ...fakeCatalogue, loadCostProfile },
-    version: '1.0.0',
-    environment,
-    createRunner: () => createLocalRunner(fakeCatalogue),
-    createExplorationRunner: createLocalExplorationRunner,
-    packageFolder: folder,
-    ciEnvironment: {},
-    stdout: { write: (text) => void (outcome.stdout += text) },
-    stderr: { write: (text) => void (outcome.stderr += text) },
-    nowMs: () => 0,
-    onInterrupt: () => () => {},
-    setExitCode: (code) => void (outcome.exitCode = code),
-  });
-  return outcome;
-}
+const run = (...words: readonly string[]) => runWords(words, { folder, catalogue: { ...fakeCatalogue, loadCostProfile } });
 
 /** A machine on which a call takes a microsecond, and one more for each page. */
 function written(...names: readonly string[]): string {

@@ -8,7 +8,7 @@
  * together, are cut from the first on, so a burst of n pages is ceil(n / most) requests. Pages, kinds and the order of all else stay
  * as they were.
  */
-import { Access, createBatch } from './workload.ts';
+import { Access, copyAccess, createBatch } from './workload.ts';
 import type { Actor, Batch, Workload } from './workload.ts';
 
 /** The workload with requests of at most `most` pages. */
@@ -51,13 +51,7 @@ export function withRequestsOf(actor: Actor, most: number): Actor {
   }
 
   function giveAccess(batch: Batch, at: number): void {
-    batch.kind[at] = source.kind[next];
-    batch.page[at] = source.page[next];
-    batch.count[at] = source.count[next];
-    batch.slot[at] = source.slot[next];
-    batch.window[at] = source.window[next];
-    batch.holdNs[at] = source.holdNs[next];
-    batch.atNs[at] = source.atNs[next];
+    copyAccess(source, next, batch, at);
     next++;
   }
 

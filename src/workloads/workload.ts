@@ -82,6 +82,17 @@ export function createBatch(length = BATCH_LENGTH): Batch {
   };
 }
 
+/** Writes an access of one batch over one of another. */
+export function copyAccess(from: Batch, source: number, to: Batch, target: number): void {
+  to.kind[target] = from.kind[source];
+  to.page[target] = from.page[source];
+  to.count[target] = from.count[source];
+  to.slot[target] = from.slot[source];
+  to.window[target] = from.window[source];
+  to.holdNs[target] = from.holdNs[source];
+  to.atNs[target] = from.atNs[source];
+}
+
 /** One thread of the guest or the host, and what it does. */
 export interface Actor {
   readonly name: string;

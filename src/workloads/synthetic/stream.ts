@@ -5,7 +5,7 @@
  * small spill that the next batch begins with. So streams are the same whatever the length of the batches, and a pattern
  * knows nothing about them. Episodes are cut at the stream's end; a plan that holds something sees `remaining` and lets go in time.
  */
-import { createBatch } from '../workload.ts';
+import { copyAccess, createBatch } from '../workload.ts';
 import type { Actor, Batch, OpenedWorkload } from '../workload.ts';
 
 /** The most accesses that one call of a plan writes. */
@@ -66,16 +66,6 @@ function reset({ count, slot, window, holdNs, atNs }: Batch, length: number): vo
   window.fill(0, 0, length);
   holdNs.fill(0, 0, length);
   atNs.fill(0, 0, length);
-}
-
-function copyAccess(from: Batch, source: number, to: Batch, target: number): void {
-  to.kind[target] = from.kind[source];
-  to.page[target] = from.page[source];
-  to.count[target] = from.count[source];
-  to.slot[target] = from.slot[source];
-  to.window[target] = from.window[source];
-  to.holdNs[target] = from.holdNs[source];
-  to.atNs[target] = from.atNs[source];
 }
 
 /** Writes an access to one page. @returns the next position */
