@@ -16,38 +16,39 @@ export type ElementType = keyof typeof ARRAYS;
 export type Axis = 'page' | 'frame' | 'folio' | 'region' | 'gigantic' | 'window' | 'entry' | 'table' | 'mm' | 'cpu' | 'task' | 'slot' | 'world';
 export type ArrayOf<T extends ElementType> = InstanceType<(typeof ARRAYS)[T]>;
 
-export interface Column<T extends ElementType = ElementType> {
+/** @typeParam S the shape that its length and its maximum follow from */
+export interface Column<T extends ElementType = ElementType, S = Shape> {
   readonly type: T;
   readonly axis: Axis;
-  readonly length: (shape: Shape) => number;
+  readonly length: (shape: S) => number;
   /** Largest value that an element can have in a world of this shape. */
-  readonly max: (shape: Shape) => number;
+  readonly max: (shape: S) => number;
   /** Set where elements are ids of another axis (stored as id, or id + 1 where 0 means none). */
   readonly ids?: Axis;
 }
 
-export function column<T extends ElementType>(
+export function column<T extends ElementType, S = Shape>(
   type: T,
   axis: Axis,
-  length: (shape: Shape) => number,
-  max: (shape: Shape) => number,
+  length: (shape: S) => number,
+  max: (shape: S) => number,
   ids?: Axis,
-): Column<T> {
+): Column<T, S> {
   return ids === undefined ? { type, axis, length, max } : { type, axis, length, max, ids };
 }
 
-export type Columns = Readonly<Record<string, Column>>;
-export type ArraysOf<C extends Columns> = { readonly [K in keyof C]: ArrayOf<C[K]['type']> };
+export type Columns<S = Shape> = Readonly<Record<string, Column<ElementType, S>>>;
+export type ArraysOf<C extends Readonly<Record<string, { readonly type: ElementType }>>> = { readonly [K in keyof C]: ArrayOf<C[K]['type']> };
 
 /** Bytes of a buffer that holds the columns; each starts at a multiple of 8. */
-export function bytesOf(columns: Columns, shape: Shape): number {
+export function bytesOf<S>(columns: Columns<S>, shape: S): number {
   let bytes = 0;
   for (const { type, length } of Object.values(columns)) bytes += align(length(shape) * ARRAYS[type].BYTES_PER_ELEMENT);
   return bytes;
 }
 
 /** Refuses a shape in which an element could come to hold more than its type can. @throws UserError */
-export function checkMaxima(columns: Columns, shape: Shape): void {
+export function checkMaxima<S>(columns: Columns<S>, shape: S): void {
   for (const [name, { type, length, max }] of Object.entries(columns)) {
     if (max(shape) <= ELEMENT_MAX[type] || length(shape) === 0) continue;
     throw new UserError({
@@ -59,7 +60,7 @@ export function checkMaxima(columns: Columns, shape: Shape): void {
 }
 
 /** Lays the columns over the buffer in the order of their declaration. */
-export function layColumns<C extends Columns>(columns: C, shape: Shape, buffer: ArrayBuffer): ArraysOf<C> {
+export function layColumns<S, C extends Columns<S>>(columns: C, shape: S, buffer: ArrayBuffer): ArraysOf<C> {
   const arrays: Record<string, ArrayOf<ElementType>> = {};
   let offset = 0;
   for (const [name, { type, length }] of Object.entries(columns)) {

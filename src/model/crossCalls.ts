@@ -11,13 +11,14 @@ import { Op } from './operations.ts';
 import { Flow } from './step.ts';
 import type { FlowKind } from './step.ts';
 import { TaskFlag } from './tasks.ts';
+import type { TaskWorld } from './taskWorld.ts';
 import type { World } from './world.ts';
 
 export const CrossCall = { None: 0, Flush: 1, Kick: 2, Drain: 3 } as const;
 export type CrossCallKind = (typeof CrossCall)[keyof typeof CrossCall];
 
 /** Asks every other CPU that runs `mm` to flush, and flushes this one. Broadcast flushes need no acknowledgement. */
-export function sendFlush(world: World, task: number, mm: number): void {
+export function sendFlush(world: TaskWorld, task: number, mm: number): void {
   const { cpus, broadcastFlush } = world.shape;
   const { meter } = world;
   meter.charge(Op['tlb.flush']);
@@ -61,7 +62,7 @@ export function sendDrain(world: World, task: number): void {
   if (sent > 0) post(world, task, CrossCall.Drain, sent, Op['lru.drain']);
 }
 
-function post(world: World, task: number, kind: CrossCallKind, sent: number, operation: number): void {
+function post(world: TaskWorld, task: number, kind: CrossCallKind, sent: number, operation: number): void {
   world.callKind[task] = kind;
   world.callCount[task] = sent;
   world.meter.chargeMany(operation, sent);
@@ -69,29 +70,39 @@ function post(world: World, task: number, kind: CrossCallKind, sent: number, ope
 }
 
 /** Whether a CPU can acknowledge the calls of a task now. */
-export function canAcknowledge(world: World, task: number, cpu: number): boolean {
+export function canAcknowledge(world: TaskWorld, task: number, cpu: number): boolean {
   return world.callPending[task * world.shape.cpus + cpu] !== 0 && (world.flags[cpu] & TaskFlag.IrqOff) === 0;
 }
 
 /** The CPU does what was asked. Charged to whoever the meter attributes to: the interrupted CPU. */
 export function acknowledge(world: World, task: number, cpu: number): void {
   const kind = world.callKind[task];
-  if (kind === CrossCall.Flush) world.meter.charge(Op['tlb.interrupt']);
-  else if (kind === CrossCall.Kick) {
+  if (kind === CrossCall.Kick) {
     world.meter.charge(Op['stage2.interrupt']);
     world.meter.guestTlb?.flush(cpu);
-  } else {
+  } else if (kind === CrossCall.Drain) {
     world.meter.charge(Op['lru.drainWork']);
     drainBatch(world, cpu);
+  } else {
+    world.meter.charge(Op['tlb.interrupt']);
   }
+  noteAcknowledged(world, task, cpu);
+}
+
+/** The same in a world that knows of no guest and no batches: all that is asked of a CPU is to flush. */
+export function acknowledgeFlush(world: TaskWorld, task: number, cpu: number): void {
+  world.meter.charge(Op['tlb.interrupt']);
+  noteAcknowledged(world, task, cpu);
+}
+
+function noteAcknowledged(world: TaskWorld, task: number, cpu: number): void {
   world.callPending[task * world.shape.cpus + cpu] = 0;
-  if (--world.callCount[task] === 0) {
-    world.callKind[task] = CrossCall.None;
-    world.meter.release(lockId(Waiting.CrossCall, task));
-  }
+  if (--world.callCount[task] > 0) return;
+  world.callKind[task] = CrossCall.None;
+  world.meter.release(lockId(Waiting.CrossCall, task));
 }
 
 /** Waits until all CPUs have acknowledged. */
-export function waitCalls(world: World, task: number): FlowKind {
+export function waitCalls(world: TaskWorld, task: number): FlowKind {
   return world.callCount[task] === 0 ? Flow.Next : waitFor(world, lockId(Waiting.CrossCall, task));
 }

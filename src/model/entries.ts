@@ -6,6 +6,7 @@
  * cleared entries of one window at a time: one of a munmap (under mmap_lock) and one under invalidate_lock.
  */
 import { column } from './columns.ts';
+import type { Shape } from './shape.ts';
 import type { World } from './world.ts';
 
 export const EntryBit = {
@@ -55,7 +56,7 @@ export const entryColumns = {
   /** [window x pages + page]. */
   entry: column('u8', 'entry', ({ windows, pages }) => windows * pages, ({ keeps }) => (keeps === 'migrations' || keeps === 'read-only' ? OF_EVERY_ENTRY | EntryBit.Migration : OF_EVERY_ENTRY)),
   /** [window x regions + page >> regionOrder]. */
-  table: column('u8', 'table', tables, ({ pmdMappings = false }) => (pmdMappings ? OF_EVERY_TABLE | OF_PMDS : OF_EVERY_TABLE)),
+  table: column('u8', 'table', tables, ({ pmdMappings = false }: Shape) => (pmdMappings ? OF_EVERY_TABLE | OF_PMDS : OF_EVERY_TABLE)),
 } as const;
 
 export const tableOf = (world: World, window: number, page: number): number =>

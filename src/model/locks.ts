@@ -13,7 +13,7 @@ import { column } from './columns.ts';
 import { WAIT_KINDS } from './meter.ts';
 import { Flow } from './step.ts';
 import type { FlowKind } from './step.ts';
-import type { World } from './world.ts';
+import type { TaskWorld } from './taskWorld.ts';
 
 export const LockClass = { Mmap: 0, Invalidate: 1, Folio: 2, IMmap: 3, PageTable: 4, Mmu: 5 } as const;
 
@@ -35,30 +35,30 @@ export const lockId = (lockClass: number, index: number): number => index * WAIT
 export const lockClassOf = (waitOn: number): number => waitOn % WAIT_KINDS;
 
 /** Throws where a lock of this class or of an inner one is already held. */
-export function checkOrder(world: World, task: number, lockClass: number): void {
+export function checkOrder(world: TaskWorld, task: number, lockClass: number): void {
   if (world.held[task] >> lockClass !== 0) {
     throw new Error(`lock order: task ${task} takes class ${lockClass} while it holds ${world.held[task].toString(2)}`);
   }
 }
 
-export function noteHeld(world: World, task: number, lockClass: number): void {
+export function noteHeld(world: TaskWorld, task: number, lockClass: number): void {
   world.held[task] |= 1 << lockClass;
 }
 
 /** @throws Error where the task does not hold a lock of this class */
-export function noteReleased(world: World, task: number, lockClass: number, index: number): void {
+export function noteReleased(world: TaskWorld, task: number, lockClass: number, index: number): void {
   if ((world.held[task] & (1 << lockClass)) === 0) throw new Error(`lock order: task ${task} releases class ${lockClass}, which it does not hold`);
   world.held[task] &= ~(1 << lockClass);
   world.meter.release(lockId(lockClass, index));
 }
 
 /** Waits for a lock: the answer of a step that could not go on. */
-export function waitFor(world: World, waitOn: number): FlowKind {
+export function waitFor(world: TaskWorld, waitOn: number): FlowKind {
   world.meter.waitOn = waitOn;
   return Flow.Wait;
 }
 
-export function acquireWrite(world: World, task: number, words: Uint16Array | Uint8Array, index: number, lockClass: number, writer = WRITER): FlowKind {
+export function acquireWrite(world: TaskWorld, task: number, words: Uint16Array | Uint8Array, index: number, lockClass: number, writer = WRITER): FlowKind {
   checkOrder(world, task, lockClass);
   if (words[index] !== 0) return waitFor(world, lockId(lockClass, index));
   words[index] = writer;
@@ -66,7 +66,7 @@ export function acquireWrite(world: World, task: number, words: Uint16Array | Ui
   return Flow.Next;
 }
 
-export function acquireRead(world: World, task: number, words: Uint16Array, index: number, lockClass: number): FlowKind {
+export function acquireRead(world: TaskWorld, task: number, words: Uint16Array, index: number, lockClass: number): FlowKind {
   checkOrder(world, task, lockClass);
   if (words[index] === WRITER) return waitFor(world, lockId(lockClass, index));
   words[index]++;
@@ -74,18 +74,18 @@ export function acquireRead(world: World, task: number, words: Uint16Array, inde
   return Flow.Next;
 }
 
-export function releaseWrite(world: World, task: number, words: Uint16Array | Uint8Array, index: number, lockClass: number): void {
+export function releaseWrite(world: TaskWorld, task: number, words: Uint16Array | Uint8Array, index: number, lockClass: number): void {
   words[index] = 0;
   noteReleased(world, task, lockClass, index);
 }
 
-export function releaseRead(world: World, task: number, words: Uint16Array, index: number, lockClass: number): void {
+export function releaseRead(world: TaskWorld, task: number, words: Uint16Array, index: number, lockClass: number): void {
   words[index]--;
   noteReleased(world, task, lockClass, index);
 }
 
 /** A writer becomes a reader without letting another writer in. */
-export function downgrade(world: World, words: Uint16Array, index: number, lockClass: number): void {
+export function downgrade(world: TaskWorld, words: Uint16Array, index: number, lockClass: number): void {
   words[index] = 1;
   world.meter.release(lockId(lockClass, index));
 }

@@ -15,7 +15,8 @@ import { DEFAULT_PLATFORM, acceptSteps, rescindSteps } from './platform.ts';
 import type { PlatformName } from './platform.ts';
 import { Flow, callRoutine, free, freeWhen, goTo, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
-import { ATTEMPTS_MAX, TaskFlag } from './tasks.ts';
+import { TaskFlag } from './tasks.ts';
+import { ATTEMPTS_MAX } from './taskWorld.ts';
 import type { World } from './world.ts';
 
 /** What the engine's access kinds are called here; the values are those of the workloads' `Access`. */

@@ -8,6 +8,7 @@
  * A program is all routines of a run flattened to one array, so that a task's position is a few small numbers in columns
  * and an engine's inner loop is one indexed call.
  */
+import type { TaskWorld } from './taskWorld.ts';
 import type { World } from './world.ts';
 
 export const Flow = {
@@ -26,7 +27,8 @@ export const Flow = {
 } as const;
 export type FlowKind = (typeof Flow)[keyof typeof Flow];
 
-export type Run = (world: World, task: number) => FlowKind;
+/** @typeParam W the world that it steps in: that of guest_memfd, or another one with tasks */
+export type Run<W extends TaskWorld = World> = (world: W, task: number) => FlowKind;
 
 /**
  * What an engine may take for granted of a step when it joins steps to one (Lipton, "Reduction", 1975). Nothing is taken for
@@ -54,9 +56,9 @@ export type MarkKind = (typeof Mark)[keyof typeof Mark];
 export const QUIETABLE = ['stage2', 'kicks', 'vmas', 'wishes', 'pincounts', 'mapcounts', 'slots', 'lru', 'contents', 'data', 'secondaries'] as const;
 export type Quietable = (typeof QUIETABLE)[number];
 
-export interface Step {
+export interface Step<W extends TaskWorld = World> {
   readonly name: string;
-  readonly run: Run;
+  readonly run: Run<W>;
   readonly mark?: MarkKind;
   /** The mark that it has where this is quiet. */
   readonly whenQuiet?: readonly [what: Quietable, mark: MarkKind];
@@ -73,11 +75,11 @@ export interface Step {
 }
 
 /** @param otherwise label of the step to go on at when `run` answers `Flow.Otherwise` */
-export function step(name: string, run: Run, otherwise?: string): Step {
+export function step<W extends TaskWorld = World>(name: string, run: Run<W>, otherwise?: string): Step<W> {
   return otherwise === undefined ? { name, run } : { name, run, otherwise };
 }
 
-type StepMaker = (name: string, run: Run, otherwise?: string) => Step;
+type StepMaker = <W extends TaskWorld = World>(name: string, run: Run<W>, otherwise?: string) => Step<W>;
 
 const marked = (mark: MarkKind): StepMaker => (name, run, otherwise) => ({ ...step(name, run, otherwise), mark });
 const markedWhen = (what: Quietable, quiet: MarkKind, mark: MarkKind): StepMaker => (name, run, otherwise) => ({ ...step(name, run, otherwise), mark, whenQuiet: [what, quiet] });
@@ -91,7 +93,7 @@ export const acquire = marked(Mark.Acquire);
 export const release = marked(Mark.Release);
 
 /** A step that waits, and goes on at `onTimeout` after `waitNsMax`. @param waitNsMax Infinity: it waits for ever */
-export function waitsUpTo(name: string, run: Run, waitNsMax: number, onTimeout: string): Step {
+export function waitsUpTo<W extends TaskWorld = World>(name: string, run: Run<W>, waitNsMax: number, onTimeout: string): Step<W> {
   return waitNsMax === Infinity ? waits(name, run) : { ...waits(name, run), waitNsMax, onTimeout };
 }
 
@@ -102,36 +104,36 @@ export const acquireUnless = (what: Quietable): StepMaker => markedWhen(what, Ma
 export const releaseUnless = (what: Quietable): StepMaker => markedWhen(what, Mark.Free, Mark.Release);
 export const releaseWhen = (what: Quietable): StepMaker => markedWhen(what, Mark.Release, Mark.Steady);
 
-const call: Run = () => Flow.Call;
+const call: Run<TaskWorld> = () => Flow.Call;
 
 /** A step that runs a whole routine and goes on behind it; the callee's result is in `world.outcome[task]`. */
-export function callRoutine(name: string, callee: string): Step {
+export function callRoutine(name: string, callee: string): Step<TaskWorld> {
   return { name, run: call, callee };
 }
 
-const jump: Run = () => Flow.Otherwise;
+const jump: Run<TaskWorld> = () => Flow.Otherwise;
 
 /** A step that only goes on elsewhere. It costs nothing and nobody can see it. */
-export function goTo(label: string): Step {
+export function goTo(label: string): Step<TaskWorld> {
   return { name: `to ${label}`, run: jump, otherwise: label };
 }
 
-const done: Run = () => Flow.Done;
+const done: Run<TaskWorld> = () => Flow.Done;
 
 /** The end of a routine with nothing left to do. */
-export const end: Step = { name: 'end', run: done };
+export const end: Step<TaskWorld> = { name: 'end', run: done };
 
-export interface Routine {
-  readonly steps: readonly Step[];
+export interface Routine<W extends TaskWorld = World> {
+  readonly steps: readonly Step<W>[];
   /** Time charged in it is the VMM's own. */
   readonly vmm?: boolean;
 }
 
-export type Routines = Readonly<Record<string, Routine>>;
+export type Routines<W extends TaskWorld = World> = Readonly<Record<string, Routine<W>>>;
 
 /** Positions are indices into these; 0 is "idle", so that a world starts with all tasks idle. */
-export interface Program {
-  readonly run: readonly Run[];
+export interface Program<W extends TaskWorld = World> {
+  readonly run: readonly Run<W>[];
   readonly otherwise: Uint16Array;
   readonly callee: Uint16Array;
   /** Where a wait with a limit goes on after it, and the limit in virtual nanoseconds; 0 where a step has none. */
@@ -153,10 +155,10 @@ export interface Program {
 export const DEPTH_MAX = 4;
 
 /** Flattens routines. @throws Error for a label or a callee that does not exist, a name used twice, a wait whose limit is none, calls that nest too deep */
-export function buildProgram(routines: Routines): Program {
+export function buildProgram<W extends TaskWorld = World>(routines: Routines<W>): Program<W> {
   for (const routine of Object.keys(routines)) checkDepth(routines, [routine]);
   const starts = new Map<string, number>();
-  const all: { readonly routine: string; readonly step: Step; readonly vmm: boolean }[] = [
+  const all: { readonly routine: string; readonly step: Step<W>; readonly vmm: boolean }[] = [
     { routine: 'idle', step: { name: 'idle', run: done }, vmm: false },
   ];
   for (const [routine, { steps, vmm = false }] of Object.entries(routines)) {
@@ -181,7 +183,7 @@ export function buildProgram(routines: Routines): Program {
       if (places.has(name) && one.run !== done && one.run !== jump) throw new Error(`routine "${routine}" has two steps "${name}"`);
       places.set(name, start + index);
     }
-    const placeOf = (one: Step, label: string): number => {
+    const placeOf = (one: Step<W>, label: string): number => {
       const place = places.get(label);
       if (place === undefined) throw new Error(`routine "${routine}", step "${one.name}": no step "${label}"`);
       return place;
@@ -212,7 +214,7 @@ export function buildProgram(routines: Routines): Program {
 }
 
 /** A deeper call would write over the position of the next task. */
-function checkDepth(routines: Routines, calls: readonly string[]): void {
+function checkDepth<W extends TaskWorld>(routines: Routines<W>, calls: readonly string[]): void {
   if (calls.length > DEPTH_MAX) throw new Error(`routines nest deeper than ${DEPTH_MAX}: ${calls.join(' > ')}`);
   for (const { callee } of routines[calls[calls.length - 1]]?.steps ?? []) if (callee !== undefined) checkDepth(routines, [...calls, callee]);
 }

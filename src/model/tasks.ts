@@ -8,15 +8,12 @@
  * *cursor* = place in a loop; *gather* = an mmu_gather: entries cleared and not yet flushed and put.
  */
 import { column } from './columns.ts';
-import { PAGES_BEYOND_END_MAX } from './shape.ts';
 import type { Shape } from './shape.ts';
-import { DEPTH_MAX } from './step.ts';
+import { clearCommonLocals, commonTaskColumns } from './taskWorld.ts';
 import type { World } from './world.ts';
 
 const tasks = ({ tasks: count }: Shape): number => count;
 const pages = ({ pages: count }: Shape): number => count;
-/** What the caller names may lie beyond the end of the file. */
-const named = ({ pages: count }: Shape): number => count + PAGES_BEYOND_END_MAX;
 
 const migrators = (shape: Shape): number => (shape.keeps === 'migrations' ? shape.tasks : 0);
 
@@ -30,28 +27,7 @@ export const passesMax = ({ keeps, chunk }: Shape): number => (keeps !== 'migrat
 export const readingMax = ({ windows, folioOrder }: Shape): number => (windows << folioOrder) + 1;
 
 export const taskColumns = {
-  /** Position in the program at each depth; 0 = idle (at depth 0) or unused. */
-  pc: column('u16', 'task', (shape) => shape.tasks * DEPTH_MAX, () => 0xffff),
-  depth: column('u8', 'task', tasks, () => DEPTH_MAX - 1),
-  /** What the task does: an `Access` kind. */
-  kind: column('u8', 'task', tasks, () => 31),
-  flags: column('u16', 'task', tasks, () => 0xffff),
-  /** Lock classes that it holds, one bit each. */
-  held: column('u8', 'task', tasks, () => 0xff),
-  /** The last result, an index in ERRNOS. */
-  outcome: column('u8', 'task', tasks, () => 15),
-  /** Attempts of a request after the first, saturating at ATTEMPTS_MAX. */
-  attempts: column('u8', 'task', tasks, () => ATTEMPTS_MAX),
-  mm: column('u8', 'task', tasks, ({ mms }) => mms - 1, 'mm'),
-  /** The window that it accesses memory through. */
-  window: column('u16', 'task', tasks, ({ windows }) => Math.max(0, windows - 1), 'window'),
-  slot: column('u16', 'task', tasks, ({ slots }) => Math.max(0, slots - 1), 'slot'),
-  rangeStart: column('u32', 'task', tasks, named, 'page'),
-  rangeEnd: column('u32', 'task', tasks, named, 'page'),
-  /** The page that a fault, a lookup or a pin is about. */
-  page: column('u32', 'task', tasks, named, 'page'),
-  cursor: column('u32', 'task', tasks, named, 'page'),
-  cursorEnd: column('u32', 'task', tasks, named, 'page'),
+  ...commonTaskColumns,
   walkStart: column('u32', 'task', tasks, pages, 'page'),
   walkEnd: column('u32', 'task', tasks, pages, 'page'),
   walkCursor: column('u32', 'task', tasks, pages, 'page'),
@@ -64,13 +40,6 @@ export const taskColumns = {
   gather: column('u8', 'task', tasks, () => 3),
   /** Its zap has begun an mmu_notifier for its walk, and not ended it. */
   notifying: column('u8', 'task', tasks, () => 1),
-  /** A value to write, where the world keeps contents. */
-  value: column('u8', 'task', tasks, () => 0xff),
-  /** Cross calls (flush, kick, drain) that a CPU has not acknowledged: [task x cpus + cpu]. */
-  callPending: column('u8', 'task', ({ tasks: count, cpus }) => count * cpus, () => 1),
-  /** What its cross calls ask of the other CPUs: a `CrossCall`. */
-  callKind: column('u8', 'task', tasks, () => 3),
-  callCount: column('u8', 'task', tasks, ({ cpus }) => cpus),
   /** Passes of a migration in place that have failed, and the folio that failed the last: the walks that restore the entries need all other locals. */
   passes: column('u8', 'task', migrators, (shape) => passesMax(shape)),
   failedFolio: column('u32', 'task', migrators, pages, 'page'),
@@ -79,8 +48,6 @@ export const taskColumns = {
   /** References beyond the owner's that a count was read with, saturating: mappings are compared with it a step later. */
   reading: column('u32', 'task', ({ keeps, tasks: count }) => (keeps === 'read-only' ? count : 0), (shape) => readingMax(shape)),
 } as const;
-
-export const ATTEMPTS_MAX = 7;
 
 /** Access kinds that the model tells apart where one routine serves several; the values are those of the workloads' `Access`. */
 export const Kind = { GuestRead: 1, HostRead: 3, PinShort: 8, PinLong: 9, Splice: 10, Unpin: 12, Copy: 13, Unmap: 15, Map: 16, Fork: 17, SecondaryMap: 20 } as const;
@@ -132,19 +99,7 @@ export const Gather = { None: 0, Pending: 1, Sent: 2, Flushed: 3 } as const;
 
 /** Puts all locals of a task back to zero; its mm and what it is stay. */
 export function clearTask(world: World, task: number): void {
-  world.pc[task * DEPTH_MAX] = 0;
-  world.depth[task] = 0;
-  world.kind[task] = 0;
-  world.flags[task] = 0;
-  world.outcome[task] = 0;
-  world.attempts[task] = 0;
-  world.window[task] = 0;
-  world.slot[task] = 0;
-  world.rangeStart[task] = 0;
-  world.rangeEnd[task] = 0;
-  world.page[task] = 0;
-  world.cursor[task] = 0;
-  world.cursorEnd[task] = 0;
+  clearCommonLocals(world, task);
   world.walkStart[task] = 0;
   world.walkEnd[task] = 0;
   world.walkCursor[task] = 0;
@@ -152,5 +107,4 @@ export function clearTask(world: World, task: number): void {
   world.askedMm[task] = 0;
   world.gatherStart[task] = 0;
   world.gatherEnd[task] = 0;
-  world.value[task] = 0;
 }

@@ -4,7 +4,6 @@
  * Nothing is allocated after `createWorld`. A world is copied, compared and hashed as one block. No time, no absolute
  * counter and no statistic lives in it; what a step did is told to the `meter`, which is not part of the buffer.
  */
-import { bytesOf, checkMaxima, layColumns } from './columns.ts';
 import type { ArraysOf } from './columns.ts';
 import { entryColumns } from './entries.ts';
 import { fileColumns } from './file.ts';
@@ -20,6 +19,8 @@ import type { Shape, Sizes } from './shape.ts';
 import { slotColumns } from './slots.ts';
 import { stage2Columns } from './stage2.ts';
 import { taskColumns } from './tasks.ts';
+import { layWorld } from './taskWorld.ts';
+import type { TaskWorld } from './taskWorld.ts';
 import { windowColumns } from './windows.ts';
 
 /** Every column, in the order in which they lie in the buffer. */
@@ -40,7 +41,7 @@ export const worldColumns = {
 
 export type WorldColumns = ArraysOf<typeof worldColumns>;
 
-export interface World extends WorldColumns {
+export interface World extends WorldColumns, TaskWorld {
   readonly shape: Shape;
   readonly sizes: Sizes;
   readonly buffer: ArrayBuffer;
@@ -51,21 +52,10 @@ export interface World extends WorldColumns {
 /** A world of zeros: every page in the file's default state, nothing mapped, every task idle. @throws UserError for an impossible shape */
 export function createWorld(shape: Shape, meter = new Meter()): World {
   checkShape(shape);
-  checkMaxima(worldColumns, shape);
-  const buffer = new ArrayBuffer(bytesOf(worldColumns, shape));
-  const columns = layColumns(worldColumns, shape, buffer);
-  // A literal keeps the object in V8's fast mode; objects that grow by computed keys become hash tables, 3 times slower.
-  return makeFast({ shape, sizes: sizesOf(shape), buffer, meter, ...columns });
+  return layWorld(worldColumns, shape, { sizes: sizesOf(shape), meter });
 }
 
-/** Overwrites `to` with the state of `from`. Both have the same shape. */
-export function copyWorld(from: World, to: World): void {
+/** Overwrites `to` with the state of `from`. Both have the same columns and the same shape. */
+export function copyWorld(from: TaskWorld, to: TaskWorld): void {
   new Uint8Array(to.buffer).set(new Uint8Array(from.buffer));
-}
-
-/** Rebuilds an object through a literal of all its keys. */
-function makeFast<T extends object>(slow: T): T {
-  const keys = Object.keys(slow);
-  const build = new Function('slow', `return { ${keys.map((key) => `${key}: slow.${key}`).join(', ')} };`) as (slow: T) => T;
-  return build(slow);
 }
