@@ -14,7 +14,7 @@ import { UserError } from '../src/model/userError.ts';
 import { copyWorld, createWorld } from '../src/model/world.ts';
 import type { World } from '../src/model/world.ts';
 import type { ConversionPolicy } from '../src/policies/policy.ts';
-import { Engine } from '../src/simulate/engine.ts';
+import { createConversionEngine } from '../src/simulate/conversion.ts';
 import { Access } from '../src/workloads/workload.ts';
 import { libraryFiles, shippedPolicies } from './tools/library.ts';
 import { randomLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
@@ -65,7 +65,7 @@ async function simulatedWorlds(litmus: Litmus, policy: ConversionPolicy, seed: n
   const worlds = new Set<string>();
   const below = numbersOf(seed);
   world.meter = new Meter(Float64Array.from(OPERATIONS, ({ kind }) => (kind === 'work' ? 1 + below(PRICE_NS) : 0)), world.shape.tasks);
-  const engine = new Engine({
+  const { engine } = createConversionEngine({
     world,
     host,
     actors: scriptedActors(litmus.threads.map((thread) => actorOf(thread, below))),

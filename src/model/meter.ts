@@ -26,6 +26,9 @@ export const Event = {
   /** A large page was taken to pieces, or put together: `meter.largePage` says which. */
   LargeSplit: 13,
   LargeMerged: 14,
+  /** Something that the family times begins, or has ended well: `meter.span` says what. */
+  SpanBegin: 15,
+  SpanEnd: 16,
 } as const;
 export type EventKind = (typeof Event)[keyof typeof Event];
 
@@ -91,6 +94,8 @@ export class Meter {
   errorPage = -1;
   /** The first page of the large page that the event is about. */
   largePage = 0;
+  /** What the event times: an index in the latencies of the family. */
+  span = 0;
 
   private readonly price: Float64Array;
   private phaseOf: Uint8Array = normalPhases;
@@ -120,6 +125,17 @@ export class Meter {
   raiseOf(event: EventKind, largePage: number): void {
     this.largePage = largePage;
     this.raise(event);
+  }
+
+  /** What the family times as its latency of this index begins before this step, or ends after it. What ends badly is not ended: it has no latency. */
+  beginSpan(span: number): void {
+    this.span = span;
+    this.raise(Event.SpanBegin);
+  }
+
+  endSpan(span: number): void {
+    this.span = span;
+    this.raise(Event.SpanEnd);
   }
 
   release(lock: number): void {

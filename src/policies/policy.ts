@@ -1,5 +1,5 @@
 /**
- * What a policy of the conversion family is: both sides of a contract, as lists of steps, and the words for it.
+ * What a policy is, and what one of the conversion family is: both sides of a contract, as lists of steps, and the words for it.
  *
  * A policy never counts, and mentions no time but the limit of a wait in its kernel: the model charges operations, engines
  * price them. It is a pure function of its options; all its state lives in the world.
@@ -47,17 +47,26 @@ export interface Argument {
   readonly sources: readonly string[];
 }
 
-export interface ConversionPolicy {
+/** What every policy has, whatever it argues about: its name, the words for it, and what it leaves open. */
+export interface Policy {
   readonly name: string;
   /** One line: the rule. */
   readonly summary: string;
   /** What `foliobench explain` tells of the debate. */
   readonly argument?: Argument;
-  readonly family: 'conversion';
+  readonly family: string;
   /** The checks that it can run under; none where it has no reference test: one row, never repeated per check. */
   readonly checks: readonly Check[];
   /** Not a proposal but a measure: `null` (the harness itself) and `lower-bound` (what no safe policy can beat). */
   readonly reference?: 'null' | 'lower-bound';
+  /** Compared only where it is named, or all are. */
+  readonly onRequest?: true;
+  /** What no source fixes. */
+  readonly choices?: readonly PolicyChoice[];
+}
+
+export interface ConversionPolicy extends Policy {
+  readonly family: 'conversion';
   /** Compared only where it is named, or all are: the default table stays that of the five that the project was founded on. */
   readonly onRequest?: true;
   /** Order of the folios that core-mm sees where the run asks for folios of this order; default: the same. */
@@ -66,7 +75,6 @@ export interface ConversionPolicy {
   readonly ownerRefs?: number;
   /** What its VMM does with a refusal that another attempt may change, unless a run says otherwise; default: `back-off`. */
   readonly vmmStrategy?: VmmStrategy;
-  /** What no source fixes; `rules` gets what was chosen. */
-  readonly choices?: readonly PolicyChoice[];
+  /** Gets what was chosen, too. */
   readonly rules: (options: PolicyOptions) => HostRules;
 }

@@ -11,6 +11,7 @@ import { PHASES } from '../model/operations.ts';
 import { RequestKind } from '../model/request.ts';
 import { TaskFlag } from '../model/tasks.ts';
 import type { World } from '../model/world.ts';
+import type { Account } from './engineFamily.ts';
 import { Histogram } from './histogram.ts';
 import type { Direction, LatencyName } from './tally.ts';
 
@@ -29,7 +30,7 @@ class ConversionAccount {
   }
 }
 
-export class Accounting {
+export class Accounting implements Account {
   readonly conversions: Readonly<Record<Direction, ConversionAccount>> = { toPrivate: new ConversionAccount(), toShared: new ConversionAccount() };
   readonly latencyNs: Readonly<Record<LatencyName, Histogram>> = {
     toPrivate: new Histogram(),
@@ -77,6 +78,8 @@ export class Accounting {
     const { latencyNs } = this;
     switch (event) {
       case Event.None:
+      case Event.SpanBegin:
+      case Event.SpanEnd:
         return;
       case Event.RequestBegin:
         this.beginRequest(task, beforeNs);

@@ -7,28 +7,29 @@
  *
  * Differs from a machine: one task is one CPU and is never preempted; an interrupt is handled at the next step boundary;
  * those who wait for a lock get it in the order of waiting, and a new reader passes a writer that waits.
+ *
+ * It knows tasks, programs, locks and cross calls. What a family of policies has beside them it says itself (`EngineFamily`).
  */
-import type { Host } from '../model/host.ts';
 import { lockClassOf } from '../model/locks.ts';
 import { Event, Waiting } from '../model/meter.ts';
 import type { Meter } from '../model/meter.ts';
 import { Op } from '../model/operations.ts';
 import { DEPTH_MAX, Flow } from '../model/step.ts';
-import { TaskFlag, clearTask } from '../model/tasks.ts';
-import type { World } from '../model/world.ts';
-import { Access } from '../workloads/workload.ts';
+import { TaskFlag } from '../model/tasks.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
 import type { Actor } from '../workloads/workload.ts';
-import { Accounting } from './accounting.ts';
+import type { Account, BulkAccesses, EngineFamily, Staging } from './engineFamily.ts';
 import { GaugeRecord } from './gaugeRecord.ts';
-import { Hits } from './hits.ts';
 import { Interrupts } from './interrupts.ts';
 import { TaskQueue } from './queue.ts';
 import { Streams } from './streams.ts';
 import { SPIN_NS, Waits } from './waits.ts';
 
-export interface EngineOptions {
-  readonly world: World;
-  readonly host: Host;
+export interface EngineOptions<W extends TaskWorld> {
+  readonly family: EngineFamily<W>;
+  readonly account: Account;
+  readonly world: W;
+  readonly host: Staging<W>;
   readonly actors: readonly Actor[];
   readonly windowsPerProcess: number;
   readonly runAhead: boolean;
@@ -39,36 +40,36 @@ export interface EngineOptions {
   readonly onStep?: (task: number) => void;
 }
 
-export class Engine {
-  readonly accounting: Accounting;
-  readonly interrupts: Interrupts;
+export class Engine<W extends TaskWorld> {
+  readonly interrupts: Interrupts<W>;
   readonly streams: Streams;
-  readonly waits: Waits;
+  readonly waits: Waits<W>;
   readonly gauges: GaugeRecord;
   virtualNs = 0;
 
-  private readonly world: World;
-  private readonly meter: Meter;
-  private readonly options: EngineOptions;
+  private readonly account: Account;
+  private readonly world: W;
+  readonly meter: Meter;
+  private readonly options: EngineOptions<W>;
   private readonly queue: TaskQueue;
-  private readonly hits: Hits;
+  private readonly bulk: BulkAccesses | undefined;
   /** How long a device holds what the access of each task asks it for. */
   private readonly holdNs: Float64Array;
 
-  constructor(options: EngineOptions) {
-    const { world, actors, windowsPerProcess, retriesAtOnce = false } = options;
+  constructor(options: EngineOptions<W>) {
+    const { family, world, actors, windowsPerProcess, retriesAtOnce = false } = options;
     const { tasks } = world.shape;
     const queue = new TaskQueue(tasks);
-    const waits = new Waits({ world, queue, retriesAtOnce });
+    const waits = new Waits({ world, family, queue, retriesAtOnce });
     this.options = options;
     this.world = world;
     this.meter = world.meter;
-    this.accounting = new Accounting(world);
+    this.account = options.account;
     this.queue = queue;
     this.waits = waits;
     this.streams = new Streams(actors, options.onProgress);
-    this.hits = new Hits({ world, queue, streams: this.streams, windowsPerProcess });
-    this.interrupts = new Interrupts({ world, queue, restUntilNs: waits.restUntilNs, wake: (waitOn, nowNs) => waits.wake(waitOn, nowNs) });
+    this.bulk = family.bulk?.({ world, queue, streams: this.streams, windowsPerProcess });
+    this.interrupts = new Interrupts({ world, family, queue, restUntilNs: waits.restUntilNs, wake: (waitOn, nowNs) => waits.wake(waitOn, nowNs) });
     this.holdNs = new Float64Array(tasks);
     this.gauges = new GaugeRecord(world.meter);
     for (let task = 0; task < actors.length; task++) queue.push(task, 0);
@@ -93,14 +94,14 @@ export class Engine {
    * @returns -1, or the task whose stream answers later (`filling`)
    */
   private turn(firstTask: number): number {
-    const { world, meter, queue, waits, interrupts, hits } = this;
+    const { world, meter, queue, waits, interrupts, bulk } = this;
     const { batches, at: batchAt, end: batchEnd } = this.streams;
     const { program, entries } = this.options.host;
     const { run, otherwise, callee, onTimeout, waitNsMax, vmm } = program;
     const { pc, depth } = world;
     const { cpus } = world.shape;
-    const { runAhead, onStep } = this.options;
-    const takesHits = runAhead && onStep === undefined;
+    const { family: { clearTask }, runAhead, onStep } = this.options;
+    const bulky = runAhead && onStep === undefined ? bulk : undefined;
     const { timeNs } = queue;
 
     let task = firstTask;
@@ -119,9 +120,9 @@ export class Engine {
           if (filled === 0) this.ended(now);
           if (filled <= 0) return filled === 0 ? -1 : task;
         }
-        if (takesHits) {
+        if (bulky !== undefined) {
           timeNs[task] = now;
-          const next = hits.take(task);
+          const next = bulky.take(task);
           now = timeNs[next];
           limitNs = queue.firstNs;
           limitTask = queue.first;
@@ -170,7 +171,7 @@ export class Engine {
         at = callee[at];
         meter.attribute(task, vmm[at] !== 0);
       } else if (flow === Flow.Sleep) {
-        now += waits.backOff(task, now, this.accounting.requestStartNs[task]);
+        now += waits.backOff(task, now, this.account.requestStartNs[task]);
         at = waits.patienceEnded ? otherwise[at] : at + 1;
       } else {
         pc[task * DEPTH_MAX + level] = at;
@@ -223,7 +224,7 @@ export class Engine {
     if (meter.event !== Event.None) {
       const { event } = meter;
       meter.event = Event.None;
-      this.accounting.note(event, task, beforeNs, now);
+      this.account.note(event, task, beforeNs, now);
     }
     if (meter.released !== 0) {
       const { released } = meter;
@@ -283,14 +284,14 @@ export class Engine {
     world.rangeEnd[task] = page + count;
     world.window[task] = world.mm[task] * windowsPerProcess + (window < windowsPerProcess ? window : window % windowsPerProcess);
     world.slot[task] = batch.slot[next];
-    if (kind >= Access.ToShared) this.beginRare(task, kind, batch.holdNs[next]);
+    if (kind >= this.options.family.plainKinds) this.beginRare(task, kind, batch.holdNs[next]);
     streams.note(1);
     return entries[kind];
   }
 
   private beginRare(task: number, kind: number, holdNs: number): void {
     this.holdNs[task] = holdNs;
-    if (kind === Access.ToShared || kind === Access.ToPrivate || kind === Access.ToReadOnly) this.meter.clearPhases(task);
+    this.options.family.begins?.(this.world, task, kind);
   }
 
   /** Tasks that still wait when nobody can take a step will wait for ever: their requests are counted as timed out. */
@@ -300,7 +301,7 @@ export class Engine {
       const base = task * DEPTH_MAX;
       if (world.pc[base] === 0) continue;
       this.meter.note(Op['access.failed']);
-      this.accounting.noteStarved(task, this.queue.timeNs[task]);
+      this.account.noteStarved(task, this.queue.timeNs[task]);
     }
   }
 }

@@ -3,18 +3,19 @@
  *
  * A CPU handles an interrupt at its next step boundary, or, where interrupts are off (GUP-fast), when they are on again.
  */
-import { CrossCall, acknowledge, canAcknowledge } from '../model/crossCalls.ts';
+import { CrossCall, canAcknowledge } from '../model/crossCalls.ts';
 import { PHASES } from '../model/operations.ts';
 import type { Meter } from '../model/meter.ts';
-import { isConverting } from '../model/request.ts';
-import type { World } from '../model/world.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
+import type { EngineFamily } from './engineFamily.ts';
 import type { TaskQueue } from './queue.ts';
 
 const PHASE_TLB = PHASES.indexOf('tlb');
 const PHASE_REFERENCE_WAIT = PHASES.indexOf('referenceWait');
 
-export interface InterruptOptions {
-  readonly world: World;
+export interface InterruptOptions<W extends TaskWorld> {
+  readonly world: W;
+  readonly family: EngineFamily<W>;
   readonly queue: TaskQueue;
   /** When a task that rests goes on by itself. */
   readonly restUntilNs: Float64Array;
@@ -22,21 +23,23 @@ export interface InterruptOptions {
   readonly wake: (waitOn: number, nowNs: number) => void;
 }
 
-export class Interrupts {
+export class Interrupts<W extends TaskWorld> {
   /** Time that CPUs lost to interrupts which others sent. */
   bystanderNs = 0;
-  /** The part of it that CPUs lost which were at no conversion of their own. */
+  /** The part of it that CPUs lost which were at no request of their own. */
   lostNs = 0;
   /** Cross calls that a CPU with interrupts off has not acknowledged. */
   deferred = 0;
-  private readonly world: World;
+  private readonly world: W;
+  private readonly family: EngineFamily<W>;
   private readonly meter: Meter;
   private readonly queue: TaskQueue;
   private readonly restUntilNs: Float64Array;
-  private readonly wake: InterruptOptions['wake'];
+  private readonly wake: InterruptOptions<W>['wake'];
 
-  constructor({ world, queue, restUntilNs, wake }: InterruptOptions) {
+  constructor({ world, family, queue, restUntilNs, wake }: InterruptOptions<W>) {
     this.world = world;
+    this.family = family;
     this.meter = world.meter;
     this.queue = queue;
     this.restUntilNs = restUntilNs;
@@ -74,7 +77,7 @@ export class Interrupts {
     const busy = queue.has(cpu) && !(cpuNs > now && cpuNs === this.restUntilNs[cpu]);
     const startNs = busy ? Math.max(now, cpuNs) : now;
     meter.attribute(busy ? cpu : world.shape.tasks, false);
-    acknowledge(world, task, cpu);
+    this.family.acknowledge(world, task, cpu);
     const costNs = meter.ns;
     meter.ns = 0;
     if (busy) {
@@ -86,7 +89,7 @@ export class Interrupts {
 
   private lose(cpu: number, ns: number): void {
     this.bystanderNs += ns;
-    if (!isConverting(this.world, cpu)) this.lostNs += ns;
+    if (!this.family.isAtRequest(this.world, cpu)) this.lostNs += ns;
   }
 
   /** This CPU's interrupts are on again: it acknowledges what it has put off. */
@@ -98,7 +101,7 @@ export class Interrupts {
       if (!canAcknowledge(world, task, cpu)) continue;
       this.deferred--;
       meter.attribute(cpu, false);
-      acknowledge(world, task, cpu);
+      this.family.acknowledge(world, task, cpu);
       this.lose(cpu, meter.ns);
       now += meter.ns;
       meter.ns = 0;

@@ -1,5 +1,5 @@
 /**
- * The entry to engine 1: one cell in, one tally out.
+ * The entry to engine 1 for the conversion family: one cell in, one tally out. For the others see family.ts.
  */
 import { Gauge } from '../model/gauges.ts';
 import type { GaugeName } from '../model/gauges.ts';
@@ -15,11 +15,13 @@ import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
 import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
+import type { Accounting } from './accounting.ts';
+import { createConversionEngine } from './conversion.ts';
 import type { CostProfile } from './costs.ts';
-import { Engine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { PAGE_BYTES, STRUCT_PAGE_BYTES } from './gaugeRecord.ts';
 import { prepareWorld, shapeOf } from './prepare.ts';
-import type { ConversionTally, Direction, Tally } from './tally.ts';
+import type { BaseTally, ConversionTally, Direction, Tally } from './tally.ts';
 
 export { CHECKS } from '../policies/policy.ts';
 export type { Check } from '../policies/policy.ts';
@@ -44,13 +46,13 @@ export interface RunOptions {
   readonly onStep?: (world: World, task: number, host: Host) => void;
 }
 
-export interface RunOutcome {
-  readonly tally: Tally;
+export interface RunOutcome<T extends BaseTally = Tally> {
+  readonly tally: T;
   readonly notes: readonly string[];
 }
 
 /** Runs one cell in virtual time. @throws UserError for a shape that cannot be built or a damaged trace */
-export async function run(runOptions: RunOptions): Promise<RunOutcome> {
+export async function run(runOptions: RunOptions): Promise<RunOutcome<Tally>> {
   const { policy, workload, check, costs, folioOrder, platform = DEFAULT_PLATFORM, vmm = policy.vmmStrategy, options, runAhead = true, onProgress, onStep } = runOptions;
   const opened = await workload.open(options);
   try {
@@ -59,7 +61,7 @@ export async function run(runOptions: RunOptions): Promise<RunOutcome> {
     const host = buildHost(rules, shape);
     const world = createWorld(shape, new Meter(costs.priceNs, shape.tasks));
     prepareWorld(world, rules, opened, options.windowsPerProcess);
-    const engine = new Engine({
+    const { engine, accounting } = createConversionEngine({
       world,
       host,
       actors: opened.actors,
@@ -70,7 +72,7 @@ export async function run(runOptions: RunOptions): Promise<RunOutcome> {
       ...(onStep === undefined ? {} : { onStep: (task: number) => onStep(world, task, host) }),
     });
     await engine.run();
-    return { tally: tallyOf(engine, world, costs), notes: [...opened.notes, ...rogueNotes(world)] };
+    return { tally: tallyOf(engine, accounting, world, costs), notes: [...opened.notes, ...rogueNotes(world)] };
   } finally {
     opened.close?.();
   }
@@ -84,9 +86,8 @@ function rogueNotes({ shape: { platform = DEFAULT_PLATFORM }, meter }: World): r
   return count === 0 || platform === DEFAULT_PLATFORM ? [] : [`${count} rogue accesses on ${platform}: ${PLATFORMS[platform].rogue}`];
 }
 
-function tallyOf(engine: Engine, world: World, { priceNs }: CostProfile): Tally {
+function tallyOf(engine: Engine<World>, accounting: Accounting, world: World, { priceNs }: CostProfile): Tally {
   const { meter } = world;
-  const { accounting } = engine;
   const conversion = (direction: Direction): ConversionTally => {
     const { requested, pages, succeeded, timedOut, gaveUp, retries, refused, phasesNs } = accounting.conversions[direction];
     return { requested, pages, succeeded, timedOut, gaveUp, retries, refused, phasesNs };
@@ -119,7 +120,7 @@ function largePagesOf(world: World): Tally['largePages'] {
   return { inPieces: firstPages.length, heldApart: firstPages.filter((page) => held.has(page >> order)).length };
 }
 
-function memoryOf({ gauges, virtualNs }: Engine, { sizes: { folioPages, regionPages }, shape: { giganticOrder } }: World): Tally['memory'] {
+function memoryOf({ gauges, virtualNs }: Engine<World>, { sizes: { folioPages, regionPages }, shape: { giganticOrder } }: World): Tally['memory'] {
   const end = (name: GaugeName): number => gauges.end(Gauge[name]);
   const mean = (name: GaugeName): number => gauges.mean(Gauge[name], virtualNs);
   const max = (name: GaugeName): number => gauges.max[Gauge[name]];

@@ -4,7 +4,44 @@
  * Everything here is a function of the cell's inputs and its seed, to the last bit.
  * Units: *Ns = virtual nanoseconds, multiples of 1/8, so that sums are exact in a double.
  */
+import type { GaugeName } from '../model/gauges.ts';
 import type { Histogram } from './histogram.ts';
+
+/** What every run counts, whatever family its policy is of. */
+export interface BaseTally {
+  /** Accesses taken from the workload's streams, and those of them that completed. */
+  readonly accesses: number;
+  readonly completed: number;
+  /** Pages of work that were done: a load or store is one, an I/O as many as it has pages, a conversion none. */
+  readonly work: number;
+  /** Virtual time at which the last actor was done. */
+  readonly virtualNs: number;
+  /** By index in OPERATIONS. */
+  readonly operations: Float64Array;
+  readonly latencyNs: Readonly<Record<string, Histogram>>;
+  /** Time that tasks lost to interrupts which others sent. */
+  readonly bystanderNs: number;
+  /** Of that time, and of the time that tasks were blocked: what those lost that were at no request of their own. */
+  readonly lostNs: number;
+  /** Time that tasks waited, by index in LOCKS. */
+  readonly lockBlockedNs: Float64Array;
+  /** Errors by kind and index in ERRNOS. */
+  readonly errors: { readonly mmap: Float64Array; readonly gup: Float64Array };
+}
+
+/** How much there was of something: its mean over virtual time, the most at one moment, and what is left at the end. */
+export interface GaugeFigures {
+  readonly mean: number;
+  readonly max: number;
+  readonly end: number;
+}
+
+/** What a run of a family counts that says itself what its latencies and figures are (family.ts). */
+export interface FamilyTally extends BaseTally {
+  readonly gauges: Readonly<Record<GaugeName, GaugeFigures>>;
+  /** Figures of the family, by their names. */
+  readonly figures: Readonly<Record<string, number>>;
+}
 
 /** Latencies that a run records, each in a histogram of its own. */
 export const LATENCIES = ['toPrivate', 'toShared', 'kernel', 'abandoned', 'hostFault', 'guestFault', 'io', 'reconstruct'] as const;
@@ -31,24 +68,10 @@ export interface ConversionTally {
   readonly phasesNs: Float64Array;
 }
 
-export interface Tally {
-  /** Accesses taken from the workload's streams, and those of them that completed. */
-  readonly accesses: number;
-  readonly completed: number;
-  /** Pages of work that were done: a load or store is one, an I/O as many as it has pages, a conversion none. */
-  readonly work: number;
-  /** Virtual time at which the last actor was done. */
-  readonly virtualNs: number;
-  /** By index in OPERATIONS. */
-  readonly operations: Float64Array;
+/** What a run of the conversion family counts. */
+export interface Tally extends BaseTally {
   readonly conversions: { readonly [D in Direction]: ConversionTally };
   readonly latencyNs: { readonly [L in LatencyName]: Histogram };
-  /** Time that tasks lost to interrupts which others sent. */
-  readonly bystanderNs: number;
-  /** Of that time, and of the time that tasks were blocked: what those lost that were at no conversion of their own. */
-  readonly lostNs: number;
-  /** Time that tasks waited, by index in LOCKS. */
-  readonly lockBlockedNs: Float64Array;
   /** Errors by kind and index in ERRNOS. */
   readonly errors: { readonly mmap: Float64Array; readonly gup: Float64Array; readonly convert: Float64Array };
   /** Time charged by rmap walks: the operations of phase `rmap`, wherever they were charged. */

@@ -8,9 +8,8 @@ import { LockClass, lockClassOf } from '../model/locks.ts';
 import { Waiting } from '../model/meter.ts';
 import type { Meter } from '../model/meter.ts';
 import { PHASES } from '../model/operations.ts';
-import { isConverting } from '../model/request.ts';
-import type { World } from '../model/world.ts';
-import { Access } from '../workloads/workload.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
+import type { EngineFamily } from './engineFamily.ts';
 import type { TaskQueue } from './queue.ts';
 import { LOCKS } from './tally.ts';
 import { Waiters } from './waiters.ts';
@@ -29,16 +28,17 @@ const PHASE_TLB = PHASES.indexOf('tlb');
 const PHASE_REFERENCE_WAIT = PHASES.indexOf('referenceWait');
 const PHASE_BACKOFF = PHASES.indexOf('backoff');
 
-export interface WaitOptions {
-  readonly world: World;
+export interface WaitOptions<W extends TaskWorld> {
+  readonly world: W;
+  readonly family: EngineFamily<W>;
   readonly queue: TaskQueue;
   /** The VMM tries a refused conversion again without a rest. */
   readonly retriesAtOnce: boolean;
 }
 
-export class Waits {
+export class Waits<W extends TaskWorld> {
   readonly lockBlockedNs = new Float64Array(LOCKS.length);
-  /** Time that tasks which were at no conversion waited for locks, or for the end of a migration or of a draining. */
+  /** Time that tasks which were at no request of their own waited for locks, or for the end of a migration or of a draining. */
   othersNs = 0;
   /** When a task that rests goes on by itself: its next access is due, its back-off over, or its wait. */
   readonly restUntilNs: Float64Array;
@@ -46,7 +46,8 @@ export class Waits {
   busy = false;
   /** The last back-off was cut short by the limit of the request. */
   patienceEnded = false;
-  private readonly world: World;
+  private readonly world: W;
+  private readonly family: EngineFamily<W>;
   private readonly meter: Meter;
   private readonly queue: TaskQueue;
   private readonly retriesAtOnce: boolean;
@@ -63,9 +64,10 @@ export class Waits {
   /** Tasks in a wait with a limit. */
   private polling = 0;
 
-  constructor({ world, queue, retriesAtOnce }: WaitOptions) {
+  constructor({ world, family, queue, retriesAtOnce }: WaitOptions<W>) {
     const { tasks } = world.shape;
     this.world = world;
+    this.family = family;
     this.meter = world.meter;
     this.queue = queue;
     this.retriesAtOnce = retriesAtOnce;
@@ -91,13 +93,13 @@ export class Waits {
   /** Whether the task waits for something that has no queue; it looks again after a moment, but not for ever. */
   canSpin(task: number): boolean {
     if (lockClassOf(this.meter.waitOn) !== Waiting.Folio || ++this.spins[task] > SPIN_LIMIT) return false;
-    if (this.world.kind[task] === Access.ToShared) {
+    if (this.family.awaitsReferences(this.world, task)) {
       this.meter.addPhase(task, PHASE_REFERENCE_WAIT, SPIN_NS);
       return true;
     }
     this.meter.addPhase(task, PHASE_LOCK_WAIT, SPIN_NS);
     this.lockBlockedNs[LockClass.Folio] += SPIN_NS;
-    if (!isConverting(this.world, task)) this.othersNs += SPIN_NS;
+    if (!this.family.isAtRequest(this.world, task)) this.othersNs += SPIN_NS;
     return true;
   }
 
@@ -213,7 +215,7 @@ export class Waits {
   private noteWaited(task: number, waitOn: number, waitedNs: number): void {
     const lockClass = lockClassOf(waitOn);
     const isBlocked = lockClass < LOCKS.length || lockClass === Waiting.Migration || lockClass === Waiting.Draining;
-    if (isBlocked && !isConverting(this.world, task)) this.othersNs += waitedNs;
+    if (isBlocked && !this.family.isAtRequest(this.world, task)) this.othersNs += waitedNs;
     if (lockClass < LOCKS.length) {
       this.lockBlockedNs[lockClass] += waitedNs;
       this.meter.addPhase(task, PHASE_LOCK_WAIT, waitedNs);
