@@ -1,8 +1,10 @@
 /** What a verb needs of the world outside: an argument, so that tests bring their own. */
 import type { Catalogue } from '../harness/catalogue.ts';
 import type { ExplorationRunner, ExplorationRunnerOptions } from '../harness/exploration.ts';
+import type { RunProgram } from '../harness/programs.ts';
 import type { Environment } from '../harness/record.ts';
 import type { CellRunner } from '../harness/schedule.ts';
+import type { CiEnvironment } from './ciEnvironment.ts';
 
 export interface Output {
   write(text: string): unknown;
@@ -25,7 +27,8 @@ export interface CliContext {
   readonly nowMs: () => number;
   /** Calls back on Ctrl-C, until the function that it returns is called. */
   readonly onInterrupt: (callback: () => void) => () => void;
-  /** Where a CI system wants to be told: annotations among the output, a job summary in a file. */
-  readonly ciEnvironment: { readonly annotates?: boolean; readonly summaryFile?: string };
+  readonly ciEnvironment: CiEnvironment;
+  /** Runs a foliobench as a program of its own. */
+  readonly runProgram: RunProgram;
   readonly setExitCode: (code: number) => void;
 }

@@ -77,6 +77,7 @@ async function run(words: readonly string[], { isTTY = false, interruptAfter = I
     },
     packageFolder: inFolder('package'),
     ciEnvironment: {},
+    runProgram: () => Promise.reject(new Error('no other program')),
     stdout: { write: (text) => void (outcome.stdout += text) },
     stderr: { write: (text) => void (outcome.stderr += text), isTTY },
     nowMs: () => (nowMs += 1000),

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runWords, type Surroundings } from '../../test/tools/commandLine.ts';
 import { fakeCatalogue, fakeCosts } from '../../test/tools/fakeCatalogue.ts';
 import type { Catalogue } from '../harness/catalogue.ts';
-import type { ResultsRecord } from '../harness/record.ts';
+import { formatRecord, type ResultsRecord } from '../harness/record.ts';
+import { ciEnvironmentOf } from './ciEnvironment.ts';
 
 const run = (words: readonly string[], surroundings: Partial<Surroundings> = {}) => runWords(words, { folder, ...surroundings });
 
@@ -24,7 +25,7 @@ type Editable = { -readonly [K in keyof Omit<ResultsRecord, 'cells'>]: ResultsRe
 async function edit(change: (record: Editable) => void): Promise<void> {
   const record = JSON.parse(await readFile(baseline, 'utf8')) as Editable;
   change(record);
-  await writeFile(baseline, JSON.stringify(record));
+  await writeFile(baseline, formatRecord(record as unknown as ResultsRecord));
 }
 
 /** The figures of the first cell of a policy that takes requests, open to change. */
@@ -125,6 +126,13 @@ describe('gate', () => {
     expect((await gate()).exitCode).toBe(0);
   });
 
+  test('--update leaves a baseline alone of which only the times would be others', async () => {
+    const before = await readFile(baseline, 'utf8');
+    const { exitCode, stdout } = await gate('--update');
+    expect([exitCode, stdout.split('\n').slice(0, 2)]).toEqual([0, [`${baseline} is left as it is.`, 'PASS']]);
+    expect(await readFile(baseline, 'utf8')).toBe(before);
+  });
+
   test('--exact repeats a result, and takes no tolerances', async () => {
     expect((await run(['gate', '--exact', baseline])).exitCode).toBe(0);
     const { exitCode, stderr } = await run(['gate', '--exact', baseline, '--config', 'x.json']);
@@ -141,12 +149,25 @@ describe('gate', () => {
     expect([exitCode, stdout]).toEqual([130, '']);
   });
 
-  test('annotates and writes a job summary where a CI system asks for them', async () => {
+  test('annotates the line of the cell, and writes a job summary, where the environment is that of GitHub Actions', async () => {
     const summaryFile = join(folder, 'summary.md');
+    await writeFile(summaryFile, 'of an earlier step\n');
     await edit((record) => (figuresOf(record)['rmap']['walks'] as number) -= 1);
-    const { stdout } = await run(['gate', '--baseline', baseline], { ciEnvironment: { annotates: true, summaryFile } });
-    expect(stdout).toMatch(/::error title=foliobench gate%3A FAIL::sigbus-on-fault .*%0Armap\.walks: \d+ -> \d+ \(\+\d/);
-    expect(await readFile(summaryFile, 'utf8')).toMatch(/^### foliobench gate: FAIL\n\n```text\nFAIL\n/);
+    const line = (await readFile(baseline, 'utf8')).split('\n').findIndex((text) => text.includes('"policy":"sigbus-on-fault"')) + 1;
+    const ciEnvironment = ciEnvironmentOf({ GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: summaryFile, GITHUB_WORKSPACE: folder });
+    const { stdout } = await run(['gate', '--baseline', baseline], { ciEnvironment });
+    const [annotation, ...others] = stdout.split('\n').filter((text) => text.startsWith('::'));
+    expect(annotation).toMatch(/^::error file=baseline\.json,line=\d+,title=foliobench gate%3A FAIL::sigbus-on-fault .*%0Armap\.walks: \d+ -> \d+ \(\+\d+ %25\)$/);
+    expect([annotation.match(/line=(\d+)/)?.[1], others]).toEqual([String(line), []]);
+    expect(await readFile(summaryFile, 'utf8')).toMatch(/^of an earlier step\n### foliobench gate: FAIL\n\n```text\nFAIL\n/);
+  });
+
+  test('annotates what is about no cell without a line, and tells nothing where nothing is wrong', async () => {
+    const ciEnvironment = ciEnvironmentOf({ GITHUB_ACTIONS: 'true' });
+    expect((await run(['gate', '--baseline', baseline], { ciEnvironment })).stdout).not.toContain('::');
+    await edit((record) => (record.complete = false));
+    const { stdout } = await run(['gate', '--baseline', baseline], { ciEnvironment });
+    expect(stdout).toContain(`::error file=${baseline},title=foliobench gate%3A FAIL::the baseline is marked as incomplete\n`);
   });
 
   test('gives its findings as JSON', async () => {

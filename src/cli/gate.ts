@@ -1,23 +1,27 @@
-/** `foliobench gate`: runs the experiment of a baseline again and compares every figure. */
-import { appendFile } from 'node:fs/promises';
+/** `foliobench gate`: runs the experiment of a baseline again and compares every figure; and its time, if asked. */
+import { appendFile, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { compareRecords, type Comparison } from '../gate/compareRecords.ts';
 import type { Verdict } from '../gate/finding.ts';
 import { formatAnnotations, formatComparison, formatSummary } from '../gate/format.ts';
 import { EXACT, readTolerances } from '../gate/tolerances.ts';
+import { ALPHA, BLOCKS_DEFAULT, BLOCKS_MIN, SLOWDOWN_DEFAULT } from '../gate/wallClock.ts';
 import { compare } from '../harness/compare.ts';
-import type { Experiment } from '../harness/experiment.ts';
+import { cellKey, type Cell, type Experiment } from '../harness/experiment.ts';
 import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
 import { readPolicyFiles } from '../harness/policyFiles.ts';
 import { formatRecord, readRecord, type ResultsRecord } from '../harness/record.ts';
+import { quoted } from '../harness/shell.ts';
 import { UserError } from '../model/userError.ts';
+import { annotatedPath } from './ciEnvironment.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
 import { parseChoice, parsePositive } from './parse.ts';
 import { createProgressLine } from './progress.ts';
+import { checkWallClockFlags, WALL_CLOCK, withWallClock, type WallClockFlags } from './wallClock.ts';
 
-interface GateFlags {
+interface GateFlags extends WallClockFlags {
   readonly baseline?: string;
   readonly exact?: string;
   readonly config?: string;
@@ -42,8 +46,26 @@ export function addGateCommand(program: Command, context: CliContext): void {
     .option('--format <format>', 'text or json', parseChoice(['text', 'json']), 'text')
     .option('-o, --output <file>', 'write the new record there')
     .option('--update', 'write the new record over the baseline, and say what changed')
+    .option('--wall-clock', 'compare the time that the experiment takes too: another foliobench against this one')
+    .option('--against <folder>', 'the other one: a checkout, or where it is installed; it and this one run in turns, each run in a process of its own')
+    .option('--blocks <count>', `blocks of 4 runs, A B B A and B A A B (default: ${BLOCKS_DEFAULT})`, parseBlocks)
+    .option('--slowdown <percent>', `what must be ruled out for a PASS (default: ${SLOWDOWN_DEFAULT * 100})`, parsePositive)
+    .addHelpText('after', WALL_CLOCK_HELP)
     .addHelpText('after', '\nExit codes: 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 2 misuse, 130 interrupted. With --update: 0 unless a cell failed.')
     .action((flags: GateFlags) => runGate(flags, context));
+}
+
+const WALL_CLOCK_HELP = `
+With --wall-clock the verdict is the worse of the two. FAIL: this one is slower by more than this machine shows between runs of one
+program, and chance alone shows that at most ${ALPHA * 1000} times in 1000. INCONCLUSIVE: a slowdown of --slowdown cannot be ruled out, or there is no
+--against: the times in a baseline are those of another hour, or of another machine. For instance, in a job of a CI system:
+  git worktree add ../before origin/main && (cd ../before && npm ci)
+  foliobench gate --baseline results/baseline.json --wall-clock --against ../before`;
+
+function parseBlocks(text: string): number {
+  const count = parsePositive(text);
+  if (count >= BLOCKS_MIN) return count;
+  throw new UserError({ what: `"${text}" blocks are too few`, why: 'whatever they showed, chance could have shown it', fix: `write ${BLOCKS_MIN} or more` });
 }
 
 async function runGate(flags: GateFlags, context: CliContext): Promise<void> {
@@ -55,15 +77,21 @@ async function runGate(flags: GateFlags, context: CliContext): Promise<void> {
   if (exact !== undefined && (flags.config !== undefined || flags.update === true)) {
     throw new UserError({ what: '--exact goes with neither --config nor --update', why: 'it repeats a result and compares every figure as it is', fix: 'use --baseline' });
   }
+  if (flags.wallClock === true && flags.update === true) {
+    throw new UserError({ what: '--wall-clock does not go with --update', why: 'no time is kept in a baseline to compare with later', fix: 'leave one of them away' });
+  }
+  checkWallClockFlags(flags);
   const tolerances = flags.config === undefined ? EXACT : await readTolerances(flags.config);
   const before = await readRecord(path);
   if (flags.update === true) await refuseUnlessFile(path);
   if (flags.output !== undefined) await refuseUnlessFile(flags.output);
   const after = await runAgain(before, flags, context);
   if (after === undefined) return;
-  const comparison = compareRecords(before, after, tolerances);
+  const counted = compareRecords(before, after, tolerances);
+  const comparison = flags.wallClock === true ? await withWallClock(counted, before, flags, context) : counted;
+  if (comparison === undefined) return;
   if (flags.output !== undefined) await writeWhole(flags.output, formatRecord(after));
-  if (flags.update === true) await writeWhole(path, formatRecord(after));
+  if (flags.update === true && comparison.findings.length > 0) await writeWhole(path, formatRecord(after));
   await tell(comparison, path, flags, context);
   const failed = after.cells.some(({ status }) => status === 'failed');
   context.setExitCode(flags.update === true ? (failed ? ExitCode.Failed : ExitCode.Ok) : EXIT_CODES[comparison.verdict]);
@@ -109,11 +137,35 @@ async function tell(comparison: Comparison, path: string, { format, update }: Ga
   const options = {
     baseline: path,
     current: 'this program',
-    ...(update === true ? {} : { hint: `If the change is meant: foliobench gate --baseline ${path} --update` }),
+    // An --update does nothing about time.
+    ...(update === true || comparison.findings.every(({ what }) => what.startsWith(WALL_CLOCK)) ? {} : { hint: `If the change is meant: foliobench gate --baseline ${quoted(path)} --update` }),
   };
   if (format === 'json') stdout.write(`${JSON.stringify(comparison, null, 2)}\n`);
-  else stdout.write(`${update === true ? `${path} is written anew. Against what it was:\n` : ''}${formatComparison(comparison, options)}`);
+  else stdout.write(`${update === true ? updateLine(comparison, path) : ''}${formatComparison(comparison, options)}`);
   const { annotates = false, summaryFile } = ciEnvironment;
-  if (annotates && format === 'text') stdout.write(formatAnnotations(comparison));
+  if (annotates && format === 'text') stdout.write(formatAnnotations(comparison, { file: annotatedPath(path, ciEnvironment), lineOf: linesOf(await readFile(path, 'utf8')) }));
   if (summaryFile !== undefined) await appendFile(summaryFile, formatSummary(comparison, options));
+}
+
+/** Times alone are no reason to write a file that is kept under version control. */
+const updateLine = ({ findings }: Comparison, path: string): string => (findings.length === 0 ? `${path} is left as it is.\n` : `${path} is written anew. Against what it was:\n`);
+
+/** In which line of a record a cell stands, counted from 1: a cell has one line, in the order of the record. */
+function linesOf(text: string): (cell: string) => number | undefined {
+  const lines = text.split('\n');
+  const places = new Map<string, number>();
+  for (const [index, line] of lines.entries()) {
+    const key = keyIn(line);
+    if (key !== undefined && !places.has(key)) places.set(key, index + 1);
+  }
+  return (cell) => places.get(cell);
+}
+
+function keyIn(line: string): string | undefined {
+  if (!/^ *\{"family":/.test(line)) return undefined;
+  try {
+    return cellKey(JSON.parse(line.replace(/,$/, '')) as Cell);
+  } catch {
+    return undefined;
+  }
 }

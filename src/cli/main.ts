@@ -8,8 +8,10 @@ import type { ExplorationResult, ExplorationTask } from '../harness/exploreCell.
 import { createIsolated } from '../harness/isolate.ts';
 import { packageFolder } from '../harness/packageFolder.ts';
 import { createPool } from '../harness/pool.ts';
+import { runProgram } from '../harness/programs.ts';
 import { failedCell } from '../harness/schedule.ts';
 import { watched } from '../harness/watch.ts';
+import { ciEnvironmentOf } from './ciEnvironment.ts';
 import { runCommandLine } from './program.ts';
 
 // A reader that has seen enough (`| head`) is no error.
@@ -46,10 +48,8 @@ await runCommandLine(process.argv.slice(2), {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, callback);
     };
   },
-  ciEnvironment: {
-    annotates: process.env['GITHUB_ACTIONS'] === 'true',
-    ...(process.env['GITHUB_STEP_SUMMARY'] === undefined ? {} : { summaryFile: process.env['GITHUB_STEP_SUMMARY'] }),
-  },
+  ciEnvironment: ciEnvironmentOf(process.env),
+  runProgram,
   setExitCode(code) {
     process.exitCode = code;
   },

@@ -39,6 +39,7 @@ async function run(line: string, { catalogue = fakeCatalogue, isTTY = false, int
     createExplorationRunner: createLocalExplorationRunner,
     packageFolder: folder,
     ciEnvironment: {},
+    runProgram: () => Promise.reject(new Error('no other program')),
     stdout: { write: (text) => void (outcome.stdout += text) },
     stderr: { write: (text) => void (outcome.stderr += text), isTTY },
     nowMs: () => (nowMs += 1000),

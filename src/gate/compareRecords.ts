@@ -9,6 +9,7 @@ import { METRICS, type Deterministic, type Metric } from '../harness/metrics.ts'
 import type { ResultsRecord } from '../harness/record.ts';
 import { verdictOf, type Finding, type Verdict } from './finding.ts';
 import { EXACT, isTolerated, type Tolerances } from './tolerances.ts';
+import type { WallClock } from './wallClock.ts';
 import { expectedKeys, valueAt, wholenessOf } from './wholeness.ts';
 
 export interface Comparison {
@@ -17,6 +18,8 @@ export interface Comparison {
   /** Cells and figures that were compared. */
   readonly cells: number;
   readonly figures: number;
+  /** Where time was compared too. */
+  readonly wallClock?: WallClock;
 }
 
 export function compareRecords(baseline: ResultsRecord, current: ResultsRecord, tolerances: Tolerances = EXACT): Comparison {

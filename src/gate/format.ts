@@ -1,6 +1,7 @@
 /** A comparison as text: for a terminal, for the job summary of a CI system, and as its annotations. */
 import type { Finding } from './finding.ts';
 import type { Comparison } from './compareRecords.ts';
+import { wallClockText } from './wallClock.ts';
 
 export interface FormatOptions {
   /** What was compared with what, as paths. */
@@ -19,9 +20,10 @@ const TITLES: Readonly<Record<Finding['kind'], string>> = { fail: 'FAIL', inconc
 const ORDER: readonly Finding['kind'][] = ['fail', 'inconclusive', 'better', 'within'];
 
 /** Verdict first, then what led to it, the worst first. Ends in a newline. */
-export function formatComparison({ verdict, findings, cells, figures }: Comparison, { baseline, current, hint, cellsMax = CELLS_MAX }: FormatOptions): string {
+export function formatComparison({ verdict, findings, cells, figures, wallClock }: Comparison, { baseline, current, hint, cellsMax = CELLS_MAX }: FormatOptions): string {
   const lines = [verdict, `${figures} figures of ${cells} cells: ${current} against ${baseline}`];
   if (findings.length === 0) lines.push(figures === 0 ? 'nothing was compared' : 'all are the same');
+  if (wallClock?.verdict === 'PASS') lines.push(`wall clock: ${wallClockText(wallClock)}`); // else it is among the findings
   for (const kind of ORDER) lines.push(...section(kind, findings.filter((finding) => finding.kind === kind), cellsMax));
   if (hint !== undefined && verdict !== 'PASS') lines.push('', hint);
   return `${lines.join('\n')}\n`;
@@ -57,12 +59,23 @@ export function formatSummary(comparison: Comparison, options: FormatOptions): s
   return `### foliobench gate: ${comparison.verdict}\n\n\`\`\`text\n${formatComparison(comparison, options)}\`\`\`\n`;
 }
 
+/** Where annotations point to: the baseline, and the line of a cell in it. */
+export interface AnnotatedFile {
+  readonly file: string;
+  readonly lineOf: (cell: string) => number | undefined;
+}
+
 /** Workflow commands of GitHub Actions, one a place that fails or cannot be told; at most ten, which is what a step may show. */
-export function formatAnnotations({ findings }: Comparison): string {
+export function formatAnnotations({ findings }: Comparison, { file, lineOf }: AnnotatedFile): string {
   const told = ORDER.filter((kind) => kind !== 'within').flatMap((kind) => [...groupByCell(findings.filter((finding) => finding.kind === kind))].map(([cell, own]) => ({ kind, cell, own })));
   return told
     .slice(0, ANNOTATIONS_MAX)
-    .map(({ kind, cell, own }) => `::${kind === 'fail' ? 'error' : 'warning'} title=${escapeProperty(`foliobench gate: ${TITLES[kind]}`)}::${escapeData([...(cell === '' ? [] : [cell]), ...own.slice(0, FIGURES_MAX).map(({ what }) => what)].join('\n'))}\n`)
+    .map(({ kind, cell, own }) => {
+      const line = lineOf(cell);
+      const properties = [`file=${escapeProperty(file)}`, ...(line === undefined ? [] : [`line=${line}`]), `title=${escapeProperty(`foliobench gate: ${TITLES[kind]}`)}`];
+      const said = [...(cell === '' ? [] : [cell]), ...own.slice(0, FIGURES_MAX).map(({ what }) => what)];
+      return `::${kind === 'fail' ? 'error' : 'warning'} ${properties.join(',')}::${escapeData(said.join('\n'))}\n`;
+    })
     .join('');
 }
 const ANNOTATIONS_MAX = 10;

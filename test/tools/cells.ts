@@ -41,6 +41,7 @@ export async function recordOf(words: string): Promise<ResultsRecord> {
     createExplorationRunner: createLocalExplorationRunner,
     packageFolder: packageFolder(),
     ciEnvironment: {},
+    runProgram: () => Promise.reject(new Error('no other program')),
     stdout: { write: (text) => void (stdout += text) },
     stderr: { write: (text) => void (stderr += text) },
     nowMs: () => 0,

@@ -9,8 +9,10 @@ import { createLocalRunner } from './localRunner.ts';
 export interface Surroundings {
   readonly catalogue?: Catalogue;
   readonly ciEnvironment?: CliContext['ciEnvironment'];
-  /** Ctrl-C comes as soon as somebody listens. */
-  readonly interrupts?: boolean;
+  /** Ctrl-C comes as soon as somebody listens; or at those times of which it says so. */
+  readonly interrupts?: boolean | (() => boolean);
+  /** Runs of other programs; without it there are none. */
+  readonly runProgram?: CliContext['runProgram'];
   /** Where the package lies. */
   readonly folder: string;
 }
@@ -21,7 +23,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export async function runWords(words: readonly string[], { catalogue = fakeCatalogue, ciEnvironment = {}, interrupts = false, folder }: Surroundings): Promise<Outcome> {
+export async function runWords(words: readonly string[], { catalogue = fakeCatalogue, ciEnvironment = {}, interrupts = false, runProgram = () => Promise.reject(new Error('no other program')), folder }: Surroundings): Promise<Outcome> {
   const outcome = { exitCode: 0, stdout: '', stderr: '' };
   await runCommandLine(words, {
     catalogue,
@@ -31,11 +33,12 @@ export async function runWords(words: readonly string[], { catalogue = fakeCatal
     createExplorationRunner: createLocalExplorationRunner,
     packageFolder: folder,
     ciEnvironment,
+    runProgram,
     stdout: { write: (text) => void (outcome.stdout += text) },
     stderr: { write: (text) => void (outcome.stderr += text) },
     nowMs: () => 0,
     onInterrupt(callback) {
-      if (interrupts) callback();
+      if (typeof interrupts === 'function' ? interrupts() : interrupts) callback();
       return () => {};
     },
     setExitCode: (code) => void (outcome.exitCode = code),

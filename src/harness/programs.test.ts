@@ -1,0 +1,53 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { packageFolder } from './packageFolder.ts';
+import { programIn, runProgram } from './programs.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foliobench-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe('the program of a folder', () => {
+  test('is what its package.json says, here and elsewhere', async () => {
+    expect(programIn(packageFolder())).toBe(join(packageFolder(), 'dist/src/cli/main.js'));
+    await mkdir(join(folder, 'out'));
+    await writeFile(join(folder, 'package.json'), '{ "name": "foliobench", "bin": { "foliobench": "out/main.js" } }');
+    await writeFile(join(folder, 'out', 'main.js'), '');
+    expect(programIn(folder)).toBe(join(folder, 'out/main.js'));
+  });
+
+  test.each([
+    ['no package.json', null, /ENOENT/],
+    ['one that is no JSON', '{', /JSON/],
+    ['one that is null', 'null', /is that of another package/],
+    ['that of another package', '{ "name": "other", "bin": { "foliobench": "main.js" } }', /is that of another package/],
+    ['nothing built', '{ "name": "foliobench", "bin": { "foliobench": "dist/main.js" } }', /main\.js does not exist/],
+  ])('is refused where there is %s', async (_, text, why) => {
+    if (text !== null) await writeFile(join(folder, 'package.json'), text);
+    expect(() => programIn(folder)).toThrow(expect.objectContaining({ what: `there is no foliobench in ${folder}`, why: expect.stringMatching(why) as unknown }));
+  });
+});
+
+describe('a run of a program', () => {
+  const write = async (text: string): Promise<string> => {
+    await writeFile(join(folder, 'main.mjs'), text);
+    return join(folder, 'main.mjs');
+  };
+
+  test('tells how it ended and what it said', async () => {
+    const main = await write(`console.log('dropped'); console.error(process.argv.slice(2).join('+')); process.exitCode = 3;`);
+    expect(await runProgram(main, ['a', 'b c'], new AbortController().signal)).toEqual({ code: 3, said: 'a+b c\n' });
+  });
+
+  test('ends at once where it is not wanted any more', async () => {
+    const main = await write('setInterval(() => {}, 1000);');
+    const abort = new AbortController();
+    const end = runProgram(main, [], abort.signal);
+    setTimeout(() => abort.abort(), 50);
+    expect((await end).code).toBeNull();
+  });
+});
