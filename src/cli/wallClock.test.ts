@@ -37,7 +37,7 @@ function programs(slower: number, { noise = [0], change = (record) => record }: 
     const ns = (isA ? 1000 : 1000 * slower) + noise[ran.length % noise.length];
     const cells = record.cells.map((cell) => ({ ...(cell as SucceededCell), wallClock: { ns, accessesPerSecond: 0, residentBytesMax: null } }));
     await writeFile(path, formatRecord(change({ ...record, cells })));
-    return { code: exitCode, said: stderr };
+    return { code: exitCode, said: stderr, cpuNs: ns };
   };
   return { ran, runProgram: run };
 }
@@ -48,14 +48,14 @@ describe('gate --wall-clock --against', () => {
   test('fails where this program is slower by more than the machine shows, and says by how much', async () => {
     const { exitCode, stdout } = await gate(programs(1.08), '--against', before, '--blocks', '4');
     expect([exitCode, stdout.split('\n')[0]]).toEqual([1, 'FAIL']);
-    expect(stdout).toContain('  wall clock: 8.0 % slower, between 8.0 % and 8.0 %; 4 blocks of 4 runs; floor of this machine 1.0 %, smallest slowdown that would have failed 1.0 %\n');
+    expect(stdout).toContain('  wall clock: 8.0 % slower (8.0 % to 8.0 %; floor 1.0 %, visible from 1.0 %) by CPU time; 8.0 % slower (8.0 % to 8.0 %; floor 1.0 %, visible from 1.0 %) by the clock on the wall; 4 blocks of 4 runs\n');
     expect(stdout).not.toContain('--update'); // which would not make it faster
   });
 
   test('passes where it is not, and where it is faster; the smallest visible slowdown is told', async () => {
     const { exitCode, stdout } = await gate(programs(1), '--against', before, '--blocks', '4');
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^PASS\n.*\nall are the same\nwall clock: no slower than this machine can tell \(0\.0 %, between 0\.0 % and 0\.0 %\); 4 blocks .* smallest slowdown that would have failed 1\.0 %\n$/);
+    expect(stdout).toMatch(/^PASS\n.*\nall are the same\nwall clock: no slower than this machine can tell \(0\.0 % to 0\.0 %; floor 1\.0 %, visible from 1\.0 %\) by CPU time; .*; 4 blocks of 4 runs\n$/);
     const faster = await gate(programs(0.5), '--against', before, '--blocks', '4');
     expect([faster.exitCode, faster.stdout.includes('wall clock: 50.0 % faster')]).toEqual([0, true]);
   });
@@ -100,9 +100,9 @@ describe('gate --wall-clock --against', () => {
   });
 
   test('refuses a program that does not run, with what it said', async () => {
-    const runProgram: RunProgram = async () => ({ code: 2, said: 'foliobench: unknown policy "x"\n' });
+    const runProgram: RunProgram = async () => ({ code: 2, said: 'foliobench: unknown policy "x"\n', cpuNs: 1 });
     expect((await gate({ runProgram }, '--against', before)).stderr).toContain('why: foliobench compare --policy null,sigbus-on-fault --workload zipf ended with 2: foliobench: unknown policy "x"\n');
-    const killed: RunProgram = async () => ({ code: null, said: '' });
+    const killed: RunProgram = async () => ({ code: null, said: '', cpuNs: null });
     expect((await gate({ runProgram: killed }, '--against', before)).stderr).toContain('ended with a signal\n');
   });
 });

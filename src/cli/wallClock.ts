@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Comparison } from '../gate/compareRecords.ts';
 import { verdictOf, type Finding } from '../gate/finding.ts';
-import { takeTurns, timeOf } from '../gate/turns.ts';
-import { judgeWallClock, otherMachine, wallClockText, BLOCKS_DEFAULT, SLOWDOWN_DEFAULT } from '../gate/wallClock.ts';
+import { takeTurns, wallNsOf } from '../gate/turns.ts';
+import { judgeWallClock, otherMachine, wallClockText, BLOCKS_DEFAULT, SLOWDOWN_DEFAULT, type RunTime } from '../gate/wallClock.ts';
 import { expectedKeys } from '../gate/wholeness.ts';
 import { programIn } from '../harness/programs.ts';
 import { readRecord, type ResultsRecord } from '../harness/record.ts';
@@ -73,16 +73,16 @@ async function takeTurnsWith({ baseline, against, blocks }: Contest, { runProgra
   const abort = new AbortController();
   const stopListening = onInterrupt(() => abort.abort());
   const line = createLine(stderr);
-  const runOnce = async (side: 'a' | 'b'): Promise<number> => {
+  const runOnce = async (side: 'a' | 'b'): Promise<RunTime> => {
     const output = path.join(folder, `${side}.json`);
     // One cell at a time: cells that run beside each other time each other.
-    const { code, said } = await runProgram(programs[side], [...words, '--jobs', '1', '--quiet', '-o', output], abort.signal);
-    if (abort.signal.aborted) return 0;
+    const { code, said, cpuNs } = await runProgram(programs[side], [...words, '--jobs', '1', '--quiet', '-o', output], abort.signal);
+    if (abort.signal.aborted) return { cpuNs: 0, wallNs: 0 };
     const refuse = (why: string) => new UserError({ what: `the foliobench of ${folders[side]} cannot run the experiment of the baseline`, why, fix: 'compare two that can, or make a baseline of what both can run' });
-    if (code !== 0) throw refuse(`${baseline.experiment.command} ended with ${code ?? 'a signal'}${said === '' ? '' : `: ${said.trim()}`}`);
-    const time = timeOf(await readRecord(output), expected);
-    if (typeof time === 'string') throw refuse(time);
-    return time;
+    if (code !== 0 || cpuNs === null) throw refuse(`${baseline.experiment.command} ended with ${code ?? 'a signal'}${said === '' ? '' : `: ${said.trim()}`}`);
+    const wallNs = wallNsOf(await readRecord(output), expected);
+    if (typeof wallNs === 'string') throw refuse(wallNs);
+    return { cpuNs, wallNs };
   };
   try {
     // One run of each that does not count: files come from the disk, and what cannot be run at all is told at once.

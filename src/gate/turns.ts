@@ -1,12 +1,12 @@
 /** Runs of two programs in turns: A B B A, B A A B, and so on; and what the figure of one run is. */
 import { cellKey, type Cell } from '../harness/experiment.ts';
 import type { ResultsRecord } from '../harness/record.ts';
-import type { Block } from './wallClock.ts';
+import type { RunTime, Turn } from './wallClock.ts';
 
 export interface Turns {
   readonly blocks: number;
-  /** One run of one of the two, in nanoseconds. */
-  readonly runOnce: (side: 'a' | 'b') => Promise<number>;
+  /** One run of one of the two. */
+  readonly runOnce: (side: 'a' | 'b') => Promise<RunTime>;
   /** Aborted: no run is begun any more, and the block that is under way is dropped. */
   readonly signal: AbortSignal;
   /** Called before each run. */
@@ -17,28 +17,28 @@ const ORDERS = { a: ['a', 'b', 'b', 'a'], b: ['b', 'a', 'a', 'b'] } as const;
 const RUNS_OF_BLOCK = 4;
 
 /** The whole blocks, in the order of time. */
-export async function takeTurns({ blocks, runOnce, signal, onRun }: Turns): Promise<readonly Block[]> {
-  const done: Block[] = [];
+export async function takeTurns({ blocks, runOnce, signal, onRun }: Turns): Promise<readonly Turn[]> {
+  const done: Turn[] = [];
   while (done.length < blocks) {
     const first = done.length % 2 === 0 ? 'a' : 'b';
-    const ns: number[] = [];
+    const runs: RunTime[] = [];
     for (const side of ORDERS[first]) {
       if (signal.aborted) return done;
-      onRun?.(done.length * RUNS_OF_BLOCK + ns.length, blocks * RUNS_OF_BLOCK);
-      ns.push(await runOnce(side));
+      onRun?.(done.length * RUNS_OF_BLOCK + runs.length, blocks * RUNS_OF_BLOCK);
+      runs.push(await runOnce(side));
     }
     if (signal.aborted) return done;
-    done.push({ first, ns: ns as [number, number, number, number] });
+    done.push({ first, runs: runs as [RunTime, RunTime, RunTime, RunTime] });
   }
   return done;
 }
 
 /**
- * The time of one run: of each row on each workload the median over its seeds, summed up.
+ * The wall clock of one run: of each row on each workload the median over its seeds, summed up.
  *
  * @param expected keys of the cells that there have to be. @returns a sentence where they are not
  */
-export function timeOf({ cells }: ResultsRecord, expected: ReadonlySet<string>): number | string {
+export function wallNsOf({ cells }: ResultsRecord, expected: ReadonlySet<string>): number | string {
   const byPlace = new Map<string, number[]>();
   const missing = new Set(expected);
   for (const cell of cells) {

@@ -40,7 +40,17 @@ describe('a run of a program', () => {
 
   test('tells how it ended and what it said', async () => {
     const main = await write(`console.log('dropped'); console.error(process.argv.slice(2).join('+')); process.exitCode = 3;`);
-    expect(await runProgram(main, ['a', 'b c'], new AbortController().signal)).toEqual({ code: 3, said: 'a+b c\n' });
+    expect(await runProgram(main, ['a', 'b c'], new AbortController().signal)).toEqual({ code: 3, said: 'a+b c\n', cpuNs: expect.any(Number) as unknown });
+  });
+
+  test('tells the CPU time that it took from its first worker on', async () => {
+    const spin = 'const end = process.cpuUsage().user + 100_000; while (process.cpuUsage().user < end);';
+    const cpuMsOf = async (text: string) => ((await runProgram(await write(text), [], new AbortController().signal)).cpuNs ?? 0) / 1e6;
+    expect(await cpuMsOf(spin)).toBeGreaterThan(100);
+    const worker = (before: string, inside: string) => `import { Worker } from 'node:worker_threads'; ${before} new Worker(${JSON.stringify(inside)}, { eval: true });`;
+    const [outside, inside] = [await cpuMsOf(worker(spin.repeat(2).replaceAll('const end', 'var end'), '')), await cpuMsOf(worker('', spin.repeat(2).replaceAll('const end', 'var end')))];
+    expect(inside).toBeGreaterThan(200);
+    expect(outside).toBeLessThan(200);
   });
 
   test('ends at once where it is not wanted any more', async () => {
@@ -48,6 +58,6 @@ describe('a run of a program', () => {
     const abort = new AbortController();
     const end = runProgram(main, [], abort.signal);
     setTimeout(() => abort.abort(), 50);
-    expect((await end).code).toBeNull();
+    expect(await end).toEqual({ code: null, said: '', cpuNs: null });
   });
 });

@@ -2,7 +2,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import { UserError } from '../model/userError.ts';
+import { harnessFile } from './distFile.ts';
 import { messageOf } from './record.ts';
 
 export interface ProgramEnd {
@@ -10,6 +13,8 @@ export interface ProgramEnd {
   readonly code: number | null;
   /** What it said to stderr. */
   readonly said: string;
+  /** Nanoseconds that its threads were on a CPU, once it had begun to work (cpuTime.ts); null where it was killed. */
+  readonly cpuNs: number | null;
 }
 
 /** Runs the program to its end. What it prints is dropped. */
@@ -17,11 +22,13 @@ export type RunProgram = (mainFile: string, words: readonly string[], signal: Ab
 
 export const runProgram: RunProgram = (mainFile, words, signal) =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [mainFile, ...words], { stdio: ['ignore', 'ignore', 'pipe'], signal, killSignal: 'SIGKILL' });
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-    child.on('error', (error) => (signal.aborted ? resolve({ code: null, said }) : reject(error)));
-    child.on('close', (code) => resolve({ code, said }));
+    const cpuTime = pathToFileURL(harnessFile('cpuTime')).href;
+    const child = spawn(process.execPath, ['--import', cpuTime, mainFile, ...words], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
+    const texts = ['', ''];
+    for (const [index, stream] of [child.stderr, child.stdio[3]].entries()) (stream as Readable).setEncoding('utf8').on('data', (text: string) => (texts[index] += text));
+    const end = (code: number | null): ProgramEnd => ({ code, said: texts[0], cpuNs: texts[1] === '' ? null : Number(texts[1]) });
+    child.on('error', (error) => (signal.aborted ? resolve(end(null)) : reject(error)));
+    child.on('close', (code) => resolve(end(code)));
   });
 
 /** The program of a checkout, or of a package as it is installed. @throws UserError where the folder has none, or it is not built */
