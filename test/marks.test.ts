@@ -8,12 +8,11 @@
  */
 import { assert, constantFrom, nat, pre, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mayTouchMapping } from '../src/explore/litmusShape.ts';
 import { choiceOf, isAcknowledgement, taskOf } from '../src/explore/moves.ts';
 import type { Machine } from '../src/explore/machine.ts';
-import { marksWhere, quietIn } from '../src/explore/quiet.ts';
 import { forEachMove } from '../src/explore/search.ts';
 import type { Search } from '../src/explore/search.ts';
+import { ALL_REDUCTIONS } from '../src/explore/verdict.ts';
 import { TableBit } from '../src/model/entries.ts';
 import { PageBit } from '../src/model/file.ts';
 import { Flow, Mark } from '../src/model/step.ts';
@@ -136,9 +135,10 @@ interface Asked {
 
 /** Asks both questions of about so many states of a search, evenly chosen. */
 function ask({ litmus, policy, check }: Cell, { machine, found }: { readonly machine: Machine; readonly found: Search }, samples: number): Asked {
-  const { rules, world, host: { program } } = machine;
-  const marks = marksWhere(quietIn({ litmus, shape: world.shape, rules, check, program }), program);
-  const acknowledgesUnseen = (cpu: number): boolean => !mayTouchMapping(litmus, cpu, rules.vmm?.bounces ?? false);
+  const { world, host: { program } } = machine;
+  const scene = litmus.family.createScene({ litmus, policy, check, reductions: ALL_REDUCTIONS, keepResults: false });
+  const marks = scene.marks ?? program.marks;
+  const acknowledgesUnseen = (cpu: number): boolean => scene.acknowledgesAtOnce?.(cpu) ?? false;
   const recorder = createRecorder(world);
   const seen = new Set<number>();
   const complaints = new Set<string>();

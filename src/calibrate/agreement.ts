@@ -13,6 +13,7 @@ import type { Litmus } from '../explore/litmus.ts';
 import { sigbusOnFault } from '../policies/conversion/sigbus-on-fault.ts';
 import { below, createRandom } from '../workloads/random.ts';
 import { Access } from '../workloads/workload.ts';
+import type { AccessKind } from '../workloads/workload.ts';
 import type { Backing } from './backing.ts';
 import { drive } from './drive.ts';
 import type { Ending } from './drive.ts';
@@ -132,8 +133,8 @@ export function sequenceOf({ name, world, before, threads, buffers }: Litmus): S
   const sameState = shared.every((one) => one === shared[0]);
   if (!mmap || folioOrder !== 0 || !sameState) return null;
   const all = [...before.map(({ thread, operation }) => ({ process: threads[thread].process, operation })), ...threads.flatMap(({ process, operations }) => operations.map((operation) => ({ process, operation })))];
-  const stop = all.findIndex(({ process, operation: { kind, flags, page } }) => process !== 0 || page === 'any' || !isRunnable({ kind, flags }));
-  const operations = (stop < 0 ? all : all.slice(0, stop)).map(({ operation }) => ({ ...operation, page: Number(operation.page) }));
+  const stop = all.findIndex(({ process, operation: { kind, flags, page } }) => process !== 0 || page === 'any' || !isRunnable({ kind: kind as AccessKind, flags }));
+  const operations = (stop < 0 ? all : all.slice(0, stop)).map(({ operation }) => ({ ...operation, kind: operation.kind as AccessKind, page: Number(operation.page) }));
   return operations.length === 0 ? null : { name, pages, windows: windowsPerProcess, shared: shared[0], slots: buffers.length, operations };
 }
 

@@ -19,7 +19,7 @@ import { policyNamed } from '../../test/tools/runScript.ts';
 import { a } from '../../test/tools/scripted.ts';
 import type { ScriptedAccess } from '../../test/tools/scripted.ts';
 import { describeChanges } from './changes.ts';
-import type { ChangeNames, Changes } from './changes.ts';
+import type { ChangeNames, Changes } from './family.ts';
 
 /** Every step as "thread step: changes"; thread after thread, each as far as it gets; others acknowledge when they are asked. */
 function story(litmus: Omit<Litmus, 'policy'> & { readonly policy?: string }, { locks = false, ...names }: ChangeNames & { readonly locks?: boolean } = {}): string {

@@ -19,23 +19,9 @@ import { TaskFlag } from '../model/tasks.ts';
 import type { World } from '../model/world.ts';
 import { callbackChanges } from './callbackChanges.ts';
 import { forEachPage, gained, inWindow, lost, ownerName } from './changeWords.ts';
+import type { ChangeNames, Changes } from './family.ts';
 import { entries, vmas } from './mappingChanges.ts';
 import { joinPages, pagesName } from './pageRuns.ts';
-
-export interface Changes {
-  /** "takes invalidate_lock (write)", "drops folio lock of page 0". */
-  readonly locks: readonly string[];
-  /** All else, the most telling first. */
-  readonly others: readonly string[];
-}
-
-/** What the file calls things; numbers where it does not say. */
-export interface ChangeNames {
-  /** By CPU. */
-  readonly threads?: readonly string[];
-  /** By slot. */
-  readonly buffers?: readonly string[];
-}
 
 /** What the step between two worlds of one shape changed. */
 export function describeChanges(before: World, after: World, names: ChangeNames = {}): Changes {

@@ -1,6 +1,8 @@
 /** One litmus under one policy and one check: explored, judged, and what was found told. */
-import type { Check, ConversionPolicy } from '../policies/policy.ts';
-import type { Litmus, VerdictName } from './litmus.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
+import type { Check } from '../policies/policy.ts';
+import type { ExploredPolicy } from './family.ts';
+import type { AnyLitmus, VerdictName } from './litmus.ts';
 import { Machine } from './machine.ts';
 import { search } from './search.ts';
 import type { Finding, Search, SearchResult } from './search.ts';
@@ -10,8 +12,8 @@ import { ALL_REDUCTIONS } from './verdict.ts';
 import type { Counterexample, SearchOptions, Verdict } from './verdict.ts';
 
 export interface CheckLitmusOptions extends SearchOptions {
-  readonly litmus: Litmus;
-  readonly policy: ConversionPolicy;
+  readonly litmus: AnyLitmus;
+  readonly policy: ExploredPolicy;
   /** undefined where the policy has none. */
   readonly check: Check | undefined;
 }
@@ -23,7 +25,7 @@ const STATES_MAX = 20_000_000;
 export function checkLitmus({ litmus, policy, check, reductions = ALL_REDUCTIONS, statesMax = STATES_MAX, onProgress }: CheckLitmusOptions): Verdict {
   const stated = litmus.outcomes(policy.name, check);
   const parts: MachineParts = { litmus, policy, check, keepResults: stated !== undefined };
-  const machine = new Machine({ ...parts, reductions });
+  const machine = new Machine<TaskWorld>({ ...parts, reductions });
   const found = search({ machine, reductions, statesMax, onProgress });
   const { result } = found;
   const differs = differenceOf(litmus, found, stated);
@@ -37,7 +39,7 @@ export function checkLitmus({ litmus, policy, check, reductions = ALL_REDUCTIONS
     verdict,
     safety: result.broken !== undefined ? 'broken' : result.exhaustive ? 'proved' : 'unknown',
     liveness: result.stuck !== undefined ? 'stuck' : result.exhaustive ? 'proved' : 'unknown',
-    world: worldText(machine),
+    world: machine.scene.worldText,
     exhaustive: result.exhaustive || result.broken !== undefined || result.stuck !== undefined,
     bound: result.states > statesMax ? statesMax : null,
     states: result.states,
@@ -60,7 +62,7 @@ function nameOf({ broken, stuck, exhaustive, converts }: SearchResult, differs: 
 }
 
 /** What is unlike the file although every sentence holds. Only a whole search can say that something never happens. */
-function differenceOf(litmus: Litmus, { result, outcomeRows }: Search, stated: readonly string[] | undefined): Finding | undefined {
+function differenceOf(litmus: AnyLitmus, { result, outcomeRows }: Search, stated: readonly string[] | undefined): Finding | undefined {
   if (result.differs !== undefined || result.broken !== undefined || result.stuck !== undefined || !result.exhaustive) return result.differs;
   const unseen = litmus.sometimes.find((_, nth) => !result.seen[nth]);
   if (unseen !== undefined) return { rule: 'sometimes', what: `"${unseen.text}" (${litmus.path}:${unseen.line}) never happens`, row: -1, move: -1 };
@@ -71,7 +73,7 @@ function differenceOf(litmus: Litmus, { result, outcomeRows }: Search, stated: r
   return missing === undefined ? undefined : { rule: 'outcomes', what: `"${missing}" never comes`, row: -1, move: -1 };
 }
 
-function counterexampleOf(parts: MachineParts, machine: Machine, found: Search, finding: Finding): Counterexample {
+function counterexampleOf(parts: MachineParts, machine: Machine<TaskWorld>, found: Search, finding: Finding): Counterexample {
   // What never happens has no trace.
   if (finding.row < 0) return tell(parts, [], finding.rule, finding.what);
   const steps = shortestSteps(parts, { machine, found }, finding, (other) => other.result.broken ?? other.result.stuck ?? other.result.differs ?? outcomeIn(other, finding));
@@ -84,22 +86,9 @@ function outcomeIn({ outcomeRows }: Search, { rule, what }: Finding): Finding | 
   return rule === 'outcomes' && row !== undefined ? { rule, what, row, move: -1 } : undefined;
 }
 
-function worldText({ world: { shape }, litmus }: Machine): string {
-  const cpus = `${shape.cpus} ${shape.cpus === 1 ? 'CPU' : 'CPUs'} (${shape.vcpus} ${shape.vcpus === 1 ? 'vCPU' : 'vCPUs'})`;
-  const { patience, content } = litmus.world;
-  return [
-    `${shape.pages} ${shape.pages === 1 ? 'page' : 'pages'} in folios of order ${shape.folioOrder}`,
-    cpus,
-    `${shape.mms - 1} ${shape.mms === 2 ? 'process' : 'processes'}`,
-    `flushes by ${shape.broadcastFlush ? 'broadcast' : 'IPI'}`,
-    ...(content === 'none' ? [] : [`contents: ${content}`]),
-    `patience ${patience === Infinity ? 'for ever' : patience}`,
-  ].join(', ');
-}
-
 export interface ReplayOptions {
-  readonly litmus: Litmus;
-  readonly policy: ConversionPolicy;
+  readonly litmus: AnyLitmus;
+  readonly policy: ExploredPolicy;
   readonly check: Check | undefined;
   readonly schedule: string;
 }

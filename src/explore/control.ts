@@ -23,9 +23,9 @@ interface Path {
   readonly last: number;
 }
 
-export function controlPoints(program: Program): ControlPoints {
-  const { callee, routineNames, run } = program;
-  const length = run.length;
+export function controlPoints(program: Pick<Program, 'callee' | 'routineNames'>): ControlPoints {
+  const { callee, routineNames } = program;
+  const { length } = routineNames;
   const endOf = (start: number): number => {
     let at = start;
     while (at < length && routineNames[at] === routineNames[start]) at++;

@@ -8,7 +8,7 @@
 import type { ErrnoName } from '../model/errno.ts';
 import type { ContentRule } from '../model/shape.ts';
 import type { Check } from '../policies/policy.ts';
-import type { AccessKind } from '../workloads/workload.ts';
+import type { ExploredFamily } from './family.ts';
 
 /** How an operation ended: an errno (or signal) by name, where a request failed the page of its error offset; the value that was read. */
 export interface ExpectedResult {
@@ -20,7 +20,8 @@ export interface ExpectedResult {
 }
 
 export interface LitmusOperation {
-  readonly kind: AccessKind;
+  /** An access kind of its family. */
+  readonly kind: number;
   /** First page of its range, or the free choice of one page of the file, made when the operation begins. */
   readonly page: number | 'any';
   /** Pages of the range; 1 with `any`. May reach beyond the end of the file. */
@@ -48,9 +49,18 @@ export interface LitmusThread {
   readonly operations: readonly LitmusOperation[];
 }
 
-export interface LitmusWorld {
+/** What the world of any family has. */
+export interface LitmusWorldBase {
   /** 1 to 8. */
   readonly pages: number;
+  /** Mappings of each process. */
+  readonly windowsPerProcess: number;
+  /** How often a refused request is tried again before it is given up; Infinity: for ever (and no time-out). */
+  readonly patience: number;
+}
+
+/** The world of the conversion family. */
+export interface LitmusWorld extends LitmusWorldBase {
   /** Of the folios that core-mm sees, and log2 of the pages behind a page table and of a large stage-2 leaf. */
   readonly folioOrder: number;
   readonly regionOrder: number;
@@ -68,11 +78,8 @@ export interface LitmusWorld {
   readonly flush: 'ipi' | 'broadcast';
   readonly lruBatch: number;
   readonly lazy: boolean;
-  readonly windowsPerProcess: number;
   /** Orphans that can live on at one time: punched, and still referenced. */
   readonly spareFolios: number;
-  /** How often the VMM tries a refused request again before it gives up; Infinity: for ever (and no time-out). */
-  readonly patience: number;
 }
 
 /** "thread `thread`'s operation `operation` ends with `result`". Indices from 0. */
@@ -87,7 +94,7 @@ export interface Fact {
 export const VERDICTS = ['proved', 'refuses', 'differs', 'stuck', 'broken', 'bounded'] as const;
 /**
  * proved:  everything that must hold does, in every interleaving.
- * refuses: the same, but no to-private without an expected result ever succeeds: safe and useless.
+ * refuses: the same, but no to-private (of another family: what its policies are there for) without an expected result ever succeeds: safe and useless.
  * differs: an operation, the outcomes or a `sometimes` are not as the file says.
  * stuck:   somebody waits for ever, or no end can be reached from some state.
  * broken:  a sentence that must always hold does not.
@@ -102,14 +109,16 @@ export interface Expectation {
   readonly line: number;
 }
 
-export interface Litmus {
+/** @typeParam L the world of its family: that of the conversion family, or another one */
+export interface Litmus<L extends LitmusWorldBase = LitmusWorld> {
+  readonly family: ExploredFamily;
   readonly name: string;
   /** As the user gave it, for messages. */
   readonly path: string;
   /** One sentence, ending in a question mark or a full stop. */
   readonly question: string;
   readonly source: string;
-  readonly world: LitmusWorld;
+  readonly world: L;
   /** vCPUs first; thread n is CPU n is task n. */
   readonly threads: readonly LitmusThread[];
   /** Operations that come before everything, each run to its end alone, in this order. */
@@ -128,3 +137,12 @@ export interface Litmus {
   /** All final outcomes, sorted: the results of each thread's operations joined by spaces, threads by " | ". undefined: the file does not say. */
   readonly outcomes: (policy: string, check: Check | undefined) => readonly string[] | undefined;
 }
+
+/** A litmus of whatever family. */
+export type AnyLitmus = Litmus<LitmusWorldBase>;
+
+/** Operations of all threads and of what comes before them. */
+export const operationsOf = ({ threads, before }: Pick<AnyLitmus, 'threads' | 'before'>): readonly LitmusOperation[] => [
+  ...threads.flatMap(({ operations }) => operations),
+  ...before.map(({ operation }) => operation),
+];

@@ -3,18 +3,21 @@
  *
  * Only what is certain in every interleaving is refused: what one thread does by itself, in its order.
  */
-import { Access } from '../workloads/workload.ts';
-import type { Litmus, LitmusOperation, LitmusThread } from './litmus.ts';
-import { FILLERS } from './litmusOperations.ts';
+import type { OperationKinds } from './grammar.ts';
+import type { AnyLitmus, LitmusOperation, LitmusThread } from './litmus.ts';
 import { suggestion } from './litmusYaml.ts';
 import type { MistakeAt } from './litmusYaml.ts';
 
-const fills = ({ kind }: LitmusOperation): boolean => FILLERS.has(kind);
-const drops = ({ kind }: LitmusOperation): boolean => kind === Access.Unpin;
-const uses = (operation: LitmusOperation): boolean => drops(operation) || operation.kind === Access.DeviceAccess;
-
 /** @throws UserError */
-export function refuseMisusedBuffers(mistake: MistakeAt, buffers: readonly string[], before: Litmus['before'], threads: readonly LitmusThread[]): void {
+export function refuseMisusedBuffers(mistake: MistakeAt, kinds: OperationKinds, buffers: readonly string[], before: AnyLitmus['before'], threads: readonly LitmusThread[]): void {
+  const fills = ({ kind }: LitmusOperation): boolean => kinds.fills.has(kind);
+  const drops = ({ kind }: LitmusOperation): boolean => kinds.drops.has(kind);
+  const uses = (operation: LitmusOperation): boolean => drops(operation) || kinds.uses.has(operation.kind);
+  /** Whether a buffer is full after these operations on it. A pin that is expected to fail fills nothing. */
+  const isHeld = (operations: readonly LitmusOperation[]): boolean => {
+    const last = operations.findLast((one) => drops(one) || (fills(one) && (one.expected?.errno ?? 'OK') === 'OK'));
+    return last !== undefined && fills(last);
+  };
   const first = before.map(({ operation }) => operation);
   for (const { operations } of threads.length === 0 ? [] : [{ operations: [] }, ...threads]) {
     const own = [...first, ...operations];
@@ -39,10 +42,4 @@ export function refuseMisusedBuffers(mistake: MistakeAt, buffers: readonly strin
       }
     }
   }
-}
-
-/** Whether a buffer is full after these operations on it. A pin that is expected to fail fills nothing. */
-function isHeld(operations: readonly LitmusOperation[]): boolean {
-  const last = operations.findLast((one) => drops(one) || (fills(one) && (one.expected?.errno ?? 'OK') === 'OK'));
-  return last !== undefined && fills(last);
 }

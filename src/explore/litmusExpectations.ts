@@ -9,7 +9,8 @@ import { ERRNOS } from '../model/errno.ts';
 import type { Check } from '../policies/policy.ts';
 import { VERDICTS } from './litmus.ts';
 import type { Expectation, ExpectedResult, Fact, LitmusThread } from './litmus.ts';
-import { parseResult } from './litmusOperations.ts';
+import { parseResult } from './operationWords.ts';
+import type { OperationGrammar } from './operationWords.ts';
 import { choiceOf, entriesOf, fieldsOf, listOf, suggestion, textOf } from './litmusYaml.ts';
 import type { MistakeAt, YamlNode } from './litmusYaml.ts';
 
@@ -131,7 +132,7 @@ function parseOutcome(mistake: MistakeAt, node: YamlNode, threads: readonly Litm
 /* ---- facts ---- */
 
 /** Reads `THREAD.N => RESULT` lines. */
-export function parseFacts(mistake: MistakeAt, node: YamlNode, place: string, threads: readonly LitmusThread[], pages: number): readonly Fact[] {
+export function parseFacts(mistake: MistakeAt, node: YamlNode, place: string, threads: readonly LitmusThread[], pages: number, grammar: OperationGrammar): readonly Fact[] {
   return listOf(mistake, node, place).map((item) => {
     const text = textOf(mistake, item, place);
     const { line } = item;
@@ -146,7 +147,7 @@ export function parseFacts(mistake: MistakeAt, node: YamlNode, place: string, th
     if (operations[operation] === undefined) {
       throw mistake(line, { what: `"${name}" has no operation ${number}`, why: `it has ${operations.length}, counted from 1 after repeats are written out`, fix: `use a number from 1 to ${operations.length}` });
     }
-    return { thread, operation, result: parseResult(result, operations[operation], { pages, mistake: (complaint) => mistake(line, complaint) }), text, line };
+    return { thread, operation, result: parseResult(result, operations[operation], { pages, mistake: (complaint) => mistake(line, complaint) }, grammar), text, line };
   });
 }
 

@@ -4,13 +4,14 @@ import { TaskFlag } from '../model/tasks.ts';
 import { Access } from '../workloads/workload.ts';
 import type { LitmusOperation } from './litmus.ts';
 import { mistakeIn } from './litmusYaml.ts';
-import { OPERATIONS, parseOperation } from './litmusOperations.ts';
+import { KINDS, OPERATIONS } from './litmusOperations.ts';
+import { readOperation } from './operationWords.ts';
 
 /** Reads an operation in a file of four pages, with two mappings a process; `first` and `second` are the buffers 0 and 1. */
 const read = (text: string, role: 'vcpu' | 'vmm' = 'vcpu'): LitmusOperation => {
   const buffers = ['first', 'second'];
   const slotOf = (name: string): number => (buffers.includes(name) ? buffers.indexOf(name) : buffers.push(name) - 1);
-  return parseOperation(text, { line: 7, pages: 4, windowsPerProcess: 2, role, slotOf, mistake: (complaint) => mistakeIn('x.litmus.yaml')(7, complaint) });
+  return readOperation(text, { line: 7, pages: 4, windowsPerProcess: 2, role, slotOf, mistake: (complaint) => mistakeIn('x.litmus.yaml')(7, complaint) }, { operations: OPERATIONS, kinds: KINDS });
 };
 const plain = { page: 0, count: 1, slot: 0, window: 0, value: 0, flags: 0, line: 7 };
 const complaintOf = (text: string, role?: 'vcpu' | 'vmm'): string => {

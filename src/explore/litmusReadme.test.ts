@@ -5,9 +5,10 @@ import { policies } from '../policies/index.ts';
 import { CHECKS } from '../policies/policy.ts';
 import { checkLitmus } from './checkLitmus.ts';
 import { mistakeIn } from './litmusYaml.ts';
-import { OPERATIONS, parseOperation } from './litmusOperations.ts';
+import { KINDS, OPERATIONS } from './litmusOperations.ts';
 import { VERDICTS } from './litmus.ts';
 import { parseLitmus, readLitmus } from './parseLitmus.ts';
+import { readOperation } from './operationWords.ts';
 
 const README = readFileSync(new URL('../../litmus/README.md', import.meta.url), 'utf8');
 const inTicks = (cell: string): readonly string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text);
@@ -47,7 +48,7 @@ describe('litmus/README.md', () => {
   const examples = rowsOf('operation').flatMap(([form, cell]) => inTicks(cell).map((example) => [example, inTicks(form)[0]] as const));
   test.each(examples)('has the example "%s" of "%s", which is read', (example, form) => {
     const mistake = mistakeIn('README');
-    const { text } = parseOperation(example, { line: 1, pages: 2, windowsPerProcess: 2, role: 'vcpu', slotOf: () => 0, mistake: (complaint) => mistake(1, complaint) });
+    const { text } = readOperation(example, { line: 1, pages: 2, windowsPerProcess: 2, role: 'vcpu', slotOf: () => 0, mistake: (complaint) => mistake(1, complaint) }, { operations: OPERATIONS, kinds: KINDS });
     expect(OPERATIONS.find(({ words }) => text === words || text.startsWith(`${words} `))?.form).toBe(form);
   });
   test('has an example for every operation', () => expect(new Set(examples.map(([, form]) => form)).size).toBe(OPERATIONS.length));

@@ -1,18 +1,10 @@
 /** The world that a litmus asks for: small, with chunks of one page, so that every interleaving of every page counts. */
-import { Event } from '../model/meter.ts';
-import { Op } from '../model/operations.ts';
 import type { HostRules } from '../model/host.ts';
 import type { Keeps, Shape } from '../model/shape.ts';
-import type { World } from '../model/world.ts';
 import type { ConversionPolicy } from '../policies/policy.ts';
 import { Access } from '../workloads/workload.ts';
+import { operationsOf } from './litmus.ts';
 import type { Litmus, LitmusOperation } from './litmus.ts';
-
-/** Operations of all threads and of what comes before them. */
-export const operationsOf = ({ threads, before }: Litmus): readonly LitmusOperation[] => [
-  ...threads.flatMap(({ operations }) => operations),
-  ...before.map(({ operation }) => operation),
-];
 
 const CONVERTS: ReadonlySet<number> = new Set([Access.ToShared, Access.ToPrivate]);
 const TOUCHES: ReadonlySet<number> = new Set([Access.GuestRead, Access.GuestWrite]);
@@ -77,13 +69,4 @@ export const buffersOf = (operations: readonly LitmusOperation[]): readonly numb
 /** Whether a thread ever loads or stores through a mapping, where a stale TLB entry would serve it. @param copies the VMM's GUP may be a bounce copy */
 export function mayTouchMapping({ threads }: Litmus, thread: number, copies: boolean): boolean {
   return threads[thread].operations.some(({ kind }) => !GUEST_OR_KERNEL.has(kind) && (copies || !GUP.has(kind)));
-}
-
-/** Forgets what steps told the meter, as far as results and sentences are read from it. */
-export function clearSignals({ meter }: World): void {
-  const { count } = meter;
-  count[Op['access.rogue']] = 0;
-  count[Op['access.exposed']] = 0;
-  count[Op['access.failed']] = 0;
-  meter.event = Event.None;
 }

@@ -8,25 +8,20 @@
  *
  * Differs from an engine with clocks: any waiter may win, and a rest takes no time.
  */
-import { acknowledge, canAcknowledge } from '../model/crossCalls.ts';
 import { Errno } from '../model/errno.ts';
-import { buildHost, shapeUnder } from '../model/host.ts';
-import type { Host, HostRules } from '../model/host.ts';
 import { Event } from '../model/meter.ts';
 import { Op } from '../model/operations.ts';
-import { setShareability, startWorld } from '../model/start.ts';
 import { DEPTH_MAX, Flow, Mark } from '../model/step.ts';
-import type { FlowKind } from '../model/step.ts';
-import { clearTask } from '../model/tasks.ts';
-import { createWorld } from '../model/world.ts';
+import type { FlowKind, Program } from '../model/step.ts';
+import { TaskFlag } from '../model/tasks.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
 import type { World } from '../model/world.ts';
-import type { Check, ConversionPolicy } from '../policies/policy.ts';
-import type { Litmus, LitmusOperation } from './litmus.ts';
+import type { Check } from '../policies/policy.ts';
+import type { ExploredPolicy, MoveRule, Scene } from './family.ts';
+import type { AnyLitmus, LitmusOperation } from './litmus.ts';
 import { endsOtherwise, neverEnds } from './before.ts';
-import { clearSignals, mayTouchMapping, shapeOfLitmus } from './litmusShape.ts';
 import { Choice, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './moves.ts';
 import { layProgress } from './progress.ts';
-import { marksWhere, quietIn } from './quiet.ts';
 import { fits, resultId } from './results.ts';
 import type { Reductions } from './verdict.ts';
 
@@ -38,19 +33,21 @@ const NEVER_WAITS: ReadonlySet<number> = new Set([Mark.Steady, Mark.Free, Mark.G
 const STEPS_JOINED_MAX = 10_000;
 
 export interface MachineOptions {
-  readonly litmus: Litmus;
-  readonly policy: ConversionPolicy;
+  readonly litmus: AnyLitmus;
+  /** Of the file's family. */
+  readonly policy: ExploredPolicy;
   readonly check: Check | undefined;
   readonly reductions: Reductions;
   /** Keep the result of every operation in the state, for the outcomes. */
   readonly keepResults: boolean;
 }
 
-export class Machine {
-  readonly litmus: Litmus;
-  readonly rules: HostRules;
-  readonly world: World;
-  readonly host: Host;
+/** @typeParam W the world of the litmus' family: that of guest_memfd, or another one */
+export class Machine<W extends TaskWorld = World> {
+  readonly litmus: AnyLitmus;
+  readonly scene: Scene<W>;
+  readonly world: W;
+  readonly host: { readonly program: Program<W>; readonly entries: Uint16Array };
   readonly keepResults: boolean;
   /** How far the threads are (see `Progress`). */
   readonly next: Uint8Array;
@@ -76,6 +73,7 @@ export class Machine {
 
   /** By program position, in this litmus. */
   private readonly marks: Uint8Array;
+  private readonly moveRules: readonly MoveRule[];
   private readonly reductions: Reductions;
   /** By CPU: 1 where its thread never touches memory through a mapping, so that nobody can see when it acknowledges. */
   private readonly acknowledgesAtOnce: Uint8Array;
@@ -89,12 +87,14 @@ export class Machine {
     this.litmus = litmus;
     this.reductions = reductions;
     this.keepResults = keepResults;
-    this.rules = policy.rules({ check: check ?? 'refcount' });
-    const shape = shapeUnder(this.rules, shapeOfLitmus(litmus, policy, this.rules));
-    this.world = createWorld(shape);
-    this.host = buildHost(this.rules, shape);
-    const quiet = reductions.movers ? quietIn({ litmus, shape, rules: this.rules, check, program: this.host.program }) : new Set<never>();
-    this.marks = marksWhere(quiet, this.host.program);
+    // A litmus carries its family, whose scenes are worlds of this kind.
+    this.scene = litmus.family.createScene({ litmus, policy, check, reductions, keepResults }) as unknown as Scene<W>;
+    const { world, program, entries, marks = program.marks } = this.scene;
+    const { shape } = world;
+    this.world = world;
+    this.host = { program, entries };
+    this.marks = marks;
+    this.moveRules = litmus.family.moveRules;
     this.taken = new Uint8Array(this.host.program.run.length);
     const { threads } = litmus;
     const progress = layProgress(threads.map(({ operations }) => operations.length), keepResults);
@@ -108,9 +108,7 @@ export class Machine {
     this.progressBytes = progress.bytes;
     this.savedState = new Uint8Array(this.stateBytes.length);
     this.savedProgress = new Uint8Array(this.progressBytes.length);
-    this.acknowledgesAtOnce = Uint8Array.from({ length: shape.cpus }, (_, cpu) => (reductions.movers && !mayTouchMapping(litmus, cpu, this.rules.vmm?.bounces ?? false) ? 1 : 0));
-    startWorld(this.world, this.rules, { processOfCpu: threads.map(({ process }) => process), windowsPerProcess: litmus.world.windowsPerProcess });
-    for (const [page, shared] of litmus.world.shared.entries()) setShareability(this.world, page, shared);
+    this.acknowledgesAtOnce = Uint8Array.from({ length: shape.cpus }, (_, cpu) => (reductions.movers && this.scene.acknowledgesAtOnce?.(cpu) === true ? 1 : 0));
     for (const { thread, operation } of litmus.before) this.runAlone(thread, operation);
   }
 
@@ -238,7 +236,7 @@ export class Machine {
 
   /** Takes a move from the loaded state. @returns whether it was taken @throws Error as `step` does */
   take(move: number): boolean {
-    clearSignals(this.world);
+    this.clearSignals();
     if (isAcknowledgement(move)) this.acknowledge(taskOf(move), choiceOf(move));
     else if (!this.step(taskOf(move), choiceOf(move))) return false;
     if (this.reductions.movers) this.acknowledgeUnseen();
@@ -247,14 +245,15 @@ export class Machine {
 
   /** Whether this CPU can acknowledge the calls of this task now. */
   canAcknowledge(caller: number, cpu: number): boolean {
-    return canAcknowledge(this.world, caller, cpu);
+    const { callPending, flags, shape } = this.world;
+    return callPending[caller * shape.cpus + cpu] !== 0 && (flags[cpu] & TaskFlag.IrqOff) === 0;
   }
 
   acknowledge(caller: number, cpu: number): void {
     this.endedThread = -1;
     this.rested = false;
     this.recorded?.push(acknowledgementOf(caller, cpu));
-    acknowledge(this.world, caller, cpu);
+    this.scene.acknowledge(this.world, caller, cpu);
   }
 
   /** Acknowledgements that nobody can see are given as soon as they can be. */
@@ -264,11 +263,27 @@ export class Machine {
     for (let caller = 0; caller < tasks; caller++) {
       if (world.callCount[caller] === 0) continue;
       for (let cpu = 0; cpu < cpus; cpu++) {
-        if (acknowledgesAtOnce[cpu] !== 1 || !canAcknowledge(world, caller, cpu)) continue;
+        if (acknowledgesAtOnce[cpu] !== 1 || !this.canAcknowledge(caller, cpu)) continue;
         this.recorded?.push(acknowledgementOf(caller, cpu));
-        acknowledge(world, caller, cpu);
+        this.scene.acknowledge(world, caller, cpu);
       }
     }
+  }
+
+  /** The rule that the last move broke, by what it counted; of these, or of all that there are. */
+  brokenMoveRule(asked: readonly MoveRule[] = this.moveRules): string | undefined {
+    const { count } = this.world.meter;
+    for (const { name, operation } of asked) if (count[operation] > 0) return name;
+    return undefined;
+  }
+
+  /** Forgets what steps told the meter, as far as results and sentences are read from it. */
+  private clearSignals(): void {
+    const { meter } = this.world;
+    const { count } = meter;
+    for (const { operation } of this.moveRules) count[operation] = 0;
+    count[Op['access.failed']] = 0;
+    meter.event = Event.None;
   }
 
   /** Whether the VMM tries the task's request once more. */
@@ -294,6 +309,7 @@ export class Machine {
     world.value[task] = value;
     world.flags[task] = flags;
     world.pc[task * DEPTH_MAX] = this.host.entries[kind];
+    this.scene.begin?.(task, operation);
   }
 
   /** Takes down what the step told the meter, as far as a result may need it later. */
@@ -325,7 +341,7 @@ export class Machine {
       pc[base + --depth[task]]++;
     } else {
       this.endOperation(task);
-      clearTask(world, task);
+      this.scene.clearTask(world, task);
     }
     // A VMM that never gives up has no use for the number of its attempts.
     if (this.litmus.world.patience === Infinity) world.attempts[task] = 0;
@@ -369,7 +385,7 @@ export class Machine {
       for (let task = 0; task < tasks; task++) {
         const at = world.pc[task * DEPTH_MAX + world.depth[task]];
         if (at === 0) continue;
-        clearSignals(world);
+        this.clearSignals();
         const flow = this.host.program.run[at](world, task);
         if (flow !== Flow.Wait) {
           this.listen(task);
@@ -379,7 +395,7 @@ export class Machine {
         } else if (onTimeout[at] !== 0) {
           limited = task;
         }
-        for (let cpu = 0; cpu < cpus; cpu++) if (canAcknowledge(world, task, cpu)) acknowledge(world, task, cpu);
+        for (let cpu = 0; cpu < cpus; cpu++) if (this.canAcknowledge(task, cpu)) this.scene.acknowledge(world, task, cpu);
       }
       if (!moved && limited >= 0) {
         const level = limited * DEPTH_MAX + world.depth[limited];

@@ -5,6 +5,7 @@ import { TaskFlag } from '../model/tasks.ts';
 import { UserError } from '../model/userError.ts';
 import { Access } from '../workloads/workload.ts';
 import type { Litmus } from './litmus.ts';
+import { conversionFamily } from './families/index.ts';
 import { parseLitmus, readLitmus } from './parseLitmus.ts';
 import { sentences } from './sentences.ts';
 
@@ -82,6 +83,7 @@ describe('a litmus file', () => {
     const unpin = { ...plain, kind: Access.Unpin, text: 'unpin buffer', line: 30 };
     const pin = { ...plain, kind: Access.PinShort, page: 1, text: 'pin 1 as buffer', line: 32 };
     expect(rest).toEqual({
+      family: conversionFamily,
       name: 'gup-fast-against-to-private',
       path: 'litmus/conversion/gup-fast-against-to-private.litmus.yaml',
       question: 'Does a pin survive the conversion of its page?',
@@ -200,7 +202,7 @@ describe('a wrong file is told, with the line:', () => {
     ['an alias', SMALL.replace('Is it?', '*a'), '2: anchors (&), aliases (*) and tags (!)'],
     ['a key twice', `${SMALL}name: y\n`, '9: the key "name" stands twice\n  why: line 1 has it already'],
     ['a thread twice', threads('  vcpu: [to-private 0]\n  vcpu: [to-private 0]\n'), '6: the key "vcpu" stands twice\n  why: line 5 has it already'],
-    ['an unknown key', `${SMALL}outcome: []\n`, '9: unknown key "outcome"\n  why: the keys are name, question, source, world, before, threads, always, sometimes, never, outcomes, policies, checks, expect\n  fix: did you mean "outcomes"?'],
+    ['an unknown key', `${SMALL}outcome: []\n`, '9: unknown key "outcome"\n  why: the keys are name, question, source, family, world, before, threads, always, sometimes, never, outcomes, policies, checks, expect\n  fix: did you mean "outcomes"?'],
     ['an unknown key of the world', `${SMALL}world:\n  pages: 2\n  windos: 1\n`, '11: unknown key "windos" in `world`'],
     ['an unknown key of a thread', threads('  vcpu: { proces: 0, do: [] }\n'), '5: unknown key "proces" in `vcpu`\n  why: the keys are process, do\n  fix: did you mean "process"?'],
     ['an unknown key of a repeat', thread(['repeat: 2\n      du: [close]']), '7: unknown key "du" in `repeat`'],

@@ -12,8 +12,9 @@ import { firstDevice, isWorked } from '../model/shape.ts';
 import type { Shape } from '../model/shape.ts';
 import type { Check } from '../policies/policy.ts';
 import { Access } from '../workloads/workload.ts';
+import { operationsOf } from './litmus.ts';
 import type { Litmus } from './litmus.ts';
-import { buffersOf, mayRemoveFolios, operationsOf } from './litmusShape.ts';
+import { buffersOf, mayRemoveFolios } from './litmusShape.ts';
 import { noExposure } from './sentences.ts';
 
 export interface QuietOptions {
@@ -56,7 +57,7 @@ export function quietIn({ litmus, shape, rules, check, program }: QuietOptions):
 }
 
 /** The marks of a program's steps in a litmus. */
-export function marksWhere(quiet: ReadonlySet<Quietable>, { marks, whenQuiet }: Program): Uint8Array {
+export function marksWhere(quiet: ReadonlySet<Quietable>, { marks, whenQuiet }: Pick<Program, 'marks' | 'whenQuiet'>): Uint8Array {
   return marks.map((mark, at) => {
     const when = whenQuiet[at];
     return when !== undefined && quiet.has(when[0]) ? when[1] : mark;

@@ -8,20 +8,15 @@
  * until an end comes, or a corner: a state whose moves all lead to earlier ones. Where every corner is seen to lead on to an
  * end, every state does; else all states are asked again, from the last to the first, until nothing changes.
  */
-import { recountWorld } from '../model/recount.ts';
-import { invariants } from '../model/invariants.ts';
-import type { Invariant } from '../model/invariants.ts';
-import { Op } from '../model/operations.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
+import { endReachable, noStepThrows, nobodyStuck, sentenceOfThrow } from './commonSentences.ts';
 import { Choice, acknowledgementOf, moveOf } from './moves.ts';
 import type { Machine } from './machine.ts';
 import { RowColumn } from './packing.ts';
 import { errnoText, fits, resultText, succeeded } from './results.ts';
-import { endReachable, noExposure, noRogueAccess, noStepThrows, nobodyStuck, sentenceOfThrow } from './sentences.ts';
-import { pagesAreAlike } from './symmetry.ts';
 import { createStates } from './states.ts';
 import type { States } from './states.ts';
 import type { Reductions, SearchProgress } from './verdict.ts';
-import { Access } from '../workloads/workload.ts';
 
 /** Something that is not as it must be: by which rule, in which state, after which move from it (or -1). */
 export interface Finding {
@@ -44,12 +39,12 @@ export interface SearchResult {
   readonly outcomes: readonly string[];
   /** By fact of `sometimes`: whether it was seen. */
   readonly seen: readonly boolean[];
-  /** Whether any to-private without an expected result succeeded, or there is none. */
+  /** Whether any operation that policies are there for, without an expected result, succeeded, or there is none: of the conversion family, a to-private. */
   readonly converts: boolean;
 }
 
-export interface SearchParameters {
-  readonly machine: Machine;
+export interface SearchParameters<W extends TaskWorld> {
+  readonly machine: Machine<W>;
   readonly reductions: Reductions;
   readonly statesMax: number;
   readonly onProgress?: ((progress: SearchProgress) => void) | undefined;
@@ -71,33 +66,27 @@ export interface Search {
   rowsTo(row: number): readonly number[];
 }
 
-/** The sentence about moves that the last one broke, by what it counted. */
-export function ruleOfCounts(count: Float64Array, asksExposure: boolean, asksRogue: boolean): string | undefined {
-  if (asksRogue && count[Op['access.rogue']] > 0) return noRogueAccess.name;
-  return asksExposure && count[Op['access.exposed']] > 0 ? noExposure.name : undefined;
-}
-
 /** States between two calls of `onProgress`. */
 const PROGRESS_STRIDE = 8192;
 
-export function search({ machine, reductions, statesMax, onProgress, suspicious = false, slowLiveness = false }: SearchParameters): Search {
-  const { litmus, world } = machine;
+export function search<W extends TaskWorld>({ machine, reductions, statesMax, onProgress, suspicious = false, slowLiveness = false }: SearchParameters<W>): Search {
+  const { litmus, world, scene } = machine;
+  const { family } = litmus;
   const { count } = world.meter;
   const states = createStates(machine, reductions);
   const { rows } = states;
   const parents = new RowColumn();
   const moves = new RowColumn();
   const always = new Set(litmus.always);
-  const asked = invariants.filter(({ name }) => always.has(name));
-  const asksExposure = always.has(noExposure.name);
-  const asksRogue = always.has(noRogueAccess.name);
-  const firstPageOnly = reductions.symmetry && pagesAreAlike(litmus, machine.rules.vmm !== undefined);
+  const brokenState = scene.invariants(always);
+  const moveRules = family.moveRules.filter(({ name }) => always.has(name));
+  const firstPageOnly = reductions.symmetry && scene.pagesAreAlike === true;
   const seen = litmus.sometimes.map(() => false);
   const outcomeRows = new Map<string, number>();
   const layers = [0];
   const latestOf = new RowColumn();
   const corners: Corner[] = [];
-  let succeededOnce = !litmus.threads.some(({ operations }) => operations.some(({ kind, expected }) => kind === Access.ToPrivate && expected === undefined));
+  let succeededOnce = !litmus.threads.some(({ operations }) => operations.some(({ kind, expected }) => family.asked.has(kind) && expected === undefined));
   let transitions = 0;
   let depth = 0;
   let layerEnd = 1;
@@ -118,7 +107,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
   };
 
   const checkMove = (row: number, move: number): void => {
-    const rule = ruleOfCounts(count, asksExposure, asksRogue);
+    const rule = machine.brokenMoveRule(moveRules);
     if (rule !== undefined) broken = { rule, what: '', row, move };
     if (machine.endedThread >= 0) checkResult(row, move);
   };
@@ -127,7 +116,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     const { endedThread: thread, endedOperation: operation, endedResult: result } = machine;
     const { kind, expected } = litmus.threads[thread].operations[operation];
     if (expected === undefined) {
-      if (kind === Access.ToPrivate && succeeded(result)) succeededOnce = true;
+      if (family.asked.has(kind) && succeeded(result)) succeededOnce = true;
     } else if (differs === undefined && !fits(result, expected)) {
       differs = { rule: 'expected', what: endText(machine), row, move };
     }
@@ -145,10 +134,10 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     if (rows.wasKnown) return target;
     parents.set(target, row);
     moves.set(target, move);
-    if (asked.length > 0) {
+    if (brokenState !== undefined) {
       // Threads that were sorted as they were packed have left the machine in no state at all.
       if (states.sortsThreads) states.load(target);
-      const what = brokenInvariant(machine, asked);
+      const what = brokenState();
       if (what !== undefined) broken = { ...what, row: target, move: -1 };
     }
     return target;
@@ -211,6 +200,8 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
     if (broken !== undefined || stuck !== undefined) break;
     if (onProgress !== undefined && row % PROGRESS_STRIDE === 0) onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
   }
+  // What is wrong in a state is found before its layer begins.
+  if (broken !== undefined && broken.move < 0 && broken.row >= layerEnd) layers.push(layerEnd);
   if (broken === undefined && stuck === undefined && exhaustive && (slowLiveness || !cornersLeadOn(corners, latestOf))) {
     const lost = firstWithoutEnd(machine, states, take, firstPageOnly);
     if (lost >= 0) stuck = { rule: endReachable.name, what: 'from here on no end can be reached', row: lost, move: -1 };
@@ -247,7 +238,7 @@ export function search({ machine, reductions, statesMax, onProgress, suspicious 
 }
 
 /** How the operation ended that the last move ended: `"host read 0" of host ends with SIGBUS`. */
-export function endText({ litmus, endedThread, endedOperation, endedResult }: Machine): string {
+export function endText<W extends TaskWorld>({ litmus, endedThread, endedOperation, endedResult }: Machine<W>): string {
   const { name, operations } = litmus.threads[endedThread];
   return `"${operations[endedOperation].text}" of ${name} ends with ${resultText(endedResult)}`;
 }
@@ -285,18 +276,8 @@ export function cornersLeadOn(corners: readonly Corner[], latestOf: Pick<RowColu
   return open.length === 0;
 }
 
-/** The first of these invariants that does not hold in the machine's state. */
-export function brokenInvariant(machine: Machine, asked: readonly Invariant[]): { readonly rule: string; readonly what: string } | undefined {
-  const recount = recountWorld(machine.world, machine.host.program);
-  for (const { name, broken } of asked) {
-    const what = broken(machine.world, recount);
-    if (what !== undefined) return { rule: name, what };
-  }
-  return undefined;
-}
-
 /** "vcpu waits at lru.wait, host at mmapLock.read". */
-export function whoWaits(machine: Machine): string {
+export function whoWaits<W extends TaskWorld>(machine: Machine<W>): string {
   const waiting: string[] = [];
   for (let task = 0; task < machine.world.shape.tasks; task++) {
     if (machine.hasWork(task)) waiting.push(`${machine.litmus.threads[task]?.name ?? 'a device'} waits at ${machine.host.program.names[machine.positionOf(task)]}`);
@@ -305,19 +286,19 @@ export function whoWaits(machine: Machine): string {
 }
 
 /** The results of each thread's operations joined by blanks, threads by " | ". */
-function outcomeOf({ litmus, results, firstResult }: Machine): string {
+function outcomeOf<W extends TaskWorld>({ litmus, results, firstResult }: Machine<W>): string {
   return litmus.threads.map(({ operations }, thread) => operations.map((_, nth) => errnoText(results[firstResult[thread] + nth])).join(' ')).join(' | ');
 }
 
 /** Whether what was just saved comes back as it was, byte for byte. Only without reductions: they leave ghosts out. */
-function survivesPacking(machine: Machine, states: States, row: number): boolean {
+function survivesPacking<W extends TaskWorld>(machine: Machine<W>, states: States, row: number): boolean {
   const before = machine.bytes();
   states.load(row);
   return machine.bytes().every((byte, at) => byte === before[at]);
 }
 
 /** Takes the same move again and compares; a move that was not taken must have changed nothing but what its thread began with. */
-function suspect(machine: Machine, row: number, move: number, did: boolean, again: () => boolean): Finding | undefined {
+function suspect<W extends TaskWorld>(machine: Machine<W>, row: number, move: number, did: boolean, again: () => boolean): Finding | undefined {
   const first = machine.bytes();
   if (!did && !machine.began && !machine.rested && !machine.isAsKept) return { rule: noStepThrows.name, what: 'a step that must wait changed the state', row, move };
   const charged = machine.world.meter.count.slice();
@@ -332,7 +313,7 @@ function suspect(machine: Machine, row: number, move: number, did: boolean, agai
  * Everything that could happen in the loaded state, tasks first, then acknowledgements; moves that must wait are among it.
  * @param visit restores the state before it returns; true ends the visit @returns whether a visit ended it
  */
-export function forEachMove(machine: Machine, firstPageOnly: boolean, visit: (move: number) => boolean): boolean {
+export function forEachMove<W extends TaskWorld>(machine: Machine<W>, firstPageOnly: boolean, visit: (move: number) => boolean): boolean {
   const { world } = machine;
   const { tasks, cpus } = world.shape;
   for (let task = 0; task < tasks; task++) {
@@ -354,7 +335,7 @@ export function forEachMove(machine: Machine, firstPageOnly: boolean, visit: (mo
 }
 
 /** The first state from which no end can be reached, or -1. Passes from the last state to the first until nothing changes. */
-function firstWithoutEnd(machine: Machine, states: States, take: (row: number, move: number) => boolean, firstPageOnly: boolean): number {
+function firstWithoutEnd<W extends TaskWorld>(machine: Machine<W>, states: States, take: (row: number, move: number) => boolean, firstPageOnly: boolean): number {
   const count = states.rows.count;
   const good = new Uint8Array(count);
   const isGood = (row: number): boolean => {

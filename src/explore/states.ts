@@ -1,18 +1,14 @@
 /** States: how those of a machine are packed, stored and loaded again. */
-import type { Column } from '../model/columns.ts';
-import { PageBit } from '../model/file.ts';
 import { DEPTH_MAX } from '../model/step.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
 import { UserError } from '../model/userError.ts';
-import { worldColumns } from '../model/world.ts';
-import type { WorldColumns } from '../model/world.ts';
 import { controlPoints } from './control.ts';
+import type { SceneColumn, Symmetry } from './family.ts';
+import { operationsOf } from './litmus.ts';
 import type { Machine } from './machine.ts';
-import { operationsOf } from './litmusShape.ts';
 import { RowSet, createGroupPacking, createPacking } from './packing.ts';
 import type { Field } from './packing.ts';
 import { RESULT_MAX } from './results.ts';
-import { NAMING_COLUMNS, createSymmetry } from './symmetry.ts';
-import type { Symmetry } from './symmetry.ts';
 import type { Reductions } from './verdict.ts';
 
 /** Bits of a task's number in the table of locals. */
@@ -36,37 +32,31 @@ export interface States {
   load(row: number): void;
 }
 
-/** Bits that no step's behaviour depends on: ghosts, and in runs that are not lazy the guest's wishes. */
-export function ghostsOf(name: string, { lazy }: { readonly lazy: boolean }): number {
-  if (name !== 'pageState') return 0;
-  return PageBit.Exposed | PageBit.NeighbourZapped | (lazy ? 0 : PageBit.Asked | PageBit.Degraded);
-}
+/**
+ * Task columns whose elements name other tasks or buffers: they are no part of a thread's locals as it would see them, and
+ * are swapped apart.
+ */
+export const NAMING_COLUMNS: ReadonlySet<string> = new Set(['slot', 'callPending'] satisfies readonly (keyof TaskWorld)[]);
 
-export function createStates(machine: Machine, reductions: Reductions): States {
-  const { world, host, litmus } = machine;
-  const { shape } = world;
-  const { tasks } = shape;
+export function createStates<W extends TaskWorld>(machine: Machine<W>, reductions: Reductions): States {
+  const { world, host, litmus, scene } = machine;
+  const { tasks } = world.shape;
   const points = controlPoints(host.program);
   const control = new Uint32Array(tasks);
-  const symmetry = reductions.symmetry ? createSymmetry(machine) : undefined;
+  const symmetry = reductions.symmetry && !machine.keepResults ? scene.createSymmetry?.() : undefined;
 
-  const columns = Object.entries(worldColumns as Readonly<Record<string, Column>>);
-  const fieldOf = (name: string, index: number, max: number): Field => ({
-    array: world[name as keyof WorldColumns] as Field['array'],
-    index,
-    max,
-    ghost: reductions.merge ? ghostsOf(name, shape) : 0,
-  });
+  const fieldOf = ({ name, array }: SceneColumn, index: number, max: number): Field => ({ array, index, max, ghost: reductions.merge ? (scene.ghostsOf?.(name) ?? 0) : 0 });
   // Operations may reach beyond the end of the file, which no column's maximum knows of.
   const lastPage = Math.max(0, ...operationsOf(litmus).map(({ page, count }) => (page === 'any' ? 0 : page + count)));
   const localsOf = (task: number): readonly Field[] => [
     { array: control, index: task, max: points.count - 1 },
-    ...columns
-      .filter(([name, { axis }]) => axis === 'task' && name !== 'pc' && name !== 'depth' && !NAMING_COLUMNS.has(name))
-      .flatMap(([name, { length, max, ids }]) => {
-        const stride = length(shape) / tasks;
-        const largest = ids === 'page' ? Math.max(max(shape), lastPage) : max(shape);
-        return Array.from({ length: stride }, (_, at) => fieldOf(name, task * stride + at, largest));
+    ...scene.columns
+      .filter(({ name, axis }) => axis === 'task' && name !== 'pc' && name !== 'depth' && !NAMING_COLUMNS.has(name))
+      .flatMap((column) => {
+        const { array, max, ids } = column;
+        const stride = array.length / tasks;
+        const largest = ids === 'page' ? Math.max(max, lastPage) : max;
+        return Array.from({ length: stride }, (_, at) => fieldOf(column, task * stride + at, largest));
       }),
     ...(task < litmus.threads.length
       ? [
@@ -83,9 +73,9 @@ export function createStates(machine: Machine, reductions: Reductions): States {
   const ids = new Uint32Array(tasks);
   const packing = createPacking([
     ...Array.from({ length: tasks }, (_, task) => ({ array: ids, index: task, max: LOCALS_MAX })),
-    ...columns
-      .filter(([name, { axis }]) => axis !== 'task' || NAMING_COLUMNS.has(name))
-      .flatMap(([name, { length, max }]) => Array.from({ length: length(shape) }, (_, index) => fieldOf(name, index, max(shape)))),
+    ...scene.columns
+      .filter(({ name, axis }) => axis !== 'task' || NAMING_COLUMNS.has(name))
+      .flatMap((column) => Array.from(column.array, (_, index) => fieldOf(column, index, column.max))),
     ...Array.from(machine.results, (_, index) => ({ array: machine.results, index, max: RESULT_MAX })),
   ]);
   const rows = new RowSet(packing.words);

@@ -8,11 +8,12 @@
  * Assumed of a policy: its steps treat no task and no page by its number. A test renumbers both and finds the same verdicts.
  */
 import { DEPTH_MAX } from '../model/step.ts';
-import type { WorldColumns } from '../model/world.ts';
+import type { World } from '../model/world.ts';
 import { Access } from '../workloads/workload.ts';
-import { WITH_BUFFER, buffersOf, operationsOf } from './litmusShape.ts';
+import type { Symmetry } from './family.ts';
+import { operationsOf } from './litmus.ts';
 import type { Litmus, LitmusThread } from './litmus.ts';
-import type { Machine } from './machine.ts';
+import { WITH_BUFFER, buffersOf } from './litmusShape.ts';
 
 /** What two threads must have in common; buffers are named by the order in which the thread uses them. */
 function programOf({ role, process, operations }: LitmusThread): string {
@@ -62,26 +63,10 @@ interface Row {
   readonly stride: number;
 }
 
-export interface Symmetry {
-  /** Classes of interchangeable threads. */
-  readonly classes: readonly (readonly number[])[];
-  /** Orders two threads of a class with equal locals by what their buffers hold; 0 where that is the same. */
-  compareShared(a: number, b: number): number;
-  /** Swaps two threads of a class in everything but their own locals: calls, buffers, batches. */
-  swapShared(a: number, b: number): void;
-}
-
-/**
- * Task columns whose elements name other tasks or buffers: they are no part of a thread's locals as it would see them, and
- * are swapped apart.
- */
-export const NAMING_COLUMNS: ReadonlySet<string> = new Set(['slot', 'callPending'] satisfies readonly (keyof WorldColumns)[]);
-
-/** The symmetry of a machine's interchangeable threads; undefined where it has none. */
-export function createSymmetry(machine: Machine): Symmetry | undefined {
-  const classes = machine.keepResults ? [] : threadClasses(machine.litmus);
+/** The symmetry of a litmus' interchangeable threads in its world; undefined where it has none. */
+export function createSymmetry(litmus: Litmus, world: World): Symmetry | undefined {
+  const classes = threadClasses(litmus);
   if (classes.length === 0) return undefined;
-  const { world, litmus } = machine;
   const { tasks, cpus, slotPages } = world.shape;
   const { callPending, slot: slotOfTask, slotKind, slotCount, slotFrame, lruPage, lruCount, pc, kind } = world;
   const ownBuffers = litmus.threads.map(({ operations }) => buffersOf(operations));

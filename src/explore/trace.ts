@@ -5,21 +5,16 @@
  * tasks is taken, then the one that begins the fewest operations. Where such a search would be too large, the trace of the
  * reduced search is written out in single steps.
  */
-import { openWays } from '../model/exposure.ts';
-import { PageBit, isPrivate } from '../model/file.ts';
-import { invariants } from '../model/invariants.ts';
-import { firstDevice, isWorked } from '../model/shape.ts';
 import { DEPTH_MAX } from '../model/step.ts';
+import type { TaskWorld } from '../model/taskWorld.ts';
 import { UserError } from '../model/userError.ts';
-import { copyWorld, createWorld } from '../model/world.ts';
-import { describeChanges } from './changes.ts';
+import { nobodyStuck, sentenceOfThrow } from './commonSentences.ts';
 import { Machine } from './machine.ts';
 import { Choice, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './moves.ts';
 import type { MachineOptions } from './machine.ts';
 import { fits, resultText } from './results.ts';
-import { brokenInvariant, endText, forEachMove, ruleOfCounts, search, whoWaits } from './search.ts';
+import { endText, forEachMove, search, whoWaits } from './search.ts';
 import type { Finding, Search } from './search.ts';
-import { noExposure, noRogueAccess, nobodyStuck, sentenceOfThrow, sentences } from './sentences.ts';
 import { NO_REDUCTIONS } from './verdict.ts';
 import type { Counterexample, TraceStep } from './verdict.ts';
 
@@ -27,12 +22,14 @@ import type { Counterexample, TraceStep } from './verdict.ts';
 const STATES_FOR_SHORTEST = 200_000;
 
 export type MachineParts = Omit<MachineOptions, 'reductions'>;
+/** A machine of whatever family: nothing here is about what its world is made of. */
+type AnyMachine = Machine<TaskWorld>;
 
 /**
  * The single steps from the start to a finding of a reduced search. The path's states are known, not its moves: threads that
  * are interchangeable swap their names between one state and the next, so that each time the move is looked for that leads there.
  */
-function writtenOut(machine: Machine, { states, rowsTo }: Search, { rule, row, move }: Finding): readonly number[] {
+function writtenOut<W extends TaskWorld>(machine: Machine<W>, { states, rowsTo }: Search, { rule, row, move }: Finding): readonly number[] {
   const steps: number[] = [];
   states.load(0);
   /** Takes the first move that `leads` to where it should. */
@@ -60,7 +57,7 @@ function writtenOut(machine: Machine, { states, rowsTo }: Search, { rule, row, m
 }
 
 /** Takes a move, which may throw. */
-function attempted(machine: Machine, move: number): { readonly moved: boolean; readonly threw?: string } {
+function attempted<W extends TaskWorld>(machine: Machine<W>, move: number): { readonly moved: boolean; readonly threw?: string } {
   try {
     return { moved: machine.take(move) };
   } catch (error) {
@@ -73,7 +70,7 @@ const SWITCH = 64;
 const NO_WAY = 0x7fffffff;
 
 /** Among all shortest ways to a finding of the same rule: the moves of one with the fewest switches. */
-function withFewestSwitches(machine: Machine, { states, layers }: Search, { rule, row, move }: Finding): readonly number[] {
+function withFewestSwitches(machine: AnyMachine, { states, layers }: Search, { rule, row, move }: Finding): readonly number[] {
   const { world } = machine;
   const { tasks } = world.shape;
   const last = layers.findLastIndex((first) => first <= row);
@@ -110,7 +107,7 @@ function withFewestSwitches(machine: Machine, { states, layers }: Search, { rule
       try {
         if (machine.take(one)) {
           isGoal = isLast && breaks(machine, rule);
-          if (!isLast && ruleOfCounts(world.meter.count, true, true) === undefined) target = states.find();
+          if (!isLast && machine.brokenMoveRule() === undefined) target = states.find();
         }
       } catch (error) {
         isGoal = isLast && sentenceOfThrow(error instanceof Error ? error.message : '').name === rule;
@@ -139,8 +136,10 @@ function withFewestSwitches(machine: Machine, { states, layers }: Search, { rule
 }
 
 /** Whether the move that the machine has just taken broke the rule. */
-function breaks({ litmus, world, endedThread, endedOperation, endedResult }: Machine, rule: string): boolean {
-  if (rule === noExposure.name || rule === noRogueAccess.name) return ruleOfCounts(world.meter.count, rule === noExposure.name, rule === noRogueAccess.name) === rule;
+function breaks<W extends TaskWorld>(machine: Machine<W>, rule: string): boolean {
+  const { litmus, endedThread, endedOperation, endedResult } = machine;
+  const ofMoves = litmus.family.moveRules.filter(({ name }) => name === rule);
+  if (ofMoves.length > 0) return machine.brokenMoveRule(ofMoves) === rule;
   if (endedThread < 0) return false;
   if (rule === 'expected') {
     const { expected } = litmus.threads[endedThread].operations[endedOperation];
@@ -149,8 +148,8 @@ function breaks({ litmus, world, endedThread, endedOperation, endedResult }: Mac
   return rule === 'never' && litmus.never.some(({ thread, operation, result }) => thread === endedThread && operation === endedOperation && fits(endedResult, result));
 }
 
-export interface Reduced {
-  readonly machine: Machine;
+export interface Reduced<W extends TaskWorld> {
+  readonly machine: Machine<W>;
   readonly found: Search;
 }
 
@@ -158,10 +157,10 @@ export interface Reduced {
  * The steps that lead to a finding, each a move of a machine without reductions.
  * @param findingOf the same finding of another search @param statesMax states of the search for a shortest way
  */
-export function shortestSteps(
-  parts: MachineParts, reduced: Reduced, finding: Finding, findingOf: (found: Search) => Finding | undefined, statesMax = STATES_FOR_SHORTEST,
+export function shortestSteps<W extends TaskWorld>(
+  parts: MachineParts, reduced: Reduced<W>, finding: Finding, findingOf: (found: Search) => Finding | undefined, statesMax = STATES_FOR_SHORTEST,
 ): readonly number[] {
-  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
+  const machine = new Machine<TaskWorld>({ ...parts, reductions: NO_REDUCTIONS });
   const found = search({ machine, reductions: NO_REDUCTIONS, statesMax });
   const same = findingOf(found);
   if (same === undefined || same.rule !== finding.rule) return writtenOut(reduced.machine, reduced.found, finding);
@@ -171,11 +170,7 @@ export function shortestSteps(
 
 /* ---- in words ---- */
 
-const actorNames = ({ litmus, world }: Machine): readonly string[] => [
-  ...litmus.threads.map(({ name }) => name),
-  ...(isWorked(world.shape) ? ['worker'] : []),
-  ...Array.from({ length: world.shape.tasks - firstDevice(world.shape) }, (_, device) => `device${device}`),
-];
+const actorNames = ({ litmus, scene }: AnyMachine): readonly string[] => [...litmus.threads.map(({ name }) => name), ...scene.actors];
 
 /** "vcpu*14 host*3 host?1 vcpu@host": steps of a thread, an operation begun on page 1, an acknowledgement of host's call, `!` a time-out. */
 function scheduleOf(moves: readonly number[], names: readonly string[]): string {
@@ -227,14 +222,14 @@ function movesOf(schedule: string, names: readonly string[]): readonly { readonl
 
 /** What follows a schedule, in words. Where a step throws or breaks a sentence about moves the trace ends there. */
 export function tell(parts: MachineParts, moves: readonly number[], rule: string, what: string): Counterexample {
-  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
-  const { world, litmus } = machine;
+  const machine = new Machine<TaskWorld>({ ...parts, reductions: NO_REDUCTIONS });
+  const { world, litmus, scene } = machine;
   const names = actorNames(machine);
-  const before = createWorld(world.shape);
+  const before = scene.createAnother();
   const steps: TraceStep[] = [];
   let found = what;
   for (const move of moves) {
-    copyWorld(world, before);
+    new Uint8Array(before.buffer).set(new Uint8Array(world.buffer));
     const task = taskOf(move);
     const begins = isAcknowledgement(move) || world.pc[task * DEPTH_MAX] !== 0 ? undefined : litmus.threads[task].operations[machine.next[task]];
     const step = stepName(machine, move, names);
@@ -244,7 +239,7 @@ export function tell(parts: MachineParts, moves: readonly number[], rule: string
     } catch (error) {
       thrown = error instanceof Error ? error.message : String(error);
     }
-    const { others, locks } = describeChanges(before, world, { threads: names, buffers: litmus.buffers });
+    const { others, locks } = scene.describeChanges(before, world, { threads: names, buffers: litmus.buffers });
     steps.push({
       thread: isAcknowledgement(move) ? choiceOf(move) : task,
       step,
@@ -255,8 +250,8 @@ export function tell(parts: MachineParts, moves: readonly number[], rule: string
     });
     if (thrown !== undefined) found = thrown;
   }
-  if (rule === noExposure.name || rule === noRogueAccess.name) found = exposed(machine);
-  const { sentence, why } = sentences.find(({ name }) => name === rule) ?? RESULT_RULES[rule] ?? { sentence: '', why: '' };
+  if (litmus.family.moveRules.some(({ name }) => name === rule)) found = scene.describeMove(rule);
+  const { sentence, why } = litmus.family.sentences.find(({ name }) => name === rule) ?? RESULT_RULES[rule] ?? { sentence: '', why: '' };
   return { rule, sentence, what: found, why, threads: names, steps, schedule: scheduleOf(moves, names) };
 }
 
@@ -267,31 +262,16 @@ const RESULT_RULES: Readonly<Record<string, { readonly sentence: string; readonl
   outcomes: { sentence: 'the outcomes are those that the file states, all of them and no other', why: 'the protocol can end in a way that nobody thought of, or never ends in one that was relied on' },
 };
 
-function stepName(machine: Machine, move: number, names: readonly string[]): string {
+function stepName(machine: AnyMachine, move: number, names: readonly string[]): string {
   if (isAcknowledgement(move)) return `ack(${names[taskOf(move)]})`;
   return choiceOf(move) === Choice.TimeOut ? 'timeout' : machine.host.program.names[machine.positionOf(taskOf(move))];
 }
 
-/** Which private pages are within reach, and by which way. */
-function exposed({ world, host }: Machine): string {
-  const pages: string[] = [];
-  for (let page = 0; page < world.shape.pages; page++) {
-    if (!isPrivate(world, page)) continue;
-    const ways = openWays(world, host.program, page);
-    if (ways.length > 0) pages.push(`page ${page} is private and within reach by ${ways.map(({ letter, sentence }) => `(${letter}) ${sentence}`).join(' and ')}`);
-  }
-  for (let page = 0; page < world.shape.pages; page++) {
-    if (world.pageState[page] & PageBit.ReadOnly && world.pageState[page] & PageBit.Exposed) pages.push(`page ${page} is read-only for the host, which can write it`);
-  }
-  return pages.length > 0 ? pages.join('; ') : 'the host reaches a private page';
-}
-
 /** Follows a schedule. @throws UserError where the machine cannot */
 export function follow(parts: MachineParts, schedule: string): Counterexample {
-  const machine = new Machine({ ...parts, reductions: NO_REDUCTIONS });
+  const machine = new Machine<TaskWorld>({ ...parts, reductions: NO_REDUCTIONS });
   const names = actorNames(machine);
   const moves = movesOf(schedule, names);
-  const { count } = machine.world.meter;
   let rule = '';
   let what = '';
   for (const [nth, { move, word }] of moves.entries()) {
@@ -312,7 +292,7 @@ export function follow(parts: MachineParts, schedule: string): Counterexample {
         fix: 'replay it with the policy, the check and the file that it was printed with',
       });
     }
-    rule = ruleOfCounts(count, true, true) ?? rule;
+    rule = machine.brokenMoveRule() ?? rule;
     const unlike = rule === '' ? ['expected', 'never'].find((one) => breaks(machine, one)) : undefined;
     if (unlike !== undefined) {
       rule = unlike;
@@ -324,8 +304,8 @@ export function follow(parts: MachineParts, schedule: string): Counterexample {
 }
 
 /** What is wrong with the state that a schedule ends in, as far as the state itself tells. */
-function wrongHere(machine: Machine): { readonly rule: string; readonly what: string } {
-  const broken = brokenInvariant(machine, invariants.filter(({ name }) => machine.litmus.always.includes(name)));
+function wrongHere(machine: AnyMachine): { readonly rule: string; readonly what: string } {
+  const broken = machine.scene.invariants(new Set(machine.litmus.always))?.();
   if (broken !== undefined || machine.done) return broken ?? { rule: '', what: '' };
   machine.keep();
   const goesOn = forEachMove(machine, false, (one) => {
@@ -337,7 +317,7 @@ function wrongHere(machine: Machine): { readonly rule: string; readonly what: st
 }
 
 /** Whether the task's next move has this choice. */
-function hasChoice(machine: Machine, task: number, choice: number): boolean {
+function hasChoice(machine: AnyMachine, task: number, choice: number): boolean {
   const pages = machine.pageChoices(task);
   return pages > 0 ? choice >= Choice.FirstPage && choice < Choice.FirstPage + pages : choice < Choice.FirstPage;
 }

@@ -10,7 +10,6 @@ import { Mark } from '../../src/model/step.ts';
 import { Choice, choiceOf, isAcknowledgement, taskOf } from '../../src/explore/moves.ts';
 import type { Machine } from '../../src/explore/machine.ts';
 import { forEachMove } from '../../src/explore/search.ts';
-import { ghostsOf } from '../../src/explore/states.ts';
 
 /** Where moves lead: all bytes, and what they told of the data; undefined where one of them is not possible. */
 function after(machine: Machine, moves: readonly number[]): { readonly state: Uint8Array; readonly exposed: number; readonly told: string } | undefined {
@@ -26,8 +25,10 @@ function after(machine: Machine, moves: readonly number[]): { readonly state: Ui
       exposed += count[Op['access.exposed']];
       if (count[Op['access.rogue']] > 0) told.push(`${taskOf(move)} reaches private data`);
     }
-    const ghosts = ghostsOf('pageState', machine.world.shape);
-    for (const page of machine.world.pageState.keys()) machine.world.pageState[page] &= ~ghosts;
+    for (const { name, array } of machine.scene.columns) {
+      const ghosts = machine.scene.ghostsOf?.(name) ?? 0;
+      if (ghosts !== 0) for (const at of array.keys()) array[at] &= ~ghosts;
+    }
     return { state: machine.bytes(), exposed, told: told.sort().join() };
   } finally {
     machine.restore();

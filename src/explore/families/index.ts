@@ -1,0 +1,21 @@
+/**
+ * Every family that can be explored, with its policies, in the order of the documents. A file that names none is of the first.
+ *
+ * Verdicts of a policy follow from its family's file, `families/<name>.ts`, and from the policy's own, so that neither imports what is
+ * listed here.
+ */
+import { policies } from '../../policies/index.ts';
+import { wrongPolicies } from '../../policies/wrong/index.ts';
+import { explorableOf, exploredFamily } from '../family.ts';
+import type { ExploredFamily, ExploredPolicy } from '../family.ts';
+import { conversion } from './conversion.ts';
+
+export const conversionFamily = exploredFamily(conversion, { policies, wrongPolicies });
+
+export const families: readonly ExploredFamily[] = [conversionFamily];
+
+/** The family that policies of a user's own are of: the package exports its interface. */
+export const familyOfOwnPolicies = conversionFamily;
+
+/** Everything that can be explored, family by family. */
+export const explorablePolicies: readonly ExploredPolicy[] = families.flatMap(explorableOf);
