@@ -27,7 +27,7 @@ const columns = {
   number: column('u8', 'page', ({ pages }: TaskShape) => pages, () => 15),
   /** What each number ought to be. */
   due: column('u8', 'page', ({ pages }: TaskShape) => pages, () => 15),
-  lock: column('u8', 'world', (_: TaskShape) => 1, () => 255),
+  lock: column<'u8', TaskShape>('u8', 'world', () => 1, () => 255),
 } as const;
 
 export interface Sums extends ArraysOf<typeof columns>, TaskWorld {
