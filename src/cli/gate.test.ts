@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -137,6 +137,43 @@ describe('gate', () => {
     expect((await run(['gate', '--exact', baseline])).exitCode).toBe(0);
     const { exitCode, stderr } = await run(['gate', '--exact', baseline, '--config', 'x.json']);
     expect([exitCode, stderr.split('\n')[0]]).toEqual([2, 'foliobench: --exact goes with neither --config nor --update']);
+  });
+
+  describe('--result', () => {
+    const result = async (change: (record: Editable) => void): Promise<string> => {
+      const path = join(folder, 'result.json');
+      const record = JSON.parse(await readFile(baseline, 'utf8')) as Editable;
+      change(record);
+      await writeFile(path, formatRecord(record as unknown as ResultsRecord));
+      return path;
+    };
+
+    test('judges a record that is there, and runs nothing', async () => {
+      const catalogue: Catalogue = { ...fakeCatalogue, run: () => Promise.reject(new Error('nothing is to be run')) };
+      const same = await result(() => {});
+      const { exitCode, stdout } = await run(['gate', '--baseline', baseline, '--result', same], { catalogue });
+      expect([exitCode, stdout.split('\n')[1]]).toEqual([0, expect.stringMatching(/figures of 8 cells: .*result\.json against .*baseline\.json$/)]);
+      const worse = await result((record) => (figuresOf(record)['rmap']['walks'] as number) += 1);
+      expect((await run(['gate', '--baseline', baseline, '--result', worse], { catalogue })).exitCode).toBe(1);
+      expect((await run(['gate', '--exact', baseline, '--result', worse], { catalogue })).exitCode).toBe(1);
+    });
+
+    test('never passes where cells are missing, or where it is a part', async () => {
+      const part = await result((record) => Object.assign(record, { complete: false, cells: record.cells.slice(0, 3) }));
+      const { exitCode, stdout } = await gate('--result', part);
+      expect([exitCode, stdout.includes('the new run does not have it')]).toEqual([1, true]);
+    });
+
+    test('is not the baseline itself, by whatever name, and goes with nothing that asks for a run', async () => {
+      const link = join(folder, 'link.json');
+      await symlink(baseline, link);
+      for (const same of [baseline, link]) expect((await gate('--result', same)).stderr).toContain(`${same} is the baseline itself`);
+      const other = await result(() => {});
+      for (const [option, value] of [['--costs', 'fake'], ['--jobs', '2'], ['-o', 'x.json']]) {
+        const { exitCode, stderr } = await gate('--result', other, option, value);
+        expect([exitCode, stderr.split('\n')[0]]).toEqual([2, `foliobench: --result does not go with ${option}`]);
+      }
+    });
   });
 
   test('needs something to compare with', async () => {

@@ -1,5 +1,5 @@
 /** `foliobench gate`: runs the experiment of a baseline again and compares every figure; and its time, if asked. */
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { compareRecords, type Comparison } from '../gate/compareRecords.ts';
@@ -24,6 +24,7 @@ import { checkWallClockFlags, WALL_CLOCK, withWallClock, type WallClockFlags } f
 interface GateFlags extends WallClockFlags {
   readonly baseline?: string;
   readonly exact?: string;
+  readonly result?: string;
   readonly config?: string;
   readonly costs?: string;
   readonly jobs?: number;
@@ -40,6 +41,7 @@ export function addGateCommand(program: Command, context: CliContext): void {
     .description('run the experiment of a baseline again and fail where a figure is another')
     .option('--baseline <file>', 'a record that `compare -o FILE` wrote')
     .option('--exact <file>', 'the same, and no tolerance applies: repeats a result of somebody else')
+    .option('--result <file>', 'judge this record, such as one that merge wrote, and run nothing')
     .option('--config <file>', 'tolerances by metric; without it figures are exact')
     .option('--costs <profile>', `cost profile: a name or the path of a file (default: the baseline's)`, String)
     .option('--jobs <count>', 'cells at a time (default: as many as there are CPUs)', parsePositive)
@@ -81,11 +83,12 @@ async function runGate(flags: GateFlags, context: CliContext): Promise<void> {
     throw new UserError({ what: '--wall-clock does not go with --update', why: 'no time is kept in a baseline to compare with later', fix: 'leave one of them away' });
   }
   checkWallClockFlags(flags);
+  await checkResultFlags(flags, path);
   const tolerances = flags.config === undefined ? EXACT : await readTolerances(flags.config);
   const before = await readRecord(path);
   if (flags.update === true) await refuseUnlessFile(path);
   if (flags.output !== undefined) await refuseUnlessFile(flags.output);
-  const after = await runAgain(before, flags, context);
+  const after = flags.result === undefined ? await runAgain(before, flags, context) : await readRecord(flags.result);
   if (after === undefined) return;
   const counted = compareRecords(before, after, tolerances);
   const comparison = flags.wallClock === true ? await withWallClock(counted, before, flags, context) : counted;
@@ -95,6 +98,14 @@ async function runGate(flags: GateFlags, context: CliContext): Promise<void> {
   await tell(comparison, path, flags, context);
   const failed = after.cells.some(({ status }) => status === 'failed');
   context.setExitCode(flags.update === true ? (failed ? ExitCode.Failed : ExitCode.Ok) : EXIT_CODES[comparison.verdict]);
+}
+
+async function checkResultFlags({ result, costs, jobs, output }: GateFlags, path: string): Promise<void> {
+  if (result === undefined) return;
+  const [idle] = Object.entries({ '--costs': costs, '--jobs': jobs, '-o': output }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (idle !== undefined) throw new UserError({ what: `--result does not go with ${idle}`, why: 'it judges a record that is there, and runs nothing', fix: 'leave one of them away' });
+  const [one, other] = await Promise.all([path, result].map((file) => realpath(file).catch(() => file)));
+  if (one === other) throw new UserError({ what: `${result} is the baseline itself`, why: 'a record is always the same as itself', fix: 'name the record that is to be judged' });
 }
 
 /** The same experiment by this program; undefined where it was interrupted. */
@@ -133,10 +144,10 @@ async function policyFilesOf({ policyFiles = [] }: Experiment): Promise<Pick<Exp
   return { policyFiles: policyFiles.map((source) => ({ ...source, hash: files.find(({ path }) => path === source.path)?.hash ?? source.hash })) };
 }
 
-async function tell(comparison: Comparison, path: string, { format, update }: GateFlags, { stdout, ciEnvironment }: CliContext): Promise<void> {
+async function tell(comparison: Comparison, path: string, { format, update, result }: GateFlags, { stdout, ciEnvironment }: CliContext): Promise<void> {
   const options = {
     baseline: path,
-    current: 'this program',
+    current: result ?? 'this program',
     // An --update does nothing about time.
     ...(update === true || comparison.findings.every(({ what }) => what.startsWith(WALL_CLOCK)) ? {} : { hint: `If the change is meant: foliobench gate --baseline ${quoted(path)} --update` }),
   };
