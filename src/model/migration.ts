@@ -11,7 +11,8 @@
  * try_to_migrate_one flushes entry by entry; a PMD is dropped as a split would (TTU_SPLIT_HUGE_PMD), where it could become one migration entry; an entry of a page that is private by then is dropped by the walk that would restore it.
  */
 import { sendDrain, waitCalls } from './crossCalls.ts';
-import { EntryBit, isMigrationEntry } from './entries.ts';
+import { EntryBit } from './entries.ts';
+import { addToEach, changeEntries, endOfEntries, nextEntry } from './entryRuns.ts';
 import { Errno } from './errno.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
 import { cacheReferences, dropReference } from './folios.ts';
@@ -73,9 +74,11 @@ const lockToMove: Run = (world, task) => {
   return Flow.Next;
 };
 
+const nextPresent = (world: World, from: number, end: number): number => nextEntry(world, from, end, EntryBit.Present, EntryBit.Present);
+
 /** Replaces the present entries of the chunk by migration entries; a PMD goes, and its pages fault again. All are flushed under the page-table lock, as dirty ones are by a zap. */
 const setMigrationEntries: Run = (world, task) => {
-  const { entry, meter } = world;
+  const { meter } = world;
   const base = world.walkWindow[task] * world.shape.pages;
   const first = world.walkCursor[task];
   if (world.shape.pmdMappings && isPmd(world, world.walkWindow[task], first)) {
@@ -83,31 +86,24 @@ const setMigrationEntries: Run = (world, task) => {
     return Flow.Next;
   }
   const last = chunkEnd(world, task);
-  const rangeStart = world.rangeStart[task];
-  const rangeEnd = world.rangeEnd[task];
   let replaced = 0;
-  let neighbours = 0;
-  let firstReplaced = 0;
-  let lastReplaced = 0;
-  for (let page = first; page < last; page++) {
-    const bits = entry[base + page];
-    if ((bits & EntryBit.Present) === 0) continue;
-    entry[base + page] = (bits & ~EntryBit.Present) | EntryBit.Migration | EntryBit.StaleZap | EntryBit.RmapDelayed;
-    if (replaced++ === 0) firstReplaced = page;
-    lastReplaced = page;
-    if (page < rangeStart || page >= rangeEnd) neighbours++;
-  }
-  if (replaced > 0) {
-    world.flags[task] |= TaskFlag.DirtyTable;
+  let inRange = 0;
+  let end = base + first;
+  for (let at = nextPresent(world, end, base + last); at < base + last; at = nextPresent(world, end, base + last)) {
+    end = endOfEntries(world, at, base + last, EntryBit.Present, EntryBit.Present);
+    changeEntries(world, at, end, EntryBit.Present, EntryBit.Migration | EntryBit.StaleZap | EntryBit.RmapDelayed);
     if (world.gather[task] === Gather.None) {
       world.gather[task] = Gather.Pending;
-      world.gatherStart[task] = firstReplaced;
+      world.gatherStart[task] = at - base;
     }
-    world.gatherEnd[task] = lastReplaced + 1;
+    world.gatherEnd[task] = end - base;
+    replaced += end - at;
+    inRange += Math.max(0, Math.min(end - base, world.rangeEnd[task]) - Math.max(at - base, world.rangeStart[task]));
   }
+  if (replaced > 0) world.flags[task] |= TaskFlag.DirtyTable;
   meter.chargeMany(Op['pte.check'], last - first);
   if (replaced > 0) meter.chargeMany(Op['pte.zap'], replaced);
-  if (neighbours > 0) meter.chargeMany(Op['pte.zapNeighbour'], neighbours);
+  if (replaced > inRange) meter.chargeMany(Op['pte.zapNeighbour'], replaced - inRange);
   return Flow.Next;
 };
 
@@ -168,25 +164,37 @@ const startTables: Run = (world, task) => {
   return Flow.Next;
 };
 
+const nextMigrated = (world: World, from: number, end: number): number => nextEntry(world, from, end, EntryBit.Present | EntryBit.Migration, EntryBit.Migration);
+
+/** Where the pages from `first` on that are all private, or all shared, end, or `end`. */
+function endOfShareability({ pageState }: World, first: number, end: number): number {
+  const flipped = pageState[first] & PageBit.Flipped;
+  let page = first + 1;
+  while (page < end && (pageState[page] & PageBit.Flipped) === flipped) page++;
+  return page;
+}
+
 /** The entry of a page that is shared is as it was before; that of one that has turned private is none. The walk lies in one folio. */
 const restoreEntries: Run = (world, task) => {
-  const { entry, mapcount, dataRefs, meter } = world;
+  const { mapcount, dataRefs, meter } = world;
   const base = world.walkWindow[task] * world.shape.pages;
   const first = world.walkCursor[task];
   const last = chunkEnd(world, task);
   let restored = 0;
-  for (let page = first; page < last; page++) {
-    const bits = entry[base + page];
-    if (!isMigrationEntry(bits)) continue;
-    if (isPrivate(world, page)) {
-      entry[base + page] = bits & ~(EntryBit.Migration | EntryBit.Dirty);
+  let end = base + first;
+  for (let at = nextMigrated(world, end, base + last); at < base + last; at = nextMigrated(world, end, base + last)) {
+    end = endOfEntries(world, at, base + last, EntryBit.Present | EntryBit.Migration, EntryBit.Migration);
+    const isDropped = isPrivate(world, at - base);
+    end = base + endOfShareability(world, at - base, end - base);
+    if (isDropped) {
+      changeEntries(world, at, end, EntryBit.Migration | EntryBit.Dirty, 0);
       continue;
     }
-    mapcount[page]++;
+    addToEach(mapcount, at - base, end - base, 1);
     // A way to a page that is shared exposes nothing.
-    dataRefs[page]++;
-    entry[base + page] = (bits & ~EntryBit.Migration) | EntryBit.Present;
-    restored++;
+    addToEach(dataRefs, at - base, end - base, 1);
+    changeEntries(world, at, end, EntryBit.Migration, EntryBit.Present);
+    restored += end - at;
   }
   const head = headOf(world, first);
   world.refcount[head] += restored;

@@ -138,10 +138,12 @@ function hasWay({ dataRefs }: World, first: number, end: number): boolean {
 }
 
 /** Whether a buffer has a way to any of them. */
-function isHeldBetween({ slotFrame, dataRefs }: World, first: number, end: number): boolean {
-  for (let place = 0; place < slotFrame.length; place++) {
-    const frame = slotFrame[place] - 1;
-    if (frame >= first && frame < end && dataRefs[frame] !== 0) return true;
+function isHeldBetween({ slotFrame, slotCount, dataRefs, shape: { slots, slotPages } }: World, first: number, end: number): boolean {
+  for (let slot = 0; slot < slots; slot++) {
+    for (let place = slot * slotPages; place < slot * slotPages + slotCount[slot]; place++) {
+      const frame = slotFrame[place] - 1;
+      if (frame >= first && frame < end && dataRefs[frame] !== 0) return true;
+    }
   }
   return false;
 }

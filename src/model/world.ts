@@ -45,6 +45,8 @@ export interface World extends WorldColumns, TaskWorld {
   readonly shape: Shape;
   readonly sizes: Sizes;
   readonly buffer: ArrayBuffer;
+  /** The bytes of `entry`, four at a time. */
+  readonly entryWords: Uint32Array;
   /** Not state: where steps tell the engine what they did. Replaced by engines. */
   meter: Meter;
 }
@@ -52,7 +54,9 @@ export interface World extends WorldColumns, TaskWorld {
 /** A world of zeros: every page in the file's default state, nothing mapped, every task idle. @throws UserError for an impossible shape */
 export function createWorld(shape: Shape, meter = new Meter()): World {
   checkShape(shape);
-  return layWorld(worldColumns, shape, { sizes: sizesOf(shape), meter });
+  const world = layWorld(worldColumns, shape, { sizes: sizesOf(shape), meter });
+  const { byteOffset, length } = world.entry;
+  return Object.assign(world, { entryWords: new Uint32Array(world.buffer, byteOffset, Math.ceil(length / 4)) });
 }
 
 /** Overwrites `to` with the state of `from`. Both have the same columns and the same shape. */

@@ -11,7 +11,7 @@
 import { sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
 import type { StaleBit } from './entries.ts';
-import { closeWay } from './exposure.ts';
+import { addToEach, changeEntries, endOfEntries, nextEntry, nextEntryWith } from './entryRuns.ts';
 import { PageBit, folioEnd, headOf } from './file.ts';
 import { dropReference, removeMapping } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
@@ -104,6 +104,7 @@ const clearEntries = (stale: StaleBit): Run => (world, task) => {
     if ((bits & EntryBit.Present) === 0) {
       // Nothing is counted for a migration entry.
       if (bits & EntryBit.Migration) entry[base + page] = bits & ~(EntryBit.Migration | EntryBit.Dirty);
+      else page = nextEntryWith(world, base + page + 1, base + last, EntryBit.Present | EntryBit.Migration) - base - 1;
       continue;
     }
     let left = (bits & ~(EntryBit.Present | EntryBit.Dirty | EntryBit.WriteProtected)) | stale;
@@ -141,8 +142,11 @@ const removeCleanMappings = (stale: StaleBit): Run => (world, task) => {
   } else {
     // What is stale lies in the gather.
     const end = Math.min(last, world.gatherEnd[task]);
-    for (let page = Math.max(first, world.gatherStart[task]); page < end; page++) {
-      if ((entry[base + page] & (stale | EntryBit.RmapDelayed)) === stale) removeMapping(world, page);
+    const mask = stale | EntryBit.RmapDelayed;
+    let run = base + Math.max(first, world.gatherStart[task]);
+    for (let at = nextEntry(world, run, base + end, mask, stale); at < base + end; at = nextEntry(world, run, base + end, mask, stale)) {
+      run = endOfEntries(world, at, base + end, mask, stale);
+      for (; at < run; at++) removeMapping(world, at - base);
     }
   }
   world.walkCursor[task] = last;
@@ -157,6 +161,14 @@ export const unlockWalkedTable: Run = (world, task) => {
 
 /** Whether the pages lie in one large folio: what is counted by folio is counted in one go then. */
 const isOneLargeFolio = (world: World, first: number, last: number): boolean => last - first > 1 && headOf(world, first) === headOf(world, last - 1);
+
+const nextPage = (world: World, base: number, first: number, end: number, wanted: number): number => nextEntry(world, base + first, base + end, wanted, wanted) - base;
+
+/** The end of the run of wanted entries from this page on, in one region: all of it or nothing is a PMD. */
+function endOfRun(world: World, base: number, page: number, last: number, wanted: number): number {
+  const end = world.shape.pmdMappings ? Math.min(last, (page | (world.sizes.regionPages - 1)) + 1) : last;
+  return endOfEntries(world, base + page, base + end, wanted, wanted) - base;
+}
 
 const ifDirty: Run = (world, task) => (world.flags[task] & TaskFlag.DirtyTable ? Flow.Next : Flow.Otherwise);
 
@@ -173,32 +185,36 @@ const waitGatherFlush = (stale: StaleBit): Run => (world, task) => {
   const flow = waitCalls(world, task);
   if (flow !== Flow.Next) return flow;
   const base = world.walkWindow[task] * world.shape.pages;
-  const { entry } = world;
-  const end = world.gatherEnd[task];
-  for (let page = world.gatherStart[task]; page < end; page++) if (entry[base + page] & stale) closeWay(world, page);
+  const last = world.gatherEnd[task];
+  let end = world.gatherStart[task];
+  for (let page = nextPage(world, base, end, last, stale); page < last; page = nextPage(world, base, end, last, stale)) {
+    end = endOfRun(world, base, page, last, stale);
+    addToEach(world.dataRefs, page, end, -1);
+  }
   world.gather[task] = Gather.Flushed;
   return Flow.Next;
 };
 
 const removeDelayedMappings = (stale: StaleBit): Run => (world, task) => {
-  const { entry, mapcount, shape: { pages, pmdMappings } } = world;
+  const { shape: { pages, pmdMappings } } = world;
   const window = world.walkWindow[task];
   const base = window * pages;
   const first = world.gatherStart[task];
   const last = world.gatherEnd[task];
   const one = isOneLargeFolio(world, first, last);
+  const wanted = stale | EntryBit.RmapDelayed;
   let removed = 0;
-  for (let page = first; page < last; page++) {
-    const bits = entry[base + page];
-    if ((bits & (stale | EntryBit.RmapDelayed)) !== (stale | EntryBit.RmapDelayed)) continue;
-    entry[base + page] = bits & ~EntryBit.RmapDelayed;
+  let end = first;
+  for (let page = nextPage(world, base, end, last, wanted); page < last; page = nextPage(world, base, end, last, wanted)) {
+    end = endOfRun(world, base, page, last, wanted);
+    changeEntries(world, base + page, base + end, EntryBit.RmapDelayed, 0);
     if (pmdMappings && isClearedPmd(world, window, page, stale)) {
       removeClearedPmd(world, page);
       continue;
     }
-    if (one) mapcount[page]--;
-    else removeMapping(world, page);
-    removed++;
+    if (one) addToEach(world.mapcount, page, end, -1);
+    else for (let at = page; at < end; at++) removeMapping(world, at);
+    removed += end - page;
   }
   if (one) world.largeMapcount[first >> world.shape.folioOrder] -= removed;
   return Flow.Next;
@@ -210,23 +226,25 @@ const unlockTable: Run = (world, task) => {
 };
 
 const putGather = (stale: StaleBit): Run => (world, task) => {
-  const { entry, shape: { pages, pmdMappings } } = world;
+  const { shape: { pages, pmdMappings } } = world;
   const window = world.walkWindow[task];
   const base = window * pages;
   const first = world.gatherStart[task];
   const last = world.gatherEnd[task];
   const one = isOneLargeFolio(world, first, last);
   let put = 0;
-  for (let page = first; page < last; page++) {
-    const bits = entry[base + page];
-    if ((bits & stale) === 0) continue;
+  let end = first;
+  for (let page = nextPage(world, base, end, last, stale); page < last; page = nextPage(world, base, end, last, stale)) {
+    end = endOfRun(world, base, page, last, stale);
     if (pmdMappings && isClearedPmd(world, window, page, stale)) {
+      // One reference for all of the region, with its last page.
+      while (page < end - 1) putClearedPmd(world, window, page++, stale);
       if (!putClearedPmd(world, window, page, stale)) continue;
     } else {
-      entry[base + page] = bits & ~stale;
+      changeEntries(world, base + page, base + end, stale, 0);
     }
-    if (!one) dropReference(world, headOf(world, page), 1);
-    put++;
+    put += end - page;
+    if (!one) for (; page < end; page++) dropReference(world, headOf(world, page), 1);
   }
   if (one && put > 0) dropReference(world, headOf(world, first), put);
   world.meter.chargeMany(Op['folio.put'], put);

@@ -39,8 +39,14 @@ export function createRecorder(world: World): Recorder {
     if (!before.has(key)) before.set(key, { column, index, value: elements[index] });
   };
   const watched = Object.fromEntries(Object.keys(worldColumns).map((column) => [column, proxyOf(column, world[column as keyof World] as Elements, noteRead, noteWrite)]));
+  // Words of entries are for stretches that no small world has: nobody would see what is touched through them.
+  const entryWords = new Proxy(world.entryWords, {
+    get: () => {
+      throw new Error('entries of so small a world are looked at one by one');
+    },
+  });
   // The meter is replaced by engines: it is asked for anew.
-  const seen = Object.assign(Object.create(world) as object, watched) as unknown as World;
+  const seen = Object.assign(Object.create(world) as object, { ...watched, entryWords }) as unknown as World;
 
   return {
     watch(run, task) {
