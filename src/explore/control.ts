@@ -23,7 +23,16 @@ interface Path {
   readonly last: number;
 }
 
+const known = new WeakMap<object, ControlPoints>();
+
+/** The control points of a program, which are numbered once. */
 export function controlPoints(program: Pick<Program, 'callee' | 'routineNames'>): ControlPoints {
+  const points = known.get(program) ?? numberPoints(program);
+  known.set(program, points);
+  return points;
+}
+
+function numberPoints(program: Pick<Program, 'callee' | 'routineNames'>): ControlPoints {
   const { callee, routineNames } = program;
   const { length } = routineNames;
   const endOf = (start: number): number => {

@@ -60,8 +60,22 @@ export function createGroupPacking(groups: readonly (readonly Field[])[]): Packi
     ...zeros.map(({ array, index }) => `${names.get(array)}[${index}] = 0;`),
   ];
   const code = `return { pack(out, at) { ${packLines.join('\n')} }, unpack(from, at) { ${unpackLines.join('\n')} } };`;
-  const build = new Function(...names.values(), code) as (...values: readonly Field['array'][]) => Pick<Packing, 'pack' | 'unpack'>;
-  return { words, bits, ...build(...arrays) };
+  return { words, bits, ...builderOf([...names.values()], code)(...arrays) };
+}
+
+type Builder = (...values: readonly Field['array'][]) => Pick<Packing, 'pack' | 'unpack'>;
+
+/** By their code: what is compiled for one litmus is fast from the start for another with the same fields. */
+const builders = new Map<string, Builder>();
+const BUILDERS_MAX = 1024;
+
+function builderOf(names: readonly string[], code: string): Builder {
+  const known = builders.get(code);
+  if (known !== undefined) return known;
+  if (builders.size >= BUILDERS_MAX) builders.clear();
+  const builder = new Function(...names, code) as Builder;
+  builders.set(code, builder);
+  return builder;
 }
 
 function placeFields(fields: readonly Field[], nameOf: (field: Field) => string): { readonly placed: readonly Placed[]; readonly words: number; readonly bits: number } {
@@ -100,7 +114,7 @@ export function hashWords(from: Uint32Array, at: number, words: number): number 
 }
 
 /** log2 of the rows of a chunk: a store grows by chunks, and never copies what it holds. */
-const CHUNK_ORDER = 16;
+const CHUNK_ORDER = 12;
 const CHUNK_ROWS = 1 << CHUNK_ORDER;
 const INDEX_LENGTH = 1 << 12;
 /** An index is at most half full, and grows by this much. */

@@ -66,8 +66,9 @@ export interface Search {
   rowsTo(row: number): readonly number[];
 }
 
-/** States between two calls of `onProgress`. */
+/** States between two calls of `onProgress`, and before the first: most searches are over by then, and telling costs more than they do. */
 const PROGRESS_STRIDE = 8192;
+const PROGRESS_FIRST = 255;
 
 export function search<W extends TaskWorld>({ machine, reductions, statesMax, onProgress, suspicious = false, slowLiveness = false }: SearchParameters<W>): Search {
   const { litmus, world, scene } = machine;
@@ -198,7 +199,7 @@ export function search<W extends TaskWorld>({ machine, reductions, statesMax, on
     machine.keep();
     expand(row);
     if (broken !== undefined || stuck !== undefined) break;
-    if (onProgress !== undefined && row % PROGRESS_STRIDE === 0) onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
+    if (onProgress !== undefined && row % PROGRESS_STRIDE === PROGRESS_FIRST) onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
   }
   // What is wrong in a state is found before its layer begins.
   if (broken !== undefined && broken.move < 0 && broken.row >= layerEnd) layers.push(layerEnd);

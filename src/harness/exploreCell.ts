@@ -57,7 +57,7 @@ export function exploreCell(
   own?: ConversionPolicy,
 ): ExplorationResult {
   try {
-    const known = readKnown(text, path, ownNames);
+    const known = readOnce(text, path, ownNames);
     const litmus = choices === undefined ? known : withoutExpectation(known);
     const policy = own ?? explorablePolicies.find(({ name }) => name === wanted);
     if (policy === undefined) throw new Error(`no policy ${wanted}`);
@@ -78,6 +78,16 @@ export function exploreCell(
     if (full) return { status: 'failed', error: cellErrorOf(moreThanMemory({ path, text }, error.message)) };
     return { status: 'failed', error: origin === undefined ? cellErrorOf(error) : ownErrorOf(error, origin) };
   }
+}
+
+/** By path, text and names: a worker meets each file once for every policy and check. */
+const filesRead = new Map<string, Litmus>();
+
+function readOnce(text: string, path: string, ownNames: readonly string[]): Litmus {
+  const key = [path, ...ownNames, text].join('\n');
+  const litmus = filesRead.get(key) ?? readKnown(text, path, ownNames);
+  filesRead.set(key, litmus);
+  return litmus;
 }
 
 /** What a file expects of a policy it expects of its defaults. What it says of single operations stays. */

@@ -2,7 +2,7 @@
 import { acknowledge } from '../../model/crossCalls.ts';
 import { openWays } from '../../model/exposure.ts';
 import { PageBit, isPrivate } from '../../model/file.ts';
-import { buildHost, shapeUnder } from '../../model/host.ts';
+import { shapeUnder } from '../../model/host.ts';
 import { invariants } from '../../model/invariants.ts';
 import { Op } from '../../model/operations.ts';
 import { recountWorld } from '../../model/recount.ts';
@@ -15,6 +15,7 @@ import { createWorld, worldColumns } from '../../model/world.ts';
 import type { World } from '../../model/world.ts';
 import type { ConversionPolicy } from '../../policies/policy.ts';
 import { Access } from '../../workloads/workload.ts';
+import { builtHost, builtRules } from '../builtHosts.ts';
 import { describeChanges } from '../changes.ts';
 import { WORLD_KEYS, readWorld, threadGrammar } from '../conversionWorld.ts';
 import { columnsOf } from '../family.ts';
@@ -37,10 +38,10 @@ export const conversion: Debate<World, ConversionPolicy, LitmusWorld> = {
 
 /** @throws UserError where the world cannot be built */
 function createScene({ litmus, policy, check, reductions }: SceneOptions<ConversionPolicy, LitmusWorld>): Scene<World> {
-  const rules = policy.rules({ check: check ?? 'refcount' });
+  const rules = builtRules(policy, check ?? 'refcount');
   const shape = shapeUnder(rules, shapeOfLitmus(litmus, policy, rules));
   const world = createWorld(shape);
-  const { program, entries } = buildHost(rules, shape);
+  const { program, entries } = builtHost(rules, shape);
   startWorld(world, rules, { processOfCpu: litmus.threads.map(({ process }) => process), windowsPerProcess: litmus.world.windowsPerProcess });
   for (const [page, shared] of litmus.world.shared.entries()) setShareability(world, page, shared);
   const quiet = reductions.movers ? quietIn({ litmus, shape, rules, check, program }) : new Set<never>();
