@@ -147,6 +147,24 @@ export const OPERATIONS = [
   event('refused.neighbourPin', 'a conversion was refused by a pin or get on another page of the folio'),
   event('refused.mapping', 'a conversion was refused because the page was still mapped or covered'),
   event('refused.transient', 'a conversion was refused by a reference that goes away by itself'),
+
+  // Private memory that processes share until one of them writes.
+  work('fork.pte', 'bookkeeping', 'fork copies one page-table entry, or one PMD, and counts its mapping'),
+  work('pte.protect', 'bookkeeping', 'change the permissions of one page-table entry'),
+  work('pmd.split', 'splitMerge', 'turn a PMD into a page table of 512 entries'),
+  work('swap.write', 'bookkeeping', 'hand one page to the swap device'),
+  work('swap.read', 'bookkeeping', 'read one page from the swap device'),
+  event('copy.fork', 'a page that fork copied at once, because it may be pinned'),
+  event('copy.writeFault', 'a page that a write fault copied'),
+  event('copy.unshare', 'a page that was copied because GUP wanted it to itself'),
+  event('copy.collapse', 'a page that was copied into a huge folio'),
+  event('fault.reuse', 'a write fault or an unshare that kept the page'),
+  event('pin.done', 'a page that was pinned'),
+  event('pin.failed', 'a pin or get that was refused'),
+  event('pin.stale', 'a page read through a reference that was not what the process sees there'),
+  event('pin.lost', 'a page written through a reference that the process does not see'),
+  event('get.stale', 'a page read through FOLL_GET that was not what the process sees there; it is what the page was when it was taken, or later'),
+  event('unpin.notExclusive', 'a pinned anonymous page that was not exclusive any more when it was unpinned: debug kernels stop there'),
 ] as const satisfies readonly Operation[];
 
 export type OperationName = (typeof OPERATIONS)[number]['name'];

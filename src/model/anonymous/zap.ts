@@ -1,0 +1,256 @@
+/**
+ * What a process does to its own range: munmap, MADV_DONTNEED, mprotect, and its exit.
+ *
+ * Entries are cleared under their page-table lock, the references dropped behind the flush. Source: mm/memory.c (zap_pte_range),
+ * mm/mmu_gather.c, mm/mprotect.c (change_pte_range), mm/mmap.c (exit_mmap).
+ * Differs from Linux: MADV_DONTNEED holds mmap_lock for writing; one flush for a range; mprotect back to PROT_WRITE leaves entries
+ * read-only, where newer kernels make those of exclusive pages writable at once (can_change_pte_writable).
+ */
+import { waitCalls } from '../crossCalls.ts';
+import { EntryBit, OF_VMA, entryAt, isNone, isPresent, isSwapEntry, tableAt } from '../memory/entries.ts';
+import { dropReference, removeMapping } from '../memory/frames.ts';
+import { dropSwap } from '../memory/files.ts';
+import { lockTable, unlockTable, writeLockMmap, writeUnlockMmap } from '../memory/locks.ts';
+import { bornStep, bury } from '../memory/processes.ts';
+import { windowOf } from '../memory/shape.ts';
+import { detachSlots } from '../memory/slots.ts';
+import { Backing } from '../memory/windows.ts';
+import { Op } from '../operations.ts';
+import { Flow, acquire, callRoutine, end, free, goTo, release, steady, waits } from '../step.ts';
+import { complete, syscall } from './access.ts';
+import { clearPmd, isPmd, regionPages, regionStart, removePmdMapping, splitPmd } from './pmd.ts';
+import { flushOwn, leaveSwapCache } from './writeProtect.ts';
+import type { AnonymousWorld, Run, Step } from './world.ts';
+
+const atCursor = (world: AnonymousWorld, task: number): number => entryAt(world, world.window[task], world.cursor[task]);
+
+const rewind: Run = (world, task) => {
+  world.rangeEnd[task] = Math.min(world.rangeEnd[task], world.shape.pages);
+  world.cursor[task] = world.rangeStart[task];
+  return Flow.Next;
+};
+
+/** The next entry of the range that is not none; otherwise there is none. */
+const seek: Run = (world, task) => {
+  const base = entryAt(world, world.window[task], 0);
+  let page = world.cursor[task];
+  while (page < world.rangeEnd[task] && isNone(world.entry[base + page])) page++;
+  world.cursor[task] = page;
+  return page < world.rangeEnd[task] ? Flow.Next : Flow.Otherwise;
+};
+
+const lockCursor: Run = (world, task) => lockTable(world, task, world.window[task], world.cursor[task]);
+
+/** Under the lock the cursor stays in its table until the lock is dropped: `cursorEnd` is the next page. */
+const unlockCursor: Run = (world, task) => {
+  unlockTable(world, task, world.window[task], world.cursor[task]);
+  world.cursor[task] = world.cursorEnd[task];
+  return Flow.Next;
+};
+
+const isWholeRegion = (world: AnonymousWorld, task: number): boolean => {
+  const first = regionStart(world, world.cursor[task]);
+  return world.rangeStart[task] <= first && world.rangeEnd[task] >= first + regionPages(world);
+};
+
+/** Otherwise there is a page table. A PMD that the range covers in part becomes one. */
+const ifPmd: Run = (world, task) => {
+  const { window, cursor } = world;
+  if (!isPmd(world, window[task], cursor[task])) return Flow.Otherwise;
+  if (isWholeRegion(world, task)) return Flow.Next;
+  splitPmd(world, window[task], cursor[task]);
+  return Flow.Otherwise;
+};
+
+const clearPmdEntry: Run = (world, task) => {
+  const { window, cursor } = world;
+  const head = clearPmd(world, window[task], cursor[task]);
+  world.gathered[atCursor(world, task)] = head + 1;
+  world.cursorEnd[task] = cursor[task] + regionPages(world);
+  world.meter.charge(Op['pte.zap']);
+  return Flow.Next;
+};
+
+const removePmd: Run = (world, task) => {
+  removePmdMapping(world, world.gathered[atCursor(world, task)] - 1);
+  return Flow.Next;
+};
+
+/** Clears the entry: a frame goes to the gather, a swap slot is dropped in the next step. */
+const clearEntry: Run = (world, task) => {
+  const at = atCursor(world, task);
+  const bits = world.entry[at];
+  world.cursorEnd[task] = world.cursor[task] + 1;
+  world.readEntry[task] = bits;
+  world.readTarget[task] = world.entryTarget[at];
+  if (isPresent(bits)) world.gathered[at] = world.entryTarget[at];
+  world.entry[at] = bits & OF_VMA;
+  world.entryTarget[at] = 0;
+  world.meter.charge(Op['pte.zap']);
+  return Flow.Next;
+};
+
+/** Drops the mapping, or the swap slot, and goes on with the next entry of the table. */
+const removeEntry: Run = (world, task) => {
+  const target = world.readTarget[task] - 1;
+  if (isPresent(world.readEntry[task])) removeMapping(world, target);
+  else if (isSwapEntry(world.readEntry[task])) dropSwapEntry(world, target);
+  world.readEntry[task] = 0;
+  world.readTarget[task] = 0;
+  const next = world.cursorEnd[task];
+  const isSameTable = next < world.rangeEnd[task] && tableAt(world, world.window[task], next) === tableAt(world, world.window[task], world.cursor[task]);
+  if (!isSameTable || isNone(world.entry[entryAt(world, world.window[task], next)])) return Flow.Next;
+  world.cursor[task] = next;
+  return Flow.Otherwise;
+};
+
+/** free_swap_and_cache. */
+export function dropSwapEntry(world: AnonymousWorld, slot: number): void {
+  dropSwap(world, slot);
+  const cached = world.swapFrame[slot];
+  if (cached > 0 && world.swapCount[slot] === 0) leaveSwapCache(world, cached - 1);
+}
+
+/** Drops the reference of the next cleared entry; otherwise there is none. */
+const putNext: Run = (world, task) => {
+  const base = entryAt(world, world.window[task], 0);
+  let page = world.cursor[task];
+  while (page < world.rangeEnd[task] && world.gathered[base + page] === 0) page++;
+  if (page === world.rangeEnd[task]) return Flow.Otherwise;
+  dropReference(world, world.gathered[base + page] - 1);
+  world.gathered[base + page] = 0;
+  world.meter.charge(Op['folio.put']);
+  world.cursor[task] = page;
+  return Flow.Next;
+};
+
+/** Routine `zap`: clears [rangeStart, rangeEnd) of `window`; mmap_lock is held. @param huge the world has huge folios */
+export function zapSteps({ huge }: { readonly huge: boolean }): readonly Step[] {
+  return [
+    free('begin', rewind),
+    steady('pte.seek', seek, 'tlb.send'),
+    acquire('ptl.lock', lockCursor),
+    ...(huge ? [steady('pmd.isThere', ifPmd, 'pte.clear'), steady('pmd.clear', clearPmdEntry), steady('pmd.remove', removePmd), goTo('ptl.unlock')] : []),
+    steady('pte.clear', clearEntry),
+    steady('rmap.remove', removeEntry, 'pte.clear'),
+    release('ptl.unlock', unlockCursor),
+    goTo('pte.seek'),
+    steady('tlb.send', flushOwn),
+    waits('tlb.wait', waitCalls),
+    free('gather.begin', rewind),
+    steady('folio.put', putNext, 'done'),
+    goTo('folio.put'),
+    { ...end, name: 'done' },
+  ];
+}
+
+const giveUp = (bit: number): Run => (world, task) => {
+  const { window, rangeStart } = world;
+  const last = Math.min(world.rangeEnd[task], world.shape.pages);
+  for (let page = rangeStart[task]; page < last; page++) world.entry[entryAt(world, window[task], page)] |= bit;
+  detachSlots(world, window[task], rangeStart[task], last);
+  world.meter.charge(Op.munmap);
+  return Flow.Next;
+};
+
+/** Routines `unmap` and `dontNeed`. */
+export function unmapSteps({ keepsVma }: { readonly keepsVma: boolean }): readonly Step[] {
+  return [
+    bornStep,
+    free('syscall', syscall),
+    acquire('mmapLock.write', writeLockMmap),
+    steady('vma.giveUp', giveUp(keepsVma ? 0 : EntryBit.NoVma)),
+    callRoutine('zap', 'zap'),
+    release('mmapLock.writeUnlock', writeUnlockMmap),
+    free('done', complete),
+  ];
+}
+
+const firstWindow: Run = (world, task) => {
+  world.window[task] = windowOf(world, world.mm[task], 0);
+  world.rangeStart[task] = 0;
+  world.rangeEnd[task] = world.shape.pages;
+  detachSlots(world, world.window[task], 0, world.shape.pages);
+  world.meter.charge(Op.munmap);
+  return Flow.Next;
+};
+
+/** Otherwise it was the last window. */
+const nextWindow: Run = (world, task) => {
+  world.windowBacking[world.window[task]] = Backing.None;
+  world.windowFlags[world.window[task]] = 0;
+  const base = entryAt(world, world.window[task], 0);
+  world.entry.fill(0, base, base + world.shape.pages);
+  if (world.window[task] + 1 === windowOf(world, world.mm[task] + 1, 0)) return Flow.Otherwise;
+  world.window[task]++;
+  detachSlots(world, world.window[task], 0, world.shape.pages);
+  return Flow.Next;
+};
+
+const buryOwn: Run = (world, task) => {
+  bury(world, world.mm[task]);
+  return Flow.Next;
+};
+
+/** Routine `exit`. */
+export function exitSteps(): readonly Step[] {
+  return [
+    bornStep,
+    free('syscall', syscall),
+    acquire('mmapLock.write', writeLockMmap),
+    steady('window.first', firstWindow),
+    callRoutine('zap', 'zap'),
+    steady('window.next', nextWindow, 'mmapLock.writeUnlock'),
+    goTo('zap'),
+    release('mmapLock.writeUnlock', writeUnlockMmap),
+    steady('bury', buryOwn),
+    free('done', complete),
+  ];
+}
+
+/* ---- mprotect ---- */
+
+const changeVma = (readOnly: boolean): Run => (world, task) => {
+  rewind(world, task);
+  for (let page = world.rangeStart[task]; page < world.rangeEnd[task]; page++) {
+    const at = entryAt(world, world.window[task], page);
+    world.entry[at] = readOnly ? world.entry[at] | EntryBit.ReadOnlyVma : world.entry[at] & ~EntryBit.ReadOnlyVma;
+  }
+  return Flow.Next;
+};
+
+/** Write-protects the entry, and goes on with the next one of the table. */
+const protectEntry: Run = (world, task) => {
+  const at = atCursor(world, task);
+  const { window, cursor } = world;
+  if (isPmd(world, window[task], cursor[task]) && !isWholeRegion(world, task)) splitPmd(world, window[task], cursor[task]);
+  const count = isPmd(world, window[task], cursor[task]) ? regionPages(world) : 1;
+  for (let entry = at; entry < at + count; entry++) world.entry[entry] &= ~EntryBit.Write;
+  world.cursorEnd[task] = cursor[task] + count;
+  world.meter.charge(Op['pte.protect']);
+  return Flow.Next;
+};
+
+/** Routine `protect`. */
+export function protectSteps(readOnly: boolean): readonly Step[] {
+  return [
+    bornStep,
+    free('syscall', syscall),
+    acquire('mmapLock.write', writeLockMmap),
+    steady('vma.protect', changeVma(readOnly)),
+    ...(readOnly
+      ? [
+          steady('pte.seek', seek, 'tlb.send'),
+          acquire('ptl.lock', lockCursor),
+          steady('pte.protect', protectEntry),
+          release('ptl.unlock', unlockCursor),
+          goTo('pte.seek'),
+          steady('tlb.send', flushOwn),
+          waits('tlb.wait', waitCalls),
+        ]
+      : []),
+    release('mmapLock.writeUnlock', writeUnlockMmap),
+    free('done', complete),
+  ];
+}
+
