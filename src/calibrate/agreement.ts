@@ -9,7 +9,8 @@ import { Meter } from '../model/meter.ts';
 import type { Shape } from '../model/shape.ts';
 import { openWindow } from '../model/windows.ts';
 import { createWorld } from '../model/world.ts';
-import type { Litmus } from '../explore/litmus.ts';
+import { isOfConversions } from '../explore/families/index.ts';
+import type { AnyLitmus, Litmus } from '../explore/litmus.ts';
 import { sigbusOnFault } from '../policies/conversion/sigbus-on-fault.ts';
 import { below, createRandom } from '../workloads/random.ts';
 import { Access } from '../workloads/workload.ts';
@@ -53,8 +54,8 @@ export interface Agreement {
 const REACH = 32;
 
 /** The litmus files, as far as they go, and random sequences. */
-export function sequencesOf(litmus: readonly Litmus[], random: { readonly count: number; readonly length: number }): readonly Sequence[] {
-  return [...litmus.flatMap((one) => sequenceOf(one) ?? []), ...Array.from({ length: random.count }, (_, seed) => randomSequence(seed, random.length))];
+export function sequencesOf(litmus: readonly AnyLitmus[], random: { readonly count: number; readonly length: number }): readonly Sequence[] {
+  return [...litmus.filter(isOfConversions).flatMap((one) => sequenceOf(one) ?? []), ...Array.from({ length: random.count }, (_, seed) => randomSequence(seed, random.length))];
 }
 
 /** Runs sequences on both. @throws KernelError where the kernel refuses what has nothing to do with the model */

@@ -34,7 +34,7 @@ async function build(policyText = 'text of the policy'): Promise<Sources> {
   const sources = hashSources({
     sources: new Map([['src/policies/p.ts', policyText]]),
     litmus,
-    policyFiles: new Map(explorablePolicies.map(({ name }) => [name, 'src/policies/p.ts'])),
+    policyFiles: new Map(explorablePolicies.map(({ name }) => [name, { file: 'src/policies/p.ts', family: 'conversion' }])),
     isExploredUnder: () => true,
   });
   await put('package/dist/sources.json', JSON.stringify(sources));
@@ -235,7 +235,7 @@ describe('the committed verdicts', () => {
     expect(await explore('--update --quiet')).toEqual({ exitCode: 0, stdout: '', stderr: '3 verdicts written to results/verdicts.json\n' });
     const record = await readRecord(committed);
     expect(record).toMatchObject({ complete: true, verdicts: { length: 3 } });
-    expect(Object.keys(record.verdicts[1])).toEqual(['litmus', 'policy', 'check', 'verdict', 'safety', 'liveness', 'exhaustive', 'states', 'transitions', 'depth', 'counterexample']);
+    expect(Object.keys(record.verdicts[1])).toEqual(['family', 'litmus', 'policy', 'check', 'verdict', 'safety', 'liveness', 'exhaustive', 'states', 'transitions', 'depth', 'counterexample']);
     const accepts = new Ajv({ allowUnionTypes: true }).compile(verdictsSchema());
     expect(accepts(record), JSON.stringify(accepts.errors)).toBe(true);
     const { exitCode, stdout } = await explore('--exact');

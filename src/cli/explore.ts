@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { checkLitmus, replaySchedule } from '../explore/checkLitmus.ts';
+import { explorableOf } from '../explore/family.ts';
 import { ALL_REDUCTIONS, NO_REDUCTIONS, type Counterexample, type Reductions, type Verdict } from '../explore/verdict.ts';
-import { explorablePolicies, readLibrary, readLitmusFiles, type LitmusFile } from '../harness/litmusFiles.ts';
+import { readLibrary, readLitmusFiles, type LitmusFile } from '../harness/litmusFiles.ts';
 import { explore, planExploration, verdictsOf, type ExplorationCell, type ExploredCell } from '../harness/exploration.ts';
 import { chooseOptions, chosenText } from '../harness/choices.ts';
 import { withoutExpectation } from '../harness/exploreCell.ts';
@@ -302,7 +303,7 @@ async function replay(cells: readonly ExplorationCell[], schedule: string, { for
     });
   }
   const origin = originOf(cell.policy, policyFiles);
-  const policy = origin === undefined ? explorablePolicies.find(({ name }) => name === cell.policy) : await loadOwnPolicy(origin, cell.policy, { bounded: false });
+  const policy = origin === undefined ? explorableOf(cell.file.litmus.family).find(({ name }) => name === cell.policy) : await loadOwnPolicy(origin, cell.policy, { bounded: false });
   if (policy === undefined) throw new Error(`no policy ${cell.policy}`);
   const { litmus } = cell.file;
   const parts = { litmus: cell.choices === undefined ? litmus : withoutExpectation(litmus), policy: withChoices(policy, cell.choices), check: cell.check ?? undefined };

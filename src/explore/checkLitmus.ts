@@ -33,6 +33,7 @@ export function checkLitmus({ litmus, policy, check, reductions = ALL_REDUCTIONS
   const expectation = litmus.expectation(policy.name, check);
   const verdict = nameOf(result, differs);
   return {
+    family: litmus.family.name,
     litmus: litmus.name,
     policy: policy.name,
     check: check ?? null,

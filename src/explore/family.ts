@@ -8,7 +8,7 @@
 import type { Axis, Column, Columns, ElementType } from '../model/columns.ts';
 import type { Program } from '../model/step.ts';
 import type { TaskWorld } from '../model/taskWorld.ts';
-import type { Check, PolicyChoice, PolicyOptions } from '../policies/policy.ts';
+import type { Check, Policy, PolicyOptions } from '../policies/policy.ts';
 import { commonSentences } from './commonSentences.ts';
 import type { Sentence } from './commonSentences.ts';
 import type { Grammar } from './grammar.ts';
@@ -16,16 +16,8 @@ import type { Litmus, LitmusOperation, LitmusWorldBase } from './litmus.ts';
 import type { Field } from './packing.ts';
 import type { Reductions } from './verdict.ts';
 
-/** What the explorer knows of a policy, whatever its rules are. */
-export interface ExploredPolicy {
-  readonly name: string;
-  readonly summary: string;
-  /** The checks that it can run under; none where the family has no such thing. */
-  readonly checks: readonly Check[];
-  /** A measure and no proposal: explored only where it is named. */
-  readonly reference?: string;
-  readonly onRequest?: true;
-  readonly choices?: readonly PolicyChoice[];
+/** What the explorer knows of a policy, whatever its rules are: where one is a measure, it is explored only where it is named. */
+export interface ExploredPolicy extends Policy {
   rules(options: PolicyOptions): unknown;
 }
 
@@ -40,6 +32,8 @@ export interface Debate<W extends TaskWorld = TaskWorld, P extends ExploredPolic
   readonly moveRules: readonly MoveRule[];
   /** Kinds of operations that a policy is there for: where none without an expected result ever succeeds, its verdict is `refuses`. */
   readonly asked: ReadonlySet<number>;
+  /** What such an operation is: "conversion". */
+  readonly askedFor: string;
   /** @throws UserError where the file and the policy make no world */
   createScene(options: SceneOptions<P, L>): Scene<W>;
 }

@@ -34,6 +34,7 @@ export interface Counterexample {
 }
 
 export interface Verdict {
+  readonly family: string;
   readonly litmus: string;
   readonly policy: string;
   readonly check: Check | null;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createLocalExplorationRunner } from '../../test/tools/localExplorationRunner.ts';
 import { guestAlone, pinRace } from '../../test/tools/litmusText.ts';
+import { sumsLitmus } from '../../test/tools/madeUpFamily.ts';
 import { policies } from '../policies/index.ts';
 import { wrongPolicies } from '../policies/wrong/index.ts';
 import { ALL_REDUCTIONS } from '../explore/verdict.ts';
@@ -42,6 +43,13 @@ describe('the cells of an exploration', () => {
   test('are of policies that are wrong on purpose where those are named, and only there', () => {
     expect(cellsOf({ files: [race], policies: ['unmap-without-flush', 'split-4k'], checks: ['refcount'] })).toEqual(['race split-4k refcount', 'race unmap-without-flush refcount']);
     expect(wrongPolicies.flatMap(({ name }) => [...cellsOf({ files: [race] }), ...cellsOf({ files: [race], policies: ['all'] })].filter((cell) => cell.includes(` ${name} `)))).toEqual([]);
+  });
+  test('are of the policies of the file\'s family, whatever others are named', () => {
+    const sums: LitmusFile = { ...race, litmus: sumsLitmus('threads: { a: [add 0] }', "expect: { '*': proved }") };
+    expect(cellsOf({ files: [sums] })).toEqual(['x locked null', 'x refusing null']);
+    expect(cellsOf({ files: [sums], policies: ['all'], checks: ['refcount'] })).toEqual(['x locked null', 'x refusing null']);
+    expect(cellsOf({ files: [sums, race], policies: ['split-4k'], checks: ['refcount'] })).toEqual(['race split-4k refcount']);
+    expect(() => planExploration({ files: [sums], policies: ['split-4k', 'in-place'] })).toThrow(/none of these files is for split-4k, in-place\n.*they are of the family conversion, and the files of sums/);
   });
   test('have no unknown names', () => {
     expect(() => planExploration({ files: [race], policies: ['sigbus'] })).toThrow('unknown policy "sigbus"');

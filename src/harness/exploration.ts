@@ -4,15 +4,16 @@
  */
 import { totalmem } from 'node:os';
 import { ALL_REDUCTIONS, type Reductions, type Verdict } from '../explore/verdict.ts';
+import { families, familyOfOwnPolicies } from '../explore/families/index.ts';
+import { explorableOf, proposalsOf } from '../explore/family.ts';
 import { UserError } from '../model/userError.ts';
-import { policies } from '../policies/index.ts';
 import type { ChosenValues } from '../policies/choices.ts';
 import { CHECKS, type Check } from '../policies/policy.ts';
 import type { PolicyFacts } from './catalogue.ts';
 import { parseChosen, refuseUnusedChoices } from './choices.ts';
 import { moreThanMemory, type ExplorationResult, type ExplorationTask } from './exploreCell.ts';
 import type { CellProgress } from './explorationWorker.ts';
-import { explorablePolicies, type LitmusFile } from './litmusFiles.ts';
+import type { LitmusFile } from './litmusFiles.ts';
 import { resolveNames } from './names.ts';
 import { factsOf, namesOfWords, originOf, type PolicyFile } from './policyFiles.ts';
 import type { Runner } from './pool.ts';
@@ -32,7 +33,7 @@ export interface ExplorationCell {
 
 export interface ExplorationPlan {
   readonly files: readonly LitmusFile[];
-  /** Instead of those that each file lists. `all`: every policy that ships and is no measure. */
+  /** Instead of those that each file lists, of any family: each file takes those of its own. `all`: every policy that ships and is no measure. */
   readonly policies?: readonly string[];
   /** The modules that some of `policies` are paths of. */
   readonly policyFiles?: readonly PolicyFile[];
@@ -44,31 +45,42 @@ export interface ExplorationPlan {
 /** File by file; policies in the order of the documents, checks from the weakest. @throws UserError */
 export function planExploration({ files, policies: wantedPolicies, policyFiles = [], checks: wantedChecks, choose = [] }: ExplorationPlan): readonly ExplorationCell[] {
   const own = factsOf(policyFiles);
-  const known: readonly PolicyFacts[] = [...explorablePolicies, ...own];
-  const policyNames = wantedPolicies === undefined ? undefined : namedPolicies(namesOfWords(wantedPolicies, policyFiles), own);
+  const everybody: readonly PolicyFacts[] = [...families.flatMap(explorableOf), ...own];
+  const policyNames = wantedPolicies === undefined ? undefined : namedPolicies(namesOfWords(wantedPolicies, policyFiles), everybody.map(({ name }) => name));
   const checkNames = wantedChecks === undefined ? undefined : resolveNames('check', 'checks', wantedChecks, CHECKS);
-  const chosen = parseChosen(choose, known);
+  const chosen = parseChosen(choose, everybody);
   const cells = files
     .flatMap((file) => {
-      const names = policyNames ?? file.litmus.policies ?? PROPOSALS;
+      const { family } = file.litmus;
+      const ownHere = family === familyOfOwnPolicies ? own : [];
+      const known: readonly PolicyFacts[] = [...explorableOf(family), ...ownHere];
+      const proposals = proposalsOf(family).map(({ name }) => name);
+      const names = policyNames === 'all' ? [...proposals, ...ownHere.map(({ name }) => name)] : (policyNames ?? file.litmus.policies ?? proposals);
       const checks = checkNames ?? file.litmus.checks ?? CHECKS;
-      const named = wantedPolicies === undefined || wantedPolicies.includes('all') ? (file.litmus.policies ?? []) : names;
+      const named = policyNames === undefined || policyNames === 'all' ? (file.litmus.policies ?? []) : names;
       return known
         .filter(({ name }) => names.includes(name))
         .flatMap((policy) => checksOf(policy, checks, named.includes(policy.name)).map((check) => ({ file, policy: policy.name, check, ...(chosen[policy.name] === undefined ? {} : { choices: chosen[policy.name] }) })));
     })
     .map((cell, index) => ({ index, ...cell }));
+  if (cells.length === 0 && files.length > 0 && policyNames !== undefined && policyNames !== 'all') throw noneOfTheirFamily(policyNames, files);
   refuseUnusedChoices(choose, cells.map(({ policy }) => policy));
   return cells;
 }
 
-/** What ships and is no measure. */
-const PROPOSALS: readonly string[] = policies.filter(({ reference }) => reference === undefined).map(({ name }) => name);
+/** Every file is of another family than the policies that were named. */
+function noneOfTheirFamily(names: readonly string[], files: readonly LitmusFile[]): UserError {
+  const familyOf = (policy: string): string => families.find((family) => explorableOf(family).some(({ name }) => name === policy))?.name ?? familyOfOwnPolicies.name;
+  const distinct = (words: readonly string[]): string => [...new Set(words)].join(' and ');
+  return new UserError({
+    what: `none of these files is for ${names.join(', ')}`,
+    why: `${names.length === 1 ? 'it is' : 'they are'} of the family ${distinct(names.map(familyOf))}, and the files of ${distinct(files.map(({ litmus }) => litmus.family.name))}`,
+    fix: 'name files and policies of one family',
+  });
+}
 
-function namedPolicies(wanted: readonly string[], own: readonly PolicyFacts[]): readonly string[] {
-  const ownNames = own.map(({ name }) => name);
-  if (wanted.includes('all')) return [...PROPOSALS, ...ownNames];
-  return resolveNames('policy', 'policies', wanted, [...explorablePolicies.map(({ name }) => name), ...ownNames]);
+function namedPolicies(wanted: readonly string[], known: readonly string[]): readonly string[] | 'all' {
+  return wanted.includes('all') ? 'all' : resolveNames('policy', 'policies', wanted, known);
 }
 
 /** A policy without checks is explored once, under none. One that takes none of those that are wanted is left out, unless it was named. */

@@ -1,11 +1,12 @@
 /** One cell of an exploration in, one verdict out: the part that runs in a worker. */
 import { checkLitmus } from '../explore/checkLitmus.ts';
-import type { Litmus } from '../explore/litmus.ts';
+import { explorableOf, type ExploredPolicy } from '../explore/family.ts';
+import type { AnyLitmus } from '../explore/litmus.ts';
 import type { Reductions, SearchProgress, Verdict } from '../explore/verdict.ts';
 import { UserError } from '../model/userError.ts';
 import { withChoices, type ChosenValues } from '../policies/choices.ts';
-import type { Check, ConversionPolicy } from '../policies/policy.ts';
-import { explorablePolicies, readKnown } from './litmusFiles.ts';
+import type { Check } from '../policies/policy.ts';
+import { readKnown } from './litmusFiles.ts';
 import { loadOwnPolicy, type PolicyOrigin } from './policyFiles.ts';
 import type { CellError } from './record.ts';
 import { cellErrorOf, ownErrorOf } from './runCell.ts';
@@ -54,12 +55,12 @@ export function exploreCell(
   { path, text, policy: wanted, check, reductions, statesMax, memoryBytes, origin, ownNames = [], choices }: ExplorationTask,
   onProgress: (progress: SearchProgress) => void,
   memoryInUse: MemoryInUse = memoryOfThread,
-  own?: ConversionPolicy,
+  own?: ExploredPolicy,
 ): ExplorationResult {
   try {
     const known = readOnce(text, path, ownNames);
     const litmus = choices === undefined ? known : withoutExpectation(known);
-    const policy = own ?? explorablePolicies.find(({ name }) => name === wanted);
+    const policy = own ?? explorableOf(litmus.family).find(({ name }) => name === wanted);
     if (policy === undefined) throw new Error(`no policy ${wanted}`);
     const verdict = checkLitmus({
       litmus,
@@ -91,7 +92,7 @@ function readOnce(text: string, path: string, ownNames: readonly string[]): Litm
 }
 
 /** What a file expects of a policy it expects of its defaults. What it says of single operations stays. */
-export const withoutExpectation = (litmus: Litmus): Litmus => ({ ...litmus, expectation: () => undefined, outcomes: () => undefined });
+export const withoutExpectation = (litmus: AnyLitmus): AnyLitmus => ({ ...litmus, expectation: () => undefined, outcomes: () => undefined });
 
 /** The file has more states than fit: its world is what to make smaller. */
 export function moreThanMemory({ path, text }: { readonly path: string; readonly text: string }, why: string): UserError {

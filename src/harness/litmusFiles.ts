@@ -5,9 +5,10 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Litmus } from '../explore/litmus.ts';
+import { families, familyOfOwnPolicies } from '../explore/families/index.ts';
+import { explorableOf, type ExploredFamily } from '../explore/family.ts';
+import type { AnyLitmus } from '../explore/litmus.ts';
 import { readLitmus, type Mention } from '../explore/parseLitmus.ts';
-import { sentences } from '../explore/sentences.ts';
 import { nearestNames, UserError } from '../model/userError.ts';
 import { policies } from '../policies/index.ts';
 import { CHECKS, type ConversionPolicy } from '../policies/policy.ts';
@@ -20,7 +21,7 @@ export interface LitmusFile {
   /** What a command line takes for it: the name of a library file, else the path. */
   readonly word: string;
   readonly text: string;
-  readonly litmus: Litmus;
+  readonly litmus: AnyLitmus;
   readonly isOfLibrary: boolean;
 }
 
@@ -33,7 +34,7 @@ interface Place {
 
 const ENDING = '.litmus.yaml';
 
-/** Everything that can be explored: what ships, in its order, then what is wrong on purpose. */
+/** Everything of the conversion family that can be explored: what ships, in its order, then what is wrong on purpose. */
 export const explorablePolicies: readonly ConversionPolicy[] = [...policies, ...wrongPolicies];
 
 /** All files of the library, by name. @throws UserError */
@@ -117,20 +118,23 @@ async function readPlace({ file, path: shown, ...rest }: Place, ownNames: readon
 }
 
 /** A litmus in which every name is known. @throws UserError with file and line */
-export function readKnown(text: string, shown: string, ownNames: readonly string[] = []): Litmus {
+export function readKnown(text: string, shown: string, ownNames: readonly string[] = []): AnyLitmus {
   if (text.trim() === '') throw new UserError({ what: `${shown}:1: the file is empty`, why: 'a litmus has a name, a question, threads and expectations', fix: 'see litmus/README.md for the language' });
   const { litmus, mentions } = readLitmus(text, shown);
-  for (const mention of mentions) refuseUnknown(mention, shown, ownNames);
+  const { family } = litmus;
+  for (const mention of mentions) refuseUnknown(mention, shown, family, family === familyOfOwnPolicies ? ownNames : []);
   return litmus;
 }
 
-const POLICY_NAMES = explorablePolicies.map(({ name }) => name);
-const SENTENCE_NAMES = sentences.map(({ name }) => name);
-
-function refuseUnknown({ policy, check, sentence, line }: Mention, shown: string, ownNames: readonly string[]): void {
-  refuse('policy', policy, [...POLICY_NAMES, ...ownNames], 'pick one of `foliobench list policies`, or bring your own: --policy FILE.mjs');
+function refuseUnknown({ policy, check, sentence, line }: Mention, shown: string, family: ExploredFamily, ownNames: readonly string[]): void {
+  const names = explorableOf(family).map(({ name }) => name);
+  const other = families.find((one) => one !== family && explorableOf(one).some(({ name }) => name === policy));
+  if (other !== undefined && policy !== undefined && !names.includes(policy)) {
+    throw new UserError({ what: `${shown}:${line}: ${policy} is a policy of the family ${other.name}`, why: `the file is of the family ${family.name}`, fix: `name a policy of that family, or set \`family: ${other.name}\`` });
+  }
+  refuse('policy', policy, [...names, ...ownNames], 'pick one of `foliobench list policies`, or bring your own: --policy FILE.mjs');
   refuse('check', check, CHECKS, 'pick one of them');
-  refuse('sentence', sentence, SENTENCE_NAMES, 'pick one of the sentences in litmus/README.md, or leave `always` out for all of them');
+  refuse('sentence', sentence, family.sentences.map(({ name }) => name), 'pick one of the sentences in litmus/README.md, or leave `always` out for all of them');
 
   function refuse(kind: string, wanted: string | undefined, known: readonly string[], fix: string): void {
     if (wanted === undefined || known.includes(wanted)) return;

@@ -3,7 +3,12 @@ import { hashSources, withImports, type SourceTexts } from './sources.ts';
 
 const SOURCES: Readonly<Record<string, string>> = {
   'src/model/step.ts': 'export const step = 1;',
-  'src/explore/search.ts': `import { step } from '../model/step.ts';\nimport type { Access } from '../workloads/workload.ts';`,
+  'src/explore/readLitmus.ts': '',
+  'src/explore/checkLitmus.ts': `import { search } from './search.ts';\nimport type { One } from './families/one.ts';`,
+  'src/explore/search.ts': `import { step } from '../model/step.ts';\nimport { Access } from '../workloads/workload.ts';`,
+  'src/explore/families/one.ts': `import { page } from '../../model/page.ts';`,
+  'src/explore/families/two.ts': '',
+  'src/model/page.ts': '',
   'src/workloads/workload.ts': 'export type Access = number;',
   'src/workloads/zipf.ts': 'export const zipf = 1;',
   'src/policies/a.ts': `import { help } from './help.ts';`,
@@ -18,7 +23,7 @@ const hashed = (sources: Readonly<Record<string, string>> = {}, litmus: Readonly
   const texts: SourceTexts = {
     sources: new Map(Object.entries({ ...SOURCES, ...sources })),
     litmus: new Map(Object.entries({ ...LITMUS, ...litmus })),
-    policyFiles: new Map([['a', 'src/policies/a.ts'], ['b', 'src/policies/b.ts']]),
+    policyFiles: new Map([['a', { file: 'src/policies/a.ts', family: 'one' }], ['b', { file: 'src/policies/b.ts', family: 'two' }]]),
     isExploredUnder: (policy, name) => name === 'race' || policy === 'b',
   };
   return hashSources(texts);
@@ -36,6 +41,10 @@ describe('the hash of a policy', () => {
     ['src/explore/search.ts', ['a', 'b']],
     ['src/workloads/workload.ts', ['a', 'b']], // the explorer imports it
     ['src/workloads/zipf.ts', []],
+    // What one family is made of is nothing to another; the explorer knows it by its types alone.
+    ['src/explore/families/one.ts', ['a']],
+    ['src/model/page.ts', ['a']],
+    ['src/explore/families/two.ts', ['b']],
     ['src/policies/a.ts', ['a']],
     ['src/policies/help.ts', ['a']],
     ['src/policies/deep.ts', ['a']],
@@ -53,6 +62,11 @@ describe('the hash of a policy', () => {
     expect(hashed(turned)).toEqual(hashed());
     expect(Object.keys(hashed().litmus)).toEqual(['alone', 'race']);
   });
+});
+
+test('types are not followed: nothing is left of them when anything runs', () => {
+  const sources = new Map([['src/x.ts', `import type { A } from './a.ts';\nimport type {\n  B,\n} from './b.ts';\nexport type { C } from './c.ts';\nimport { type D, d } from './d.ts';`], ['src/a.ts', ''], ['src/b.ts', ''], ['src/c.ts', ''], ['src/d.ts', '']]);
+  expect([...withImports(['src/x.ts'], sources)]).toEqual(['src/x.ts', 'src/d.ts']);
 });
 
 test('imports are followed as far as the sources go, in a circle too', () => {

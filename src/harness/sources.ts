@@ -2,8 +2,9 @@
  * Hashes of the sources that verdicts follow from, made when the program is built (`dist/sources.json`): the package has no
  * TypeScript in it, and a compiler of another version may write other JavaScript for the same text.
  *
- * A policy's verdicts follow from the model, the explorer, the policy's own file with what it imports, and the litmus files
- * that it is explored under. A changed comment changes the hash too: who reads text only cannot know better.
+ * A policy's verdicts follow from the explorer, its family's file, the policy's own, everything that these import, the model
+ * among it, and the litmus files that it is explored under; what another family is made of is nothing to them. A changed comment
+ * changes the hash too: who reads text only cannot know better.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -24,20 +25,27 @@ export interface SourceTexts {
   readonly sources: ReadonlyMap<string, string>;
   /** Text of each litmus file, by the name of its litmus. */
   readonly litmus: ReadonlyMap<string, string>;
-  /** The file that each policy is in, by the policy's name. */
-  readonly policyFiles: ReadonlyMap<string, string>;
+  /** The file that each policy is in, and its family, by the policy's name. */
+  readonly policyFiles: ReadonlyMap<string, PolicySource>;
   /** Whether a policy is explored under a litmus of the library. */
   readonly isExploredUnder: (policy: string, litmus: string) => boolean;
 }
 
-const SHARED_ROOMS = ['src/model/', 'src/explore/'];
+export interface PolicySource {
+  readonly file: string;
+  readonly family: string;
+}
+
+/** What reads litmus files and what explores them, whatever their family. */
+const EXPLORER = ['src/explore/readLitmus.ts', 'src/explore/checkLitmus.ts'];
+/** What a family is made of but for its policies. */
+export const familyFile = (family: string): string => `src/explore/families/${family}.ts`;
 
 /** The same texts give the same hashes, on every machine and whatever the ends of their lines. */
 export function hashSources({ sources, litmus, policyFiles, isExploredUnder }: SourceTexts): Sources {
-  const shared = [...sources.keys()].filter((file) => SHARED_ROOMS.some((room) => file.startsWith(room)));
   const litmusHashes = new Map([...litmus].map(([name, text]) => [name, hashText(text)]));
-  const hashOfPolicy = (name: string, file: string): string => {
-    const files = [...withImports([...shared, file], sources)].map((one) => `${one} ${hashText(sources.get(one) ?? '')}`);
+  const hashOfPolicy = (name: string, { file, family }: PolicySource): string => {
+    const files = [...withImports([...EXPLORER, familyFile(family), file], sources)].map((one) => `${one} ${hashText(sources.get(one) ?? '')}`);
     const explored = [...litmusHashes].filter(([one]) => isExploredUnder(name, one)).map(([one, hash]) => `litmus ${one} ${hash}`);
     return hashText([...files, ...explored].sort().join('\n'));
   };
@@ -56,17 +64,19 @@ export function hashText(text: string): string {
 const sorted = (entries: readonly (readonly [string, string])[]): Readonly<Record<string, string>> =>
   Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
 
-/** Files with everything that they import, directly or not, as far as it is among the sources. */
+/** Files with everything that they import, directly or not, as far as it is among the sources. Types are gone before anything runs. */
 export function withImports(files: readonly string[], sources: ReadonlyMap<string, string>): ReadonlySet<string> {
   const found = new Set(files);
   for (const file of found) {
-    for (const specifier of importsOf(sources.get(file) ?? '')) {
+    for (const specifier of importsOf((sources.get(file) ?? '').replaceAll(OF_TYPES, ''))) {
       const target = path.posix.join(path.posix.dirname(file), specifier);
       if (sources.has(target)) found.add(target);
     }
   }
   return found;
 }
+
+const OF_TYPES = /^(?:import|export) type [^;]*;/gm;
 
 /** What a text imports by relative paths. */
 export const importsOf = (text: string): readonly string[] =>

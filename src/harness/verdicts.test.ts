@@ -8,7 +8,7 @@ import type { Sources } from './sources.ts';
 import { commitVerdict, compareVerdicts, formatVerdictsRecord, readVerdicts, recordVerdict, safetyOf, VERDICTS_SCHEMA, verdictKey, type VerdictsRecord } from './verdicts.ts';
 
 const verdict = (parts: Partial<Verdict> = {}): Verdict => ({
-  litmus: 'race', policy: 'p', check: 'refcount', verdict: 'proved', safety: 'proved', liveness: 'proved', world: '1 page', exhaustive: true, bound: null,
+  family: 'conversion', litmus: 'race', policy: 'p', check: 'refcount', verdict: 'proved', safety: 'proved', liveness: 'proved', world: '1 page', exhaustive: true, bound: null,
   states: 10, transitions: 20, depth: 5, outcomes: null, counterexample: null, expected: 'proved', because: null, asExpected: true, ...parts,
 });
 const counterexample: Counterexample = {
@@ -33,14 +33,14 @@ describe('a record of verdicts', () => {
   test('has a verdict a line, and is read again as it was', async () => {
     const written = record(verdict(), verdict({ policy: 'q', check: null, counterexample }));
     const text = formatVerdictsRecord(written);
-    expect(text.split('\n').filter((line) => line.startsWith('    {"litmus":'))).toHaveLength(2);
+    expect(text.split('\n').filter((line) => line.startsWith('    {"family":"conversion","litmus":'))).toHaveLength(2);
     await writeFile(path.join(folder, 'v.json'), text);
     expect(await readVerdicts(path.join(folder, 'v.json'))).toEqual(written);
   });
 
   test('is committed without its words', () => {
     expect(commitVerdict(recordVerdict(verdict({ verdict: 'broken', safety: 'broken', because: 'b', counterexample })))).toEqual({
-      litmus: 'race', policy: 'p', check: 'refcount', verdict: 'broken', safety: 'broken', liveness: 'proved', exhaustive: true, states: 10, transitions: 20, depth: 5,
+      family: 'conversion', litmus: 'race', policy: 'p', check: 'refcount', verdict: 'broken', safety: 'broken', liveness: 'proved', exhaustive: true, states: 10, transitions: 20, depth: 5,
       counterexample: { rule: 'no-exposure', length: 1 },
     });
   });
@@ -88,6 +88,10 @@ describe('whether a policy is safe', () => {
     const weak = verdict({ check: 'mapcount', safety: 'broken', counterexample });
     expect(safe(record(verdict(), weak))).toBe('proved');
     expect(safe(record(weak))).toBe('not checked');
+  });
+  test('is told of the family alone that is asked for: a measure may have one name in several', () => {
+    const safety = safetyOf(record(verdict(), verdict({ family: 'sums', litmus: 'other', safety: 'broken', counterexample })), sources('1'));
+    expect([safety('p', 'refcount', 'conversion'), safety('p', 'refcount', 'sums'), safety('p', 'refcount', 'another')]).toEqual(['proved', 'broken: other', 'not checked']);
   });
   test('is not proved where a search ended early', () => {
     expect(safe(record(verdict(), verdict({ litmus: 'other', verdict: 'bounded', exhaustive: false, safety: 'unknown' })))).toBe('not proved');

@@ -20,7 +20,7 @@ export type RecordedVerdict = Omit<Verdict, 'counterexample'> & { readonly count
 export type RecordedCounterexample = Omit<Counterexample, 'steps' | 'threads'> & { readonly length: number };
 
 /** What is committed of a verdict: what a run is held against, and whether it is safe. Words are left to the run that finds them. */
-export type CommittedVerdict = Pick<Verdict, 'litmus' | 'policy' | 'check' | 'verdict' | 'safety' | 'liveness' | 'exhaustive' | 'states' | 'transitions' | 'depth'> & {
+export type CommittedVerdict = Pick<Verdict, 'family' | 'litmus' | 'policy' | 'check' | 'verdict' | 'safety' | 'liveness' | 'exhaustive' | 'states' | 'transitions' | 'depth'> & {
   readonly counterexample: Pick<RecordedCounterexample, 'rule' | 'length'> | null;
 };
 
@@ -51,9 +51,9 @@ export function recordVerdict({ counterexample, ...verdict }: Verdict): Recorded
   return { ...verdict, counterexample: { ...kept, length: steps.length } };
 }
 
-export function commitVerdict({ litmus, policy, check, verdict, safety, liveness, exhaustive, states, transitions, depth, counterexample }: RecordedVerdict): CommittedVerdict {
+export function commitVerdict({ family, litmus, policy, check, verdict, safety, liveness, exhaustive, states, transitions, depth, counterexample }: RecordedVerdict): CommittedVerdict {
   const kept = counterexample === null ? null : { rule: counterexample.rule, length: counterexample.length };
-  return { litmus, policy, check, verdict, safety, liveness, exhaustive, states, transitions, depth, counterexample: kept };
+  return { family, litmus, policy, check, verdict, safety, liveness, exhaustive, states, transitions, depth, counterexample: kept };
 }
 
 /** The record as text, one verdict a line: `grep` and `git diff` work on cells. */
@@ -131,8 +131,8 @@ const sameVerdict = ({ recorded, found }: VerdictChange): boolean => recorded.ve
 
 const sameNumbers = ({ recorded, found }: VerdictChange): boolean => (['states', 'transitions', 'depth'] as const).every((field) => recorded[field] === found[field]);
 
-/** What the `safe` column says of a policy under a check. */
-export type Safety = (policy: string, check: Check | null) => string;
+/** What the `safe` column says of a policy under a check. @param family where it is left out, whatever family has a policy of that name */
+export type Safety = (policy: string, check: Check | null, family?: string) => string;
 
 export const nothingChecked: Safety = () => 'not checked';
 
@@ -142,8 +142,8 @@ export const nothingChecked: Safety = () => 'not checked';
  */
 export function safetyOf(record: VerdictsRecord<CommittedVerdict> | undefined, sources: Sources | undefined): Safety {
   if (record === undefined) return nothingChecked;
-  return (policy, check) => {
-    const cells = record.verdicts.filter((verdict) => verdict.policy === policy && verdict.check === check);
+  return (policy, check, family) => {
+    const cells = record.verdicts.filter((verdict) => verdict.policy === policy && verdict.check === check && verdict.family === (family ?? verdict.family));
     if (cells.length === 0) return 'not checked';
     if (sources === undefined || record.sources[policy] !== sources.policies[policy]) return 'stale';
     const [broken] = cells.filter(({ safety }) => safety === 'broken').map(({ litmus }) => litmus).sort();

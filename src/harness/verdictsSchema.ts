@@ -24,6 +24,7 @@ export function verdictsSchema(): Schema {
       sources: hashes('by policy: all sources that its verdicts follow from'),
       litmus: hashes('by litmus: the text of its file'),
       verdicts: list(closed({
+        family: text,
         ...cell,
         choices: { description: 'what was chosen otherwise than by default', type: 'object', minProperties: 1, additionalProperties: { type: 'string' } },
         verdict: oneOf(VERDICTS),

@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { ConversionPolicy } from '../policies/policy.ts';
+import { families } from '../explore/families/index.ts';
+import { explorableOf } from '../explore/family.ts';
 import { planExploration } from './exploration.ts';
 import { readLitmusFiles } from './litmusFiles.ts';
 import { packageFolder } from './packageFolder.ts';
-import { hashSources, sourcesPath } from './sources.ts';
+import { hashSources, sourcesPath, type PolicySource } from './sources.ts';
 
 const root = packageFolder();
 
@@ -21,18 +22,20 @@ function filesIn(folder: string, ending: string): readonly string[] {
 const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 
 /** The file that exports each policy, by the policy's name: what the compiled modules say. */
-async function policyFilesOf(files: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
+async function policyFilesOf(files: readonly string[]): Promise<ReadonlyMap<string, PolicySource>> {
+  const familyOf = new Map<unknown, string>(families.flatMap((family) => explorableOf(family).map((policy) => [policy, family.name] as const)));
+  const found = new Map<string, PolicySource>();
   for (const file of files) {
     const compiled = pathToFileURL(path.join(root, 'dist', file.replace(/\.ts$/, '.js'))).href;
     for (const value of Object.values((await import(compiled)) as Readonly<Record<string, unknown>>)) {
-      if (isPolicy(value)) found.set(value.name, found.get(value.name) ?? file);
+      const family = familyOf.get(value);
+      if (family === undefined) continue;
+      const { name } = value as { readonly name: string };
+      found.set(name, found.get(name) ?? { file, family });
     }
   }
   return found;
 }
-
-const isPolicy = (value: unknown): value is ConversionPolicy => typeof value === 'object' && value !== null && 'family' in value && 'rules' in value;
 
 /** The policies that a litmus file is explored under; undefined where it cannot be read: then it counts for each of them. */
 async function policiesUnder(file: string): Promise<ReadonlySet<string> | undefined> {

@@ -2,7 +2,7 @@
  * Choices: what a policy leaves open because no source fixes it. Each has a default, which the committed records and verdicts
  * were made with.
  */
-import type { ConversionPolicy, PolicyChoice, PolicyOptions } from './policy.ts';
+import type { PolicyChoice, PolicyOptions } from './policy.ts';
 
 /** Values of choices by their names. */
 export type ChosenValues = Readonly<Record<string, string>>;
@@ -15,8 +15,8 @@ export function valueOf<V extends string>({ name, values, default: usual }: Poli
   return value;
 }
 
-/** The policy with some of its choices made. */
-export function withChoices(policy: ConversionPolicy, chosen: ChosenValues | undefined): ConversionPolicy {
+/** The policy with some of its choices made. @typeParam P a policy of any family */
+export function withChoices<P extends { rules(options: PolicyOptions): unknown }>(policy: P, chosen: ChosenValues | undefined): P {
   if (chosen === undefined || Object.keys(chosen).length === 0) return policy;
-  return { ...policy, rules: (options) => policy.rules({ ...options, choices: { ...options.choices, ...chosen } }) };
+  return { ...policy, rules: (options: PolicyOptions) => policy.rules({ ...options, choices: { ...options.choices, ...chosen } }) };
 }

@@ -10,7 +10,7 @@ const world = '2 pages in folios of order 0, 2 CPUs (1 vCPU), 1 process, flushes
 const replay = 'foliobench explore planted-race --policy check-before-unmap --check refcount --replay "vcpu*18 host*8 vcpu*7 host host@vcpu vcpu*13"';
 
 const verdictOf = (counterexample: Counterexample | null, changed: Partial<Verdict> = {}): Verdict => ({
-  litmus: 'planted-race', policy: 'check-before-unmap', check: 'refcount', verdict: 'broken', safety: 'broken', liveness: 'unknown', world,
+  family: 'conversion', litmus: 'planted-race', policy: 'check-before-unmap', check: 'refcount', verdict: 'broken', safety: 'broken', liveness: 'unknown', world,
   exhaustive: true, bound: null, states: 781, transitions: 1234, depth: 60, outcomes: null, counterexample, expected: 'broken', because: null, asExpected: true,
   ...changed,
 });

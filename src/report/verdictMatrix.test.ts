@@ -6,7 +6,7 @@ import { formatVerdict, formatVerdictDifference, formatVerdicts } from './verdic
 const world = '2 pages in folios of order 0, 2 CPUs (1 vCPU), 1 process, flushes by IPI, patience 0';
 
 const verdictOf = (changed: Partial<Verdict>): Verdict => ({
-  litmus: 'pin', policy: 'sigbus-on-fault', check: 'refcount', verdict: 'proved', safety: 'proved', liveness: 'proved', world,
+  family: 'conversion', litmus: 'pin', policy: 'sigbus-on-fault', check: 'refcount', verdict: 'proved', safety: 'proved', liveness: 'proved', world,
   exhaustive: true, bound: null, states: 781, transitions: 1234, depth: 60, outcomes: null, counterexample: null, expected: null, because: null, asExpected: null,
   ...changed,
 });
@@ -32,6 +32,15 @@ const library: readonly Verdict[] = ['gup-fast-against-to-private', 'host-fault-
       : []),
   ]),
 );
+
+test('files of two families have a matrix each, under its name', () => {
+  const two = [verdictOf({ litmus: 'a' }), verdictOf({ litmus: 'b', verdict: 'refuses' }), verdictOf({ family: 'sums', litmus: 'c', policy: 'torn', check: null, ...broken(4) })];
+  const text = formatVerdicts(two, { format: 'table' });
+  expect(text.split('\n').filter((line) => line.startsWith('family'))).toEqual(['family conversion', 'family sums']);
+  expect(text.indexOf('torn')).toBeGreaterThan(text.indexOf('family sums'));
+  expect(text).toContain('refuses: safe, and no conversion ever succeeds');
+  expect(formatVerdicts(two, { format: 'md' })).toContain('### family sums');
+});
 
 describe('the matrix', () => {
   test('has a row a file and a column a policy, and what weaker checks change', () => {

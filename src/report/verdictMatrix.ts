@@ -4,6 +4,7 @@
  * The matrix is under the check `refcount`; rows in which a weaker check changes a verdict stand in a block of their own.
  * A few cells of one file are told as a list.
  */
+import { families } from '../explore/families/index.ts';
 import type { Verdict } from '../explore/verdict.ts';
 import { ABSENT, formatCount } from './numbers.ts';
 import { verdictTable } from './verdictTable.ts';
@@ -21,7 +22,8 @@ export function formatVerdicts(verdicts: readonly Verdict[], { format }: { reado
   if (verdicts.length === 0) return 'no cell was explored\n';
   const isList = distinct(verdicts.map(({ litmus }) => litmus)).length === 1 && verdicts.length <= LIST_MAX;
   if (isList) return verdicts.map((verdict) => formatVerdict(verdict, format)).join(format === 'md' ? '' : '\n');
-  const sections = [...blocks(verdicts, format), unexpectedText(verdicts), footer(verdicts, format)];
+  const names = distinct(verdicts.map(({ family }) => family));
+  const sections = [...names.flatMap((family) => familyBlocks(verdicts, family, names.length > 1, format)), unexpectedText(verdicts), footer(verdicts, format)];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
@@ -77,6 +79,13 @@ const MAIN_CHECK = 'refcount';
 function mainOf(verdicts: readonly Verdict[], litmus: string, policy: string): Verdict | undefined {
   const cells = verdicts.filter((verdict) => verdict.litmus === litmus && verdict.policy === policy);
   return cells.find(({ check }) => check === MAIN_CHECK || check === null) ?? (distinct(verdicts.map(({ check }) => check)).length === 1 ? cells[0] : undefined);
+}
+
+/** The blocks of a family's files, under its name where there are several. */
+function familyBlocks(verdicts: readonly Verdict[], family: string, isNamed: boolean, format: Format): readonly string[] {
+  const found = blocks(verdicts.filter((verdict) => verdict.family === family), format);
+  const title = `family ${family}`;
+  return isNamed ? [format === 'md' ? `### ${title}` : `${title}\n${'-'.repeat(title.length)}`, ...found] : found;
 }
 
 function blocks(verdicts: readonly Verdict[], format: Format): readonly string[] {
@@ -163,12 +172,18 @@ function legend(verdicts: readonly Verdict[]): string {
   const has = (test: (verdict: Verdict) => boolean): boolean => verdicts.some(test);
   const notes = [
     ...(has(({ verdict }) => verdict === 'proved') ? ['proved: every sentence holds in every interleaving'] : []),
-    ...(has(({ verdict }) => verdict === 'refuses') ? ['refuses: safe, and no conversion ever succeeds'] : []),
+    ...(has(({ verdict }) => verdict === 'refuses') ? [`refuses: safe, and no ${refused(verdicts)} ever succeeds`] : []),
     ...(has(({ counterexample }) => counterexample !== null && counterexample.steps.length > 0) ? ['(31): steps of the shortest counterexample'] : []),
     ...(has(({ check }) => check !== null && check !== MAIN_CHECK) ? [`=: as under ${MAIN_CHECK}`] : []),
     ...(has(({ asExpected }) => asExpected === false) ? ['!: not as expected'] : []),
   ];
   return notes.join('; ');
+}
+
+/** What is refused: "conversion", "pin". */
+function refused(verdicts: readonly Verdict[]): string {
+  const refusing = new Set(verdicts.filter(({ verdict }) => verdict === 'refuses').map(({ family }) => family));
+  return distinct(families.filter(({ name }) => refusing.has(name)).map(({ askedFor }) => askedFor)).join(' or ');
 }
 
 /* ---- against a record ---- */

@@ -81,7 +81,7 @@ const peek: Run<Sums> = (world, task) => {
   return done(world, task);
 };
 
-const policy = (name: string, add: readonly Step<Sums>[]): SumsPolicy => ({ name, summary: `adds by ${add.map((step) => step.name).join(', ')}`, checks: [], rules: () => ({ add }) });
+const policy = (name: string, add: readonly Step<Sums>[]): SumsPolicy => ({ name, summary: `adds by ${add.map((step) => step.name).join(', ')}`, family: 'sums', checks: [], rules: () => ({ add }) });
 const finished = free('finished', done);
 
 export const locked = policy('locked', [acquire('lock', lock), guarded('load', load), steady('store', store), release('unlock', unlock), finished]);
@@ -120,6 +120,7 @@ const debate: Debate<Sums, SumsPolicy, SumsWorld> = {
   sentences: sentencesOf([noPeeking], [isDue]),
   moveRules: [{ name: noPeeking.name, operation: Op['access.rogue'] }],
   asked: new Set([Kind.Add]),
+  askedFor: 'addition',
   createScene,
 };
 

@@ -33,6 +33,7 @@ export const conversion: Debate<World, ConversionPolicy, LitmusWorld> = {
   sentences,
   moveRules: [{ name: noRogueAccess.name, operation: Op['access.rogue'] }, { name: noExposure.name, operation: Op['access.exposed'] }],
   asked: new Set([Access.ToPrivate]),
+  askedFor: 'conversion',
   createScene,
 };
 

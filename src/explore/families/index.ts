@@ -6,16 +6,17 @@
  */
 import { policies } from '../../policies/index.ts';
 import { wrongPolicies } from '../../policies/wrong/index.ts';
-import { explorableOf, exploredFamily } from '../family.ts';
-import type { ExploredFamily, ExploredPolicy } from '../family.ts';
+import { exploredFamily } from '../family.ts';
+import type { ExploredFamily } from '../family.ts';
+import type { AnyLitmus, Litmus } from '../litmus.ts';
 import { conversion } from './conversion.ts';
 
 export const conversionFamily = exploredFamily(conversion, { policies, wrongPolicies });
 
 export const families: readonly ExploredFamily[] = [conversionFamily];
 
+/** Whether a file is about guest_memfd. */
+export const isOfConversions = (litmus: AnyLitmus): litmus is Litmus => litmus.family === conversionFamily;
+
 /** The family that policies of a user's own are of: the package exports its interface. */
 export const familyOfOwnPolicies = conversionFamily;
-
-/** Everything that can be explored, family by family. */
-export const explorablePolicies: readonly ExploredPolicy[] = families.flatMap(explorableOf);
