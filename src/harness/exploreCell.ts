@@ -82,9 +82,9 @@ export function exploreCell(
 }
 
 /** By path, text and names: a worker meets each file once for every policy and check. */
-const filesRead = new Map<string, Litmus>();
+const filesRead = new Map<string, AnyLitmus>();
 
-function readOnce(text: string, path: string, ownNames: readonly string[]): Litmus {
+function readOnce(text: string, path: string, ownNames: readonly string[]): AnyLitmus {
   const key = [path, ...ownNames, text].join('\n');
   const litmus = filesRead.get(key) ?? readKnown(text, path, ownNames);
   filesRead.set(key, litmus);
