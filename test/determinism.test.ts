@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { cellKey, FOLIO_ORDERS, type Cell } from '../src/harness/experiment.ts';
 import { harnessFile } from '../src/harness/distFile.ts';
+import { CONVERSION_METRICS } from '../src/harness/families/conversionMetrics.ts';
 import { readDeterministic } from '../src/harness/metrics.ts';
 import { createPool } from '../src/harness/pool.ts';
 import { deterministicBytes, type CellResult, type ResultsRecord } from '../src/harness/record.ts';
@@ -129,12 +130,12 @@ async function differingWithoutRunAhead(cells: readonly CellResult[]): Promise<r
       workload: workloads.find(({ name }) => name === cell.workload) ?? (await openTrace(cell.workload)),
       check: cell.check ?? DEFAULT_CHECK,
       costs,
-      folioOrder: FOLIO_ORDERS[cell.params.folio],
+      folioOrder: FOLIO_ORDERS[cell.params.folio ?? '4K'],
       options: workloadOptionsOf(cell),
       runAhead: false,
     });
     const before = cell.status === 'ok' ? JSON.stringify(cell.deterministic) : 'failed';
-    if (JSON.stringify(readDeterministic({ tally, costs })) !== before) differing.push(cellKey(cell));
+    if (JSON.stringify(readDeterministic(CONVERSION_METRICS, { tally, costs })) !== before) differing.push(cellKey(cell));
   }
   return differing;
 }

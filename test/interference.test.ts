@@ -7,6 +7,7 @@ import { createExperiment } from '../src/harness/request.ts';
 import { runCell } from '../src/harness/runCell.ts';
 import { formatTables } from '../src/report/table.ts';
 import { PHASES } from '../src/model/operations.ts';
+import { CONVERSION_METRICS } from '../src/harness/families/conversionMetrics.ts';
 import { figureAt, readDeterministic } from '../src/harness/metrics.ts';
 import { workloads } from '../src/workloads/index.ts';
 import type { Workload } from '../src/workloads/workload.ts';
@@ -32,7 +33,7 @@ describe('ten rounds of to-shared, a host write and to-private, beside one that 
     ['exclusive-pin', 0],
   ])('%s interrupts it %i times, a nanosecond each', async (policy, interrupts) => {
     const { tally } = await runScript(beside(20_000), { policy });
-    const figures = readDeterministic({ tally, costs: PROFILE });
+    const figures = readDeterministic(CONVERSION_METRICS, { tally, costs: PROFILE });
     expect([tally.bystanderNs, tally.lostNs]).toEqual([interrupts, interrupts]);
     expect(figureAt(figures, 'lostNsPerConversion')).toBe(interrupts / (2 * ROUNDS));
   });
@@ -83,7 +84,7 @@ describe('converters', () => {
     const shares = Math.ceil(vcpus / 2) + 4 * Math.floor(vcpus / 2);
     expect(Math.abs(requested - (Math.ceil(vcpus / 2) * 5000) / shares / 5)).toBeLessThanOrEqual(vcpus);
     expect(succeeded).toBe(requested);
-    expect(readDeterministic({ tally, costs: PROFILE })).toMatchObject({ tlb: { flushes: requested, ipis: requested * (vcpus - 1) } });
+    expect(readDeterministic(CONVERSION_METRICS, { tally, costs: PROFILE })).toMatchObject({ tlb: { flushes: requested, ipis: requested * (vcpus - 1) } });
   });
 
   test('lose more for each conversion the more of them there are, and nothing alone', async () => {
@@ -94,6 +95,6 @@ describe('converters', () => {
 
   test('have no figure by conversion where nothing is converted', async () => {
     const tally = await tallyOf('null', 4);
-    expect(figureAt(readDeterministic({ tally, costs: PROFILE }), 'lostNsPerConversion')).toBeNull();
+    expect(figureAt(readDeterministic(CONVERSION_METRICS, { tally, costs: PROFILE }), 'lostNsPerConversion')).toBeNull();
   });
 });

@@ -9,10 +9,10 @@ import type { CliContext } from '../src/cli/context.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { ExitCode } from '../src/cli/exitCodes.ts';
 import { catalogue } from '../src/harness/builtIn.ts';
-import { LABELS } from '../src/harness/experiment.ts';
 import { explorablePolicies } from '../src/harness/litmusFiles.ts';
 import { sentences } from '../src/explore/sentences.ts';
-import { METRICS } from '../src/harness/metrics.ts';
+import { conversion } from '../src/harness/families/conversion.ts';
+import { CONVERSION_METRICS as METRICS } from '../src/harness/families/conversionMetrics.ts';
 import { buildHost } from '../src/model/host.ts';
 import { ERRNOS } from '../src/model/errno.ts';
 import { OPERATIONS, PHASES } from '../src/model/operations.ts';
@@ -69,7 +69,7 @@ describe('the README', () => {
   test('counts the workloads as they are', () => {
     const byDefault = workloads.filter(({ onRequest }) => onRequest !== true);
     expect(readme).toContain(`on ${byDefault.length} synthetic guests of 1 GiB`);
-    for (const label of LABELS) expect(readme).toContain(`\`${label}\``);
+    for (const label of Object.keys(conversion.labels)) expect(readme).toContain(`\`${label}\``);
   });
 });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createExperiment } from '../src/harness/request.ts';
-import { labelOf } from '../src/harness/experiment.ts';
+import { labelOf } from '../src/harness/families/index.ts';
 import { catalogue } from '../src/harness/builtIn.ts';
 import { isPrivate } from '../src/model/file.ts';
 import type { Host } from '../src/model/host.ts';
@@ -133,7 +133,7 @@ describe('any recording of requests, by a guest that was running already', () =>
 describe('a comparison', () => {
   test('shows such a trace as today and lazily, and refuses to guess what is recorded', async () => {
     const { runs } = await createExperiment({ policies: ['null'], workloads: [EXAMPLE] }, catalogue);
-    expect(runs.map(({ params }) => labelOf(params))).toEqual(['as today', 'lazy donation']);
+    expect(runs.map(({ params }) => labelOf({ family: 'conversion', params }))).toEqual(['as today', 'lazy donation']);
     expect(await complaintOf(() => createExperiment({ policies: ['null'], workloads: [EXAMPLE], dma: 'direct' }, catalogue))).toEqual({
       what: '--dma direct contradicts conversions',
       why: 'the trace has the conversions that its guest asked for (to-shared, to-private), and direct would infer others from its DMA',

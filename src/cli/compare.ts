@@ -3,9 +3,10 @@ import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { compare } from '../harness/compare.ts';
 import { FOLIO_ORDERS, type Experiment, type FolioSize } from '../harness/experiment.ts';
+import { DEFAULT_FAMILY, families, familyNamed } from '../harness/families/index.ts';
 import { readPolicyFiles, STEP_SECONDS } from '../harness/policyFiles.ts';
 import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.ts';
-import { createExperiment, DEFAULTS, type Request } from '../harness/request.ts';
+import { createExperiment, DEFAULT_SEED, type Request } from '../harness/request.ts';
 import { formatSize, parseSize } from '../harness/sizes.ts';
 import { readSafety } from '../harness/verdicts.ts';
 import { DEFAULT_PLATFORM, PLATFORM_NAMES, type PlatformName } from '../model/platform.ts';
@@ -19,6 +20,7 @@ import { createProgressLine } from './progress.ts';
 
 /** As `addRunOptions` reads them. */
 export interface RunFlags {
+  readonly family?: string;
   readonly policy?: readonly string[];
   readonly workload?: readonly string[];
   readonly check?: readonly string[];
@@ -63,25 +65,27 @@ export function addCompareCommand(program: Command, context: CliContext): void {
 
 /** What is run, how, and where its record goes: the same for every verb that runs cells. */
 export function addRunOptions(command: Command): Command {
+  const { name: usual, defaults } = familyNamed(DEFAULT_FAMILY);
   return command
+    .option('--family <name>', `whose policies: ${families.map(({ name }) => name).join(', ')}; those beside ${usual} have parameters and defaults of their own (foliobench list families) (default: ${usual})`, String)
     .option('--policy <names>', 'policies: a,b, all, or the path of a module of your own', parseList)
     .option('--workload <names>', 'workloads: a,b, all, or the path of a trace', parseList)
     .option('--check <names>', 'reference checks of the policies that take one: a,b or all', parseList)
     .option('--choose <policy.choice=value>', 'what a policy leaves open, otherwise than by default (foliobench explain tells it); =a,b or =all makes a row of each; repeatable', collect)
-    .option('--memory <size>', `guest memory; a trace brings its own (default: ${formatSize(DEFAULTS.memoryBytes)})`, parseSize)
-    .option('--folio <size>', `folio size: 4K, 2M or 1G (default: ${DEFAULTS.folio})`, parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]))
-    .option('--vcpus <count>', `vCPUs of the guest (default: ${DEFAULTS.vcpus})`, parseCount)
-    .option('--vmas <count>', `mappings of the file in each process (default: ${DEFAULTS.vmas})`, parseCount)
-    .option('--processes <count>', `processes that map the file (default: ${DEFAULTS.processes})`, parseCount)
+    .option('--memory <size>', `guest memory; a trace brings its own (default: ${formatSize(defaults.memoryBytes ?? 0)})`, parseSize)
+    .option('--folio <size>', `folio size: 4K, 2M or 1G (default: ${defaults.folio})`, parseChoice(Object.keys(FOLIO_ORDERS) as FolioSize[]))
+    .option('--vcpus <count>', `vCPUs of the guest (default: ${defaults.vcpus})`, parseCount)
+    .option('--vmas <count>', `mappings of the file in each process (default: ${defaults.vmas})`, parseCount)
+    .option('--processes <count>', `processes that map the file (default: ${defaults.processes})`, parseCount)
     .option('--conversion <mode>', 'explicit (the guest asks) or lazy (its first touch does); default: see the labels', parseChoice(['explicit', 'lazy']))
     .option('--dma <mode>', 'pool (bounce buffers) or direct (buffers shared in place); default: see the labels', parseChoice(['pool', 'direct']))
-    .option('--io <mode>', `direct (pins pages) or buffered (copies) (default: ${DEFAULTS.io})`, parseChoice(['direct', 'buffered']))
-    .option('--pace <mode>', `closed (as fast as it can) or recorded (default: ${DEFAULTS.pace})`, parseChoice(['recorded', 'closed']))
+    .option('--io <mode>', `direct (pins pages) or buffered (copies) (default: ${defaults.io})`, parseChoice(['direct', 'buffered']))
+    .option('--pace <mode>', `closed (as fast as it can) or recorded (default: ${defaults.pace})`, parseChoice(['recorded', 'closed']))
     .option('--platform <name>', `${PLATFORM_NAMES.join(', ')}: what a conversion pays there (default: ${DEFAULT_PLATFORM})`, parseChoice(PLATFORM_NAMES))
     .option('--vmm <strategy>', `${VMM_STRATEGIES.join(', ')}: what the VMM does with a refusal (default: the policy's own)`, parseChoice(VMM_STRATEGIES))
     .option('--request-pages <count>', 'most pages of one request to convert: longer ones are cut, adjacent ones of a burst put together (default: as the workload asks)', parseCount)
-    .option('--accesses <count>', `accesses of each synthetic cell (default: ${DEFAULTS.accesses})`, parseCount)
-    .option('--seed <number>', `seed of the synthetic workloads (default: ${DEFAULTS.seed})`, parseCount)
+    .option('--accesses <count>', `accesses of each synthetic cell (default: ${defaults.accesses})`, parseCount)
+    .option('--seed <number>', `seed of the synthetic workloads (default: ${DEFAULT_SEED})`, parseCount)
     .option('--seeds <list>', 'several: 1,2,9 or 1-5', parseSeeds)
     .option('--costs <profile>', 'cost profile: a name or the path of a file', String)
     .option('--jobs <count>', 'cells at a time (default: as many as there are CPUs)', parsePositive)
@@ -161,8 +165,9 @@ function refuseTwoKindsOfSeeds({ seed, seeds }: RunFlags): void {
 }
 
 /** Only what was asked for, under the request's names. */
-function requestOf({ policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, costs }: RunFlags): Request {
+function requestOf({ family, policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, costs }: RunFlags): Request {
   const wanted = {
+    family,
     policies: policy,
     workloads: workload,
     checks: check,

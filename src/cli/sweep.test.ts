@@ -47,7 +47,7 @@ describe('sweep', () => {
     // One rises from 10 to 30 pages, the other falls from 20 to 10.
     const works: Readonly<Record<string, readonly number[]>> = { 'sigbus-on-fault': [10, 30], 'refuse-mmap': [20, 10] };
     for (const cell of record.cells) if (cell.status === 'ok') (cell.deterministic as Record<string, number>)['work'] = works[cell.policy][cell.params.vmas === 1 ? 0 : 1];
-    expect(formatSweep(record, [{ name: 'vmas', values: [1, 3] }], metricNamed('work'))).toContain('\nabove about 1.7 VMAs sigbus-on-fault has more work than refuse-mmap\n');
+    expect(formatSweep(record, [{ name: 'vmas', values: [1, 3] }], metricNamed('conversion', 'work'))).toContain('\nabove about 1.7 VMAs sigbus-on-fault has more work than refuse-mmap\n');
   });
 
   test('names a check that is not the usual one, and has no growth where there are no figures', async () => {
@@ -61,7 +61,7 @@ describe('sweep', () => {
       const { stdout } = await run(`sweep --workload zipf --vary ${vary} --policy sigbus-on-fault,refuse-mmap --format json`);
       const record = JSON.parse(stdout) as ResultsRecord;
       for (const [at, cell] of record.cells.entries()) if (cell.status === 'ok') (cell.deterministic as Record<string, number>)[metric] = values[at % 2] * (at < 2 ? 1 : -1) + 100;
-      return formatSweep(record, [axis], metricNamed(metric)).split('\n').filter((line) => line.startsWith('above '));
+      return formatSweep(record, [axis], metricNamed('conversion', metric)).split('\n').filter((line) => line.startsWith('above '));
     };
     expect(await crossing('memory=16MiB,32MiB', 'work', { name: 'memory', values: [2 ** 24, 2 ** 25] }, [10, 20])).toEqual(['above 24.0 MiB sigbus-on-fault has more work than refuse-mmap']);
     expect(await crossing('folio=4K,2M', 'work', { name: 'folio', values: ['4K', '2M'] }, [10, 20])).toEqual([]);
@@ -74,7 +74,7 @@ describe('sweep', () => {
     const record = JSON.parse(stdout) as ResultsRecord;
     const [first, ...others] = record.cells;
     const failed: ResultsRecord = { ...record, cells: [{ ...first, status: 'failed', error: { what: 'no', why: 'no', fix: 'no' } } as ResultsRecord['cells'][number], ...others] };
-    expect(formatSweep(failed, [{ name: 'vmas', values: [1, 3] }], metricNamed('work'))).toContain('\n1 of 2 cells failed\n');
+    expect(formatSweep(failed, [{ name: 'vmas', values: [1, 3] }], metricNamed('conversion', 'work'))).toContain('\n1 of 2 cells failed\n');
   });
 
   test('is an experiment like any other: its record has a cell for each value, and says how to repeat it', async () => {

@@ -5,12 +5,13 @@
  * has to be the same, but for what a tolerance forgives. A figure that is better is told too, and is no PASS: the baseline has to follow.
  * Where the two were priced by different profiles nanoseconds cannot be compared, and counts still are.
  */
-import { METRICS, type Deterministic, type Metric } from '../harness/metrics.ts';
+import { metricsOf } from '../harness/families/index.ts';
+import { valueAt, type Deterministic, type Metric } from '../harness/metrics.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { verdictOf, type Finding, type Verdict } from './finding.ts';
 import { EXACT, isTolerated, type Tolerances } from './tolerances.ts';
 import type { WallClock } from './wallClock.ts';
-import { expectedKeys, valueAt, wholenessOf } from './wholeness.ts';
+import { expectedKeys, wholenessOf } from './wholeness.ts';
 
 export interface Comparison {
   readonly verdict: Verdict;
@@ -29,7 +30,7 @@ export function compareRecords(baseline: ResultsRecord, current: ResultsRecord, 
   const findings: Finding[] = [...before.findings, ...after.findings];
   const samePrices = baseline.experiment.costs.hash === current.experiment.costs.hash;
   if (!samePrices) findings.push({ kind: 'inconclusive', what: `priced by ${current.experiment.costs.name}, the baseline by ${baseline.experiment.costs.name}: times were not compared` });
-  const metrics = METRICS.filter((metric) => samePrices || !dependsOnPrices(metric));
+  const metrics = metricsOf(baseline.experiment.family).filter((metric) => samePrices || !dependsOnPrices(metric));
   let cells = 0;
   let figures = 0;
   for (const key of expected) {

@@ -5,7 +5,7 @@
  *     { "schema": "foliobench/gate@1", "tolerances": { "latencyNs.toPrivate.p99": { "percent": 2 }, "tlb.ipis": { "units": 10 } } }
  */
 import { readFile } from 'node:fs/promises';
-import { METRICS } from '../harness/metrics.ts';
+import { families } from '../harness/families/index.ts';
 import { messageOf } from '../harness/record.ts';
 import { UserError, nearestNames } from '../model/userError.ts';
 
@@ -46,7 +46,7 @@ export function parseTolerances(content: unknown, label: string): Tolerances {
   const [other] = Object.keys(others);
   if (other !== undefined) throw refuse(`it has an unknown field "${other}"`);
   if (!isObject(tolerances)) throw refuse('its "tolerances" is no object');
-  const known = METRICS.map(({ path }) => path.join('.'));
+  const known = [...new Set(families.flatMap(({ metrics }) => metrics.map(({ path }) => path.join('.'))))];
   const read = new Map<string, Tolerance>();
   for (const [metric, value] of Object.entries(tolerances)) {
     if (!known.includes(metric)) {

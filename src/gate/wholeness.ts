@@ -3,9 +3,9 @@
  * none whose figures contradict each other. What is missing must never look like what is well.
  */
 import { cellKey, planCells } from '../harness/experiment.ts';
-import { figureAt, METRICS, type Deterministic } from '../harness/metrics.ts';
+import { familyNamed } from '../harness/families/index.ts';
+import { figureAt, valueAt } from '../harness/metrics.ts';
 import type { CellResult, ResultsRecord, SucceededCell } from '../harness/record.ts';
-import { LATENCIES } from '../simulate/tally.ts';
 import type { Finding } from './finding.ts';
 
 /** The cells that a record can answer for, by key, and what is wrong with the others. @param label what the record is called in sentences */
@@ -28,7 +28,7 @@ export function wholenessOf(record: ResultsRecord, expected: readonly string[], 
     if (!expected.includes(key)) fail(key, `${label} has it, and its experiment does not: it was renamed, or added by hand`);
     else if (result.status !== 'ok') fail(key, `${label}: ${failureOf(result)}`);
     else {
-      const wrong = contradictionIn(result.deterministic);
+      const wrong = contradictionIn(result);
       if (wrong === undefined) cells.set(key, result);
       else fail(key, `${label}: ${wrong}`);
     }
@@ -46,30 +46,20 @@ function failureOf(cell: Exclude<CellResult, SucceededCell>): string {
 }
 
 /** A sentence about figures that cannot be; undefined where there are none. */
-function contradictionIn(deterministic: Deterministic): string | undefined {
-  for (const { kind, path, ...metric } of METRICS) {
+function contradictionIn({ family, deterministic }: SucceededCell): string | undefined {
+  const { metrics, latencies, contradictionIn: ofFamily } = familyNamed(family);
+  for (const { kind, path, ...metric } of metrics) {
     if (kind !== 'number') continue;
     const value = valueAt(deterministic, path);
     const isFigure = (typeof value === 'number' && Number.isFinite(value)) || (value === null && 'nullable' in metric && metric.nullable);
     if (!isFigure) return `${path.join('.')} is ${JSON.stringify(value) ?? 'missing'}, which is no figure`;
   }
   if (figureAt(deterministic, 'accesses') === 0) return 'it has no samples: no access was made';
-  for (const direction of ['toPrivate', 'toShared']) {
-    const of = (name: string): number => Number(valueAt(deterministic, ['conversions', direction, name]) ?? 0);
-    if (of('requested') !== of('succeeded') + of('timedOut') + of('gaveUp')) return `conversions.${direction}: requested is not succeeded + timedOut + gaveUp`;
-  }
-  for (const name of LATENCIES) {
+  for (const name of latencies) {
     const pairs = valueAt(deterministic, ['latencyNs', name, 'histogram']);
     if (!Array.isArray(pairs)) return `latencyNs.${name} has no histogram`;
     const count = pairs.reduce((sum: number, pair: readonly [number, number]) => sum + pair[1], 0);
     if (count !== figureAt(deterministic, 'latencyNs', name, 'count')) return `latencyNs.${name}: its histogram has ${count} samples, its count is another`;
   }
-  return undefined;
-}
-
-/** What stands at a path; undefined where nothing does. */
-export function valueAt(deterministic: Deterministic, path: readonly string[]): unknown {
-  let value: unknown = deterministic;
-  for (const key of path) value = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
-  return value;
+  return ofFamily(deterministic);
 }

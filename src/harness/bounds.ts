@@ -1,34 +1,31 @@
 /** Which parameters can be built at all: checked before any work, so that a run does not fail in its last cell. */
-import { checkMappings, WINDOWS_MAX } from '../model/shape.ts';
+import { WINDOWS_MAX } from '../model/shape.ts';
 import { UserError } from '../model/userError.ts';
-import { checkActors, CPUS_MAX, windowsOf } from '../simulate/prepare.ts';
-import type { Actor } from '../workloads/workload.ts';
+import { CPUS_MAX } from '../simulate/prepare.ts';
 import { FOLIO_ORDERS, type CellParams } from './experiment.ts';
-import { formatSize } from './sizes.ts';
+import type { FamilyFacts } from './families/index.ts';
+import { formatSize, PAGE_BYTES } from './sizes.ts';
 
-export const PAGE_BYTES = 4096;
 /** Most of each count that the columns of a world can hold; a process has an 8-bit id, and a forked child needs one too. The largest guest has 1 TiB. */
-const COUNTS_MAX = { vcpus: CPUS_MAX, processes: 255, vmas: WINDOWS_MAX >> 1, 'request-pages': 1 << 28 } as const;
+const COUNTS_MAX = { vcpus: CPUS_MAX, processes: 255, vmas: WINDOWS_MAX >> 1, requestPages: 1 << 28 } as const;
+/** As the command line calls them. */
+const OPTIONS: Readonly<Record<keyof typeof COUNTS_MAX, string>> = { vcpus: 'vcpus', processes: 'processes', vmas: 'vmas', requestPages: 'request-pages' };
 
-/** What can be said before the workload is opened. @throws UserError for parameters that no world can have */
-export function checkParams(params: CellParams): void {
-  for (const name of ['vcpus', 'processes', 'vmas'] as const) checkCount(name, params[name]);
-  if (params.requestPages !== undefined) checkCount('request-pages', params.requestPages);
+/** What can be said before the workload is opened; what its actors ask for comes after that (`checkRoom` of the family). @throws UserError for parameters that no world can have */
+export function checkParams(params: CellParams, { checkRoom }: FamilyFacts): void {
+  for (const name of Object.keys(COUNTS_MAX) as (keyof typeof COUNTS_MAX)[]) checkCount(name, params[name]);
   checkMemory(params);
-  checkOpened([], params);
+  checkRoom(params, []);
 }
 
-/** A workload may bring more actors, and they more processes, than were asked for. @throws UserError where no world has room for them */
-export function checkOpened(actors: readonly Actor[], { memoryBytes, processes, vmas }: CellParams): void {
-  checkActors(actors);
-  checkMappings({ pages: memoryBytes / PAGE_BYTES, windows: windowsOf({ processes, windowsPerProcess: vmas }, actors) });
-}
+const folioBytesOf = ({ folio = '4K' }: CellParams): number => PAGE_BYTES << FOLIO_ORDERS[folio];
 
 /** Whether the memory is a number of whole folios. */
-export const folioDivides = ({ memoryBytes, folio }: CellParams): boolean => memoryBytes % (PAGE_BYTES << FOLIO_ORDERS[folio]) === 0;
+export const folioDivides = (params: CellParams): boolean => params.memoryBytes % folioBytesOf(params) === 0;
 
-function checkMemory({ memoryBytes, folio }: CellParams): void {
-  const folioBytes = PAGE_BYTES << FOLIO_ORDERS[folio];
+function checkMemory(params: CellParams): void {
+  const { memoryBytes, folio = '4K' } = params;
+  const folioBytes = folioBytesOf(params);
   if (memoryBytes <= 0 || memoryBytes % PAGE_BYTES !== 0) {
     throw new UserError({
       what: `a guest cannot have ${memoryBytes} bytes of memory`,
@@ -45,10 +42,10 @@ function checkMemory({ memoryBytes, folio }: CellParams): void {
   }
 }
 
-function checkCount(name: keyof typeof COUNTS_MAX, count: number): void {
-  if (Number.isInteger(count) && count >= 1 && count <= COUNTS_MAX[name]) return;
+function checkCount(name: keyof typeof COUNTS_MAX, count: number | undefined): void {
+  if (count === undefined || (Number.isInteger(count) && count >= 1 && count <= COUNTS_MAX[name])) return;
   throw new UserError({
-    what: `--${name} ${count} is out of range`,
+    what: `--${OPTIONS[name]} ${count} is out of range`,
     why: `it has to be a whole number from 1 to ${COUNTS_MAX[name]}`,
     fix: `pick one in that range`,
   });

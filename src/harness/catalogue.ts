@@ -8,6 +8,7 @@ import type { ChosenValues } from '../policies/choices.ts';
 import type { Check, PolicyChoice } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import type { RunOutcome } from '../simulate/run.ts';
+import type { BaseTally } from '../simulate/tally.ts';
 import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
 import type { PolicyOrigin } from './policyFiles.ts';
 
@@ -22,7 +23,9 @@ export interface PolicyFacts {
   readonly onRequest?: true;
 }
 
-export interface Catalogue {
+/** What there is to compare in one family. */
+export interface FamilyCatalogue {
+  readonly family: string;
   readonly policies: readonly PolicyFacts[];
   /** Synthetic workloads, in the order of the documents. */
   readonly workloads: readonly Workload[];
@@ -32,12 +35,28 @@ export interface Catalogue {
   readonly openTrace: (nameOrPath: string) => Promise<Workload>;
   /** Reads a recorded guest to its end, so that damage is told before work begins. @throws UserError with line and reason */
   readonly checkTrace: (nameOrPath: string) => Promise<void>;
+  /** Runs one cell of a policy of this family. */
+  readonly run: (options: EngineOptions) => Promise<RunOutcome<BaseTally>>;
+}
+
+/** The family that a command is about which names none, and what all of them share. */
+export interface Catalogue extends FamilyCatalogue {
+  /** The families beside it. */
+  readonly others?: readonly FamilyCatalogue[];
   readonly costProfiles: () => readonly CostProfile[];
   /** @throws UserError */
   readonly loadCostProfile: (nameOrPath: string) => CostProfile | Promise<CostProfile>;
   readonly defaultCosts: string;
-  /** Runs one cell of a policy of this catalogue. */
-  readonly run: (options: EngineOptions) => Promise<RunOutcome>;
+}
+
+/** In the order of the documents. */
+export const familiesOf = (catalogue: Catalogue): readonly FamilyCatalogue[] => [catalogue, ...(catalogue.others ?? [])];
+
+/** @throws Error where the catalogue does not have the family */
+export function catalogueOf(catalogue: Catalogue, wanted: string): FamilyCatalogue {
+  const found = familiesOf(catalogue).find(({ family }) => family === wanted);
+  if (found === undefined) throw new Error(`the catalogue has no family ${wanted}`);
+  return found;
 }
 
 export interface EngineOptions {
@@ -56,6 +75,6 @@ export interface EngineOptions {
 }
 
 /** A workload of the catalogue: a synthetic one by its name, else a trace by name or path. @throws UserError */
-export async function openWorkload({ workloads, openTrace }: Catalogue, nameOrPath: string): Promise<Workload> {
+export async function openWorkload({ workloads, openTrace }: FamilyCatalogue, nameOrPath: string): Promise<Workload> {
   return workloads.find(({ name }) => name === nameOrPath) ?? openTrace(nameOrPath);
 }

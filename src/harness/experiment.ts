@@ -10,27 +10,30 @@ import type { ChosenValues } from '../policies/choices.ts';
 import type { Check } from '../policies/policy.ts';
 import type { WorkloadOptions } from '../workloads/workload.ts';
 import { chosenText } from './choices.ts';
+import { labelOf } from './families/index.ts';
 import { hashOf } from './json.ts';
 
-export const FAMILIES = ['conversion'] as const;
-export type Family = (typeof FAMILIES)[number];
+/** Of whose policies an experiment is: one of families/. */
+export type Family = string;
 
 /** Orders of the folio sizes that `--folio` names. */
 export const FOLIO_ORDERS = { '4K': 0, '2M': 9, '1G': 18 } as const;
 export type FolioSize = keyof typeof FOLIO_ORDERS;
 
+/** Parameters of a cell. Which of them a family has stands in its facts; those that it has are all there, but for those of which this says otherwise. */
 export interface CellParams {
-  /** Size of the guest; a trace brings its own. */
+  /** Size of the guest, or of what else a family's workloads work on; a trace brings its own. */
   readonly memoryBytes: number;
-  readonly folio: FolioSize;
-  readonly vcpus: number;
-  readonly processes: number;
+  readonly folio?: FolioSize;
+  /** vCPUs of the guest, or threads that do the work. */
+  readonly vcpus?: number;
+  readonly processes?: number;
   /** Mappings of the file in each process. */
-  readonly vmas: number;
-  readonly conversion: WorkloadOptions['conversion'];
-  readonly dma: WorkloadOptions['dma'];
-  readonly io: WorkloadOptions['io'];
-  readonly pace: WorkloadOptions['pace'];
+  readonly vmas?: number;
+  readonly conversion?: WorkloadOptions['conversion'];
+  readonly dma?: WorkloadOptions['dma'];
+  readonly io?: WorkloadOptions['io'];
+  readonly pace?: WorkloadOptions['pace'];
   /** Accesses of the workload, over all actors; null for a trace, which has its own length. */
   readonly accesses: number | null;
   /** Absent: `sw-protected`. */
@@ -94,15 +97,6 @@ export interface PlannedCell {
   readonly cell: Cell;
 }
 
-/** Runs that may share a headline; a table never mixes them. */
-export const LABELS = ['as today', 'lazy donation', 'counterfactual'] as const;
-export type Label = (typeof LABELS)[number];
-
-export function labelOf({ dma, conversion }: Pick<CellParams, 'dma' | 'conversion'>): Label {
-  if (dma === 'direct') return 'counterfactual';
-  return conversion === 'lazy' ? 'lazy donation' : 'as today';
-}
-
 /**
  * The cells of an experiment in the order of the record: run by run, so that what a table compares stands together.
  * A trace (`accesses` is null) is recorded, not drawn: it has nothing to seed, so it runs once, under the first seed.
@@ -118,10 +112,10 @@ export function planCells({ family, runs, rows, seeds }: Experiment): readonly P
 
 /** Names a cell by its inputs alone: the same cell has the same key in every experiment. Readable at the front, exact at the end. */
 export function cellKey(cell: Cell): string {
-  const { policy, check, choices, workload, seed, params } = cell;
+  const { policy, check, choices, workload, seed } = cell;
   const details = [...(check === null ? [] : [check]), ...(choices === undefined ? [] : [chosenText(choices)])].join(', ');
   const row = details === '' ? policy : `${policy} (${details})`;
-  return `${row} / ${workload} / ${labelOf(params)} / seed ${seed} / ${hashOf(pickInputs(cell))}`;
+  return `${row} / ${workload} / ${labelOf(cell)} / seed ${seed} / ${hashOf(pickInputs(cell))}`;
 }
 
 /** The hash that a journal and the parts of a merge must share. The version counts: another model gives other figures. */

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fakeCosts, fakeTally } from '../../test/tools/fakeCatalogue.ts';
 import { ERRNOS } from '../model/errno.ts';
-import { figureAt, METRICS, readDeterministic } from './metrics.ts';
+import { CONVERSION_METRICS as METRICS } from './families/conversionMetrics.ts';
+import { figureAt, readDeterministic } from './metrics.ts';
 import { priceShare } from './priceShare.ts';
 import { resultsSchema } from './schema.ts';
 
 const options = { seed: 3, accessCount: 200 } as Parameters<typeof fakeTally>[0]['options'];
-const read = (policy: string) => readDeterministic({ tally: fakeTally({ policy, options }), costs: fakeCosts });
+const read = (policy: string) => readDeterministic(METRICS, { tally: fakeTally({ policy, options }), costs: fakeCosts });
 
 describe('the registry of metrics', () => {
   test('gives every field its own path and name', () => {
@@ -46,7 +47,7 @@ describe('the registry of metrics', () => {
   test('counts the errnos that a policy can answer, and loses none in silence', () => {
     const tally = fakeTally({ policy: 'refuse-mmap', options });
     const gup = Float64Array.from(ERRNOS, (name) => (name === 'ENOMEM' ? 2 : 0));
-    expect(() => readDeterministic({ tally: { ...tally, errors: { ...tally.errors, gup } }, costs: fakeCosts })).toThrow('the registry has no field errors.gup.ENOMEM, and 2 were counted');
+    expect(() => readDeterministic(METRICS, { tally: { ...tally, errors: { ...tally.errors, gup } }, costs: fakeCosts })).toThrow('the registry has no field errors.gup.ENOMEM, and 2 were counted');
   });
 
   test('looks figures up by path, and an absent count is zero', () => {

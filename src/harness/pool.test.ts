@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import { DEFAULTS } from './request.ts';
+import { conversion } from './families/conversion.ts';
 import { createIsolated } from './isolate.ts';
 import { createPool } from './pool.ts';
 import type { CellResult } from './record.ts';
@@ -8,7 +8,7 @@ import type { CellTask } from './runCell.ts';
 import type { CellRunner } from './schedule.ts';
 
 const support = (name: string) => fileURLToPath(new URL(`../../test/tools/${name}`, import.meta.url));
-const { memoryBytes, folio, vcpus, processes, vmas, io, pace, accesses } = DEFAULTS;
+const { memoryBytes = 0, folio = '4K', vcpus = 1, processes = 1, vmas = 1, io = 'direct', pace = 'closed', accesses = 0 } = conversion.defaults;
 const params = { memoryBytes, folio, vcpus, processes, vmas, conversion: 'explicit', dma: 'pool', io, pace, accesses } as const;
 const task = (policy: string): CellTask => ({
   cell: { family: 'conversion', policy, workload: 'zipf', check: null, seed: 1, params },

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
 import type { Actor } from '../workloads/workload.ts';
 import type { Catalogue } from './catalogue.ts';
-import { labelOf, planCells } from './experiment.ts';
+import { planCells } from './experiment.ts';
+import { labelOf } from './families/index.ts';
 import { createExperiment, type Request } from './request.ts';
 
 const create = (request: Request = {}) => createExperiment(request, fakeCatalogue);
@@ -14,7 +15,7 @@ const failure = async (request: Request) => {
 describe('the default run', () => {
   test('shows synthetic guests as today, two of them lazily, and recorded guests under every label', async () => {
     const { runs, rows, seeds, command } = await create();
-    expect(runs.map(({ workload, params }) => `${workload}: ${labelOf(params)}`)).toEqual([
+    expect(runs.map(({ workload, params }) => `${workload}: ${labelOf({ family: 'conversion', params })}`)).toEqual([
       'sequential: as today',
       'zipf: as today',
       'zipf: lazy donation',
@@ -125,7 +126,7 @@ describe('the size of a request', () => {
 describe('a request', () => {
   test('names the conversion and gets that one alone', async () => {
     const { runs } = await create({ workloads: ['zipf', 'boot-512m'], conversion: 'lazy' });
-    expect(runs.map(({ workload, params }) => `${workload}: ${labelOf(params)}`)).toEqual(['zipf: lazy donation', 'boot-512m: lazy donation']);
+    expect(runs.map(({ workload, params }) => `${workload}: ${labelOf({ family: 'conversion', params })}`)).toEqual(['zipf: lazy donation', 'boot-512m: lazy donation']);
   });
 
   test('is repeated by its command', async () => {

@@ -2,28 +2,29 @@
  * From what a user asks for to an experiment: names are resolved, defaults filled in, and every mistake is told before any
  * work begins.
  *
- * The default run: the founding policies with `null` and `lower-bound` beside them, on all synthetic workloads as guests run today, on
- * two recorded guests under every label, and on two synthetic guests lazily, so that `lazy donation`
- * does not stand on recorded guests alone.
+ * Which parameters there are, what they are by default and which runs a workload makes are facts of the family (families/).
  */
 import { DEFAULT_PLATFORM, type PlatformName } from '../model/platform.ts';
 import type { VmmStrategy } from '../model/request.ts';
 import { UserError } from '../model/userError.ts';
 import { CHECKS, DEFAULT_CHECK, type Check } from '../policies/policy.ts';
-import { contradictsDirect } from '../workloads/traces/requests.ts';
 import type { Workload } from '../workloads/workload.ts';
-import { checkOpened, checkParams, folioDivides, PAGE_BYTES } from './bounds.ts';
-import { openWorkload, type Catalogue } from './catalogue.ts';
+import { checkParams, folioDivides } from './bounds.ts';
+import { catalogueOf, familiesOf, openWorkload, type Catalogue, type FamilyCatalogue } from './catalogue.ts';
 import { parseAlternatives, refuseUnusedChoices } from './choices.ts';
 import type { CellParams, Experiment, FolioSize, PolicySource, Row, Run } from './experiment.ts';
+import type { ParamDefaults, ParamName } from './families/family.ts';
+import { DEFAULT_FAMILY, families, familyNamed, type FamilyFacts } from './families/index.ts';
 import { resolveNames } from './names.ts';
 import { factsOf, namesOfWords, type PolicyFile } from './policyFiles.ts';
 import { workloadOptionsOf } from './runCell.ts';
 import { quoted } from './shell.ts';
-import { formatSize } from './sizes.ts';
+import { formatSize, PAGE_BYTES } from './sizes.ts';
 
 /** What a user may ask for; whatever is missing has a default. */
 export interface Request {
+  /** Whose policies are compared; default: the first of the families. */
+  readonly family?: string;
   /** Names, and paths of modules that `policyFiles` has. */
   readonly policies?: readonly string[];
   readonly policyFiles?: readonly PolicyFile[];
@@ -51,52 +52,55 @@ export interface Request {
   readonly costs?: string;
 }
 
-export const DEFAULTS = {
-  memoryBytes: 1024 * 1024 * 1024,
-  folio: '4K',
-  vcpus: 2,
-  processes: 1,
-  vmas: 1,
-  io: 'direct',
-  pace: 'closed',
-  accesses: 100_000,
-  seed: 1,
-} as const;
+/** Names of the parameters, as the command line has them. */
+const OPTION_OF = {
+  memoryBytes: 'memory',
+  folio: 'folio',
+  vcpus: 'vcpus',
+  vmas: 'vmas',
+  processes: 'processes',
+  conversion: 'conversion',
+  dma: 'dma',
+  io: 'io',
+  pace: 'pace',
+  platform: 'platform',
+  vmm: 'vmm',
+  requestPages: 'request-pages',
+  accesses: 'accesses',
+} as const satisfies Readonly<Record<ParamName, string>>;
 
-/** Recorded guests of the default run: a boot, and a day's work with its I/O. */
-export const DEFAULT_TRACES: readonly string[] = ['boot-512m', 'file-1g-swiotlb'];
-/** Synthetic guests that the default run shows lazily too: a steady one, and one that lives on shared pages. */
-export const LAZY_SYNTHETIC: readonly string[] = ['zipf', 'bounce-ring'];
+/** Where a parameter has this value it is not in the record: a cell that was planned before there were any has the same key. */
+const UNSAID: Partial<CellParams> = { platform: DEFAULT_PLATFORM };
 
-type Mode = Pick<CellParams, 'conversion' | 'dma'>;
-const AS_TODAY: Mode = { conversion: 'explicit', dma: 'pool' };
-const LAZY_DONATION: Mode = { conversion: 'lazy', dma: 'pool' };
-const COUNTERFACTUAL: Mode = { conversion: 'explicit', dma: 'direct' };
+export const DEFAULT_SEED = 1;
 
 /** @throws UserError for anything that cannot be run: unknown names, impossible sizes, damaged files. */
 export async function createExperiment(request: Request, catalogue: Catalogue): Promise<Experiment> {
-  const rows = rowsOf(request, catalogue);
+  const facts = familyNamed(request.family ?? DEFAULT_FAMILY);
+  const own = catalogueOf(catalogue, facts.name);
+  refuseOtherParams(request, facts);
+  const rows = rowsOf(request, own, catalogue);
   const seeds = seedsOf(request);
   if (request.accesses !== undefined) checkAccesses(request.accesses);
   const costs = await catalogue.loadCostProfile(request.costs ?? catalogue.defaultCosts);
   const runs: Run[] = [];
-  for (const name of workloadNamesOf(request, catalogue)) {
-    const workload = await openWorkload(catalogue, name);
+  for (const name of workloadNamesOf(request, own, catalogue, facts)) {
+    const workload = await openWorkload(own, name);
     // The shipped traces are whole, a test reads them; a user's may be damaged anywhere.
-    if (workload.memoryPages !== undefined && !catalogue.traceNames().includes(name)) await catalogue.checkTrace(name);
-    for (const mode of modesOf(request, workload)) {
-      const params = paramsOf(request, workload, mode);
+    if (workload.memoryPages !== undefined && !own.traceNames().includes(name)) await own.checkTrace(name);
+    for (const mode of facts.modesOf(request, workload)) {
+      const params = paramsOf(request, workload, mode, facts);
       // A recorded guest that nobody named is left out where it is smaller than a folio, or no multiple of it.
       if (workload.memoryPages !== undefined && isHeadline(request) && !folioDivides(params)) continue;
-      checkParams(params);
-      await checkOpens(workload, params, seeds[0]);
+      checkParams(params, facts);
+      await checkOpens(workload, params, seeds[0], facts);
       runs.push({ workload: name, params });
     }
   }
   checkMemoryIsUsed(request, runs);
   const policyFiles = policySourcesOf(request);
   return {
-    family: 'conversion',
+    family: facts.name,
     command: commandOf(request),
     costs: { name: costs.name, hash: costs.hash },
     seeds,
@@ -104,6 +108,36 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
     runs,
     ...(policyFiles.length === 0 ? {} : { policyFiles }),
   };
+}
+
+/** A parameter that the family does not have would change nothing. @throws UserError */
+function refuseOtherParams(request: Request, { name, params, takesModules }: FamilyFacts): void {
+  const names = Object.keys(OPTION_OF) as readonly ParamName[];
+  const other = names.find((param) => request[param] !== undefined && !params.includes(param));
+  if (other !== undefined) {
+    throw new UserError({
+      what: `--${OPTION_OF[other]} does not go with the family ${name}`,
+      why: `its cells have ${params.map((param) => `--${OPTION_OF[param]}`).join(', ')}`,
+      fix: `leave it away${name === DEFAULT_FAMILY ? '' : `, or leave --family ${name} away`}`,
+    });
+  }
+  if (takesModules || (request.policyFiles ?? []).length === 0) return;
+  const takers = families.filter((family) => family.takesModules).map((family) => family.name);
+  throw new UserError({ what: `the family ${name} takes no policy of a module of your own`, why: `those are of the family ${takers.join(' or ')}`, fix: `leave --family ${name} away, or the path` });
+}
+
+/** A name that another family has is no mistake in writing. @throws UserError */
+function refuseNamesOfOthers(kind: 'policies' | 'workloads', words: readonly string[] | undefined, own: FamilyCatalogue, catalogue: Catalogue): void {
+  const has = (family: FamilyCatalogue, word: string): boolean => family[kind].some(({ name }) => name === word);
+  for (const word of words ?? []) {
+    const other = has(own, word) ? undefined : familiesOf(catalogue).find((family) => has(family, word));
+    if (other === undefined) continue;
+    throw new UserError({
+      what: `${word} is ${kind === 'policies' ? 'a policy' : 'a workload'} of another family`,
+      why: `it is of ${other.family}, and this is about ${own.family}`,
+      fix: `add --family ${other.family}`,
+    });
+  }
 }
 
 /** By path: two words may name two policies of one module. */
@@ -114,7 +148,10 @@ function policySourcesOf({ policyFiles = [] }: Request): readonly PolicySource[]
   });
 }
 
-function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks, choose = [] }: Request, { policies: shipped }: Catalogue): readonly Row[] {
+function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks, choose = [] }: Request, own: FamilyCatalogue, catalogue: Catalogue): readonly Row[] {
+  const { policies: shipped } = own;
+  refuseNamesOfOthers('policies', words, own, catalogue);
+  refuseChecksOfNobody(wantedChecks, own);
   const policies = [...shipped, ...factsOf(policyFiles)];
   const wanted = words === undefined ? undefined : namesOfWords(words, policyFiles);
   const names = resolveNames('policy', 'policies', wanted ?? policies.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), policies.map(({ name }) => name));
@@ -138,10 +175,18 @@ function rowsOf({ policies: words, policyFiles = [], checks: wantedChecks, choos
     });
 }
 
+/** @throws UserError where a check is asked of a family that has none */
+function refuseChecksOfNobody(wanted: readonly string[] | undefined, { family, policies }: FamilyCatalogue): void {
+  if (wanted === undefined || policies.some(({ checks }) => checks.length > 0)) return;
+  throw new UserError({ what: `--check does not go with the family ${family}`, why: 'none of its policies has a reference check', fix: 'leave it away' });
+}
+
 /** Traces need not be listed: any path to a trace will do. An unknown word is a trace only if it looks like a file's name. */
-function workloadNamesOf({ workloads: wanted }: Request, { workloads, traceNames }: Catalogue): readonly string[] {
+function workloadNamesOf({ workloads: wanted }: Request, own: FamilyCatalogue, catalogue: Catalogue, { defaultTraces }: FamilyFacts): readonly string[] {
+  const { workloads, traceNames } = own;
+  refuseNamesOfOthers('workloads', wanted, own, catalogue);
   const synthetic = workloads.map(({ name }) => name);
-  const defaults = [...workloads.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), ...DEFAULT_TRACES];
+  const defaults = [...workloads.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name), ...defaultTraces];
   if (wanted === undefined) return defaults;
   const known = [...synthetic, ...traceNames()];
   const isPath = (name: string) => !known.includes(name) && /[/\\]|\.csv(\.gz)?$/.test(name);
@@ -152,32 +197,12 @@ function workloadNamesOf({ workloads: wanted }: Request, { workloads, traceNames
 /** The workloads are those of a default run, or all. */
 const isHeadline = ({ workloads }: { readonly workloads?: readonly string[] | undefined }): boolean => workloads === undefined || workloads.includes('all');
 
-/** A user who names a conversion or a DMA mode gets that one alone. */
-function modesOf({ conversion, dma, workloads }: Request, workload: Workload): readonly Mode[] {
-  if (workload.hasRequests === true && dma === 'direct') throw contradictsDirect(workload.name);
-  if (conversion !== undefined || dma !== undefined) return [{ conversion: conversion ?? 'explicit', dma: dma ?? 'pool' }];
-  if (workload.memoryPages !== undefined) return workload.hasRequests === true ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY, LAZY_DONATION, COUNTERFACTUAL];
-  return isHeadline({ workloads }) && LAZY_SYNTHETIC.includes(workload.name) ? [AS_TODAY, LAZY_DONATION] : [AS_TODAY];
-}
-
-function paramsOf(request: Request, { memoryPages }: Workload, { conversion, dma }: Mode): CellParams {
-  const { folio, vcpus, processes, vmas, io, pace, accesses, memoryBytes, platform = DEFAULT_PLATFORM, vmm, requestPages } = { ...DEFAULTS, ...request };
-  return {
-    memoryBytes: memoryPages === undefined ? memoryBytes : memoryPages * PAGE_BYTES,
-    folio,
-    vcpus,
-    processes,
-    vmas,
-    conversion,
-    dma,
-    io,
-    pace,
-    accesses: memoryPages === undefined ? accesses : null,
-    // Only where they are no default: a cell that was planned before there were any has the same key.
-    ...(platform === DEFAULT_PLATFORM ? {} : { platform }),
-    ...(vmm === undefined ? {} : { vmm }),
-    ...(requestPages === undefined ? {} : { requestPages }),
-  };
+/** What was asked for, else what the run is, else the family's default; in the order of a record. */
+function paramsOf(request: Request, { memoryPages }: Workload, mode: ParamDefaults, { params, defaults }: FamilyFacts): CellParams {
+  const asked = Object.fromEntries(params.flatMap((name) => (request[name] === undefined ? [] : [[name, request[name]]]))) as Partial<CellParams>;
+  const recorded: Partial<CellParams> = memoryPages === undefined ? {} : { memoryBytes: memoryPages * PAGE_BYTES, accesses: null };
+  const values = { ...defaults, ...asked, ...mode, ...recorded };
+  return Object.fromEntries(params.flatMap((name) => (values[name] === undefined || values[name] === UNSAID[name] ? [] : [[name, values[name]]]))) as unknown as CellParams;
 }
 
 /** Beside synthetic workloads `--memory` is theirs; where there are only recorded guests nobody would notice that it did nothing. */
@@ -193,15 +218,15 @@ function checkMemoryIsUsed({ memoryBytes }: Request, runs: readonly Run[]): void
 }
 
 /** A pattern may ask for more than a size that can be built; it says so when it is opened, which costs it next to nothing. */
-async function checkOpens(workload: Workload, params: CellParams, seed: number): Promise<void> {
+async function checkOpens(workload: Workload, params: CellParams, seed: number, { checkRoom }: FamilyFacts): Promise<void> {
   if (workload.memoryPages !== undefined) return; // a trace would be read up to its launch; its header was checked already
   const opened = await workload.open(workloadOptionsOf({ seed, params }));
   opened.close?.();
-  checkOpened(opened.actors, params);
+  checkRoom(params, opened.actors);
 }
 
 function seedsOf({ seeds }: Request): readonly number[] {
-  const list = [...new Set(seeds ?? [DEFAULTS.seed])];
+  const list = [...new Set(seeds ?? [DEFAULT_SEED])];
   for (const seed of list) {
     if (Number.isInteger(seed) && seed >= 0 && seed < 0x1_0000_0000) continue;
     throw new UserError({ what: `${seed} is no seed`, why: 'a seed is a whole number from 0 to 4294967295', fix: 'pick one in that range, such as --seed 1' });
@@ -217,27 +242,20 @@ function checkAccesses(accesses: number): void {
 
 /** The command that asks for the same: only what was asked for, in one order. */
 function commandOf(request: Request): string {
-  const { policies, workloads, checks, choose = [], memoryBytes, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, seeds, costs } = request;
-  const options: readonly (readonly [string, string | number | undefined])[] = [
+  const { family, policies, workloads, checks, choose = [], seeds, costs } = request;
+  const params = (Object.keys(OPTION_OF) as readonly ParamName[]).map((name): readonly [string, string | undefined] => {
+    const value = request[name];
+    return [`--${OPTION_OF[name]}`, value === undefined ? undefined : name === 'memoryBytes' ? formatSize(Number(value)) : String(value)];
+  });
+  const options: readonly (readonly [string, string | undefined])[] = [
+    ['--family', family === DEFAULT_FAMILY ? undefined : family],
     ['--policy', policies?.join(',')],
     ['--workload', workloads?.join(',')],
     ['--check', checks?.join(',')],
-    ['--memory', memoryBytes === undefined ? undefined : formatSize(memoryBytes)],
-    ['--folio', folio],
-    ['--vcpus', vcpus],
-    ['--vmas', vmas],
-    ['--processes', processes],
-    ['--conversion', conversion],
-    ['--dma', dma],
-    ['--io', io],
-    ['--pace', pace],
-    ['--platform', platform],
-    ['--vmm', vmm],
-    ['--request-pages', requestPages],
-    ['--accesses', accesses],
+    ...params,
     ['--seeds', seeds?.join(',')],
     ['--costs', costs],
   ];
-  const words = options.flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(String(value))]));
+  const words = options.flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(value)]));
   return ['foliobench', 'compare', ...words, ...choose.flatMap((word) => ['--choose', quoted(word)])].join(' ');
 }

@@ -2,12 +2,13 @@
 import { UserError } from '../model/userError.ts';
 import { StepError } from '../policies/guard.ts';
 import { DEFAULT_CHECK } from '../policies/policy.ts';
-import { PAGE_BYTES } from './bounds.ts';
-import { openWorkload, type Catalogue } from './catalogue.ts';
+import { catalogueOf, openWorkload, type Catalogue } from './catalogue.ts';
 import { FOLIO_ORDERS, type Cell } from './experiment.ts';
+import { metricsOf } from './families/index.ts';
 import { readDeterministic } from './metrics.ts';
 import type { PolicyOrigin } from './policyFiles.ts';
 import type { CellError, CellResult } from './record.ts';
+import { PAGE_BYTES } from './sizes.ts';
 import { withRequestPages } from '../workloads/requestPages.ts';
 import type { WorkloadOptions } from '../workloads/workload.ts';
 
@@ -41,17 +42,18 @@ async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catal
       fix: 'leave the file alone until the run has ended, and start again',
     });
   }
-  const asked = await openWorkload(catalogue, cell.workload);
+  const own = catalogueOf(catalogue, cell.family);
+  const asked = await openWorkload(own, cell.workload);
   const { requestPages } = cell.params;
   const workload = requestPages === undefined ? asked : withRequestPages(asked, requestPages);
   const start = clock();
-  const { tally, notes } = await catalogue.run({
+  const { tally, notes } = await own.run({
     policy: cell.policy,
     ...(origin === undefined ? {} : { origin }),
     workload,
     check: cell.check ?? DEFAULT_CHECK,
     costs,
-    folioOrder: FOLIO_ORDERS[cell.params.folio],
+    folioOrder: FOLIO_ORDERS[cell.params.folio ?? '4K'],
     ...(cell.choices === undefined ? {} : { choices: cell.choices }),
     ...(cell.params.platform === undefined ? {} : { platform: cell.params.platform }),
     ...(cell.params.vmm === undefined ? {} : { vmm: cell.params.vmm }),
@@ -62,14 +64,14 @@ async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catal
     ...cell,
     status: 'ok',
     notes,
-    deterministic: readDeterministic({ tally, costs }),
+    deterministic: readDeterministic(metricsOf(cell.family), { tally, costs }),
     wallClock: { ns, accessesPerSecond: ns === 0 ? 0 : Math.round((tally.accesses / ns) * 1e9), residentBytesMax: null },
   };
 }
 
-/** What the cell asks of its workload. */
+/** What the cell asks of its workload. What its family has no parameter for is as simple as can be. */
 export function workloadOptionsOf({ seed, params }: Pick<Cell, 'seed' | 'params'>): WorkloadOptions {
-  const { memoryBytes, accesses, vcpus, processes, vmas, conversion, dma, io, pace } = params;
+  const { memoryBytes, accesses, vcpus = 1, processes = 1, vmas = 1, conversion = 'explicit', dma = 'pool', io = 'direct', pace = 'closed' } = params;
   return { pageCount: memoryBytes / PAGE_BYTES, accessCount: accesses ?? 0, seed, vcpus, processes, windowsPerProcess: vmas, conversion, dma, io, pace };
 }
 

@@ -4,13 +4,13 @@
  * A runner that loses a worker (killed, crashed, out of memory) rejects; the cell is tried once more and then failed, since
  * a machine may be short of memory for a moment, but a cell that kills every worker must not go on for ever.
  */
-import { PAGE_BYTES } from './bounds.ts';
 import type { Cell, PlannedCell } from './experiment.ts';
 import type { PolicyOrigin } from './policyFiles.ts';
 import type { Runner } from './pool.ts';
 import { runQueue } from './queue.ts';
 import { messageOf, type CellError, type CellResult } from './record.ts';
 import type { CellTask } from './runCell.ts';
+import { PAGE_BYTES } from './sizes.ts';
 
 /** Something that runs one cell somewhere else: a pool of threads, or a process for each cell. Resolves to the cell's result, failed or not. */
 export type CellRunner = Runner<CellTask, CellResult>;

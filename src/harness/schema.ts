@@ -2,8 +2,10 @@
 import { PLATFORM_NAMES } from '../model/platform.ts';
 import { VMM_STRATEGIES } from '../model/request.ts';
 import { CHECKS } from '../policies/policy.ts';
-import { FAMILIES, FOLIO_ORDERS } from './experiment.ts';
-import { METRICS, type Metric } from './metrics.ts';
+import { FOLIO_ORDERS } from './experiment.ts';
+import type { ParamName } from './families/family.ts';
+import { families, type FamilyFacts } from './families/index.ts';
+import type { Metric } from './metrics.ts';
 import { RESULTS_SCHEMA } from './record.ts';
 
 export type Schema = { readonly [keyword: string]: unknown };
@@ -22,22 +24,8 @@ export function closed(properties: Readonly<Record<string, Schema>>, optional: r
 export function resultsSchema(): Schema {
   const check = oneOf([...CHECKS, null]);
   const choices: Schema = { description: 'what was chosen otherwise than by default', type: 'object', minProperties: 1, additionalProperties: { type: 'string' } };
-  const params = closed({
-    memoryBytes: positive,
-    folio: oneOf(Object.keys(FOLIO_ORDERS)),
-    vcpus: positive,
-    processes: positive,
-    vmas: positive,
-    conversion: oneOf(['explicit', 'lazy']),
-    dma: oneOf(['pool', 'direct']),
-    io: oneOf(['direct', 'buffered']),
-    pace: oneOf(['recorded', 'closed']),
-    accesses: { type: ['integer', 'null'], minimum: 1 },
-    platform: oneOf(PLATFORM_NAMES),
-    vmm: oneOf(VMM_STRATEGIES),
-    requestPages: positive,
-  }, ['platform', 'vmm', 'requestPages']);
-  const inputs = { family: oneOf(FAMILIES), policy: text, workload: text, check, choices, seed: count, params: { $ref: '#/definitions/params' } };
+  const inputsOf = ({ name }: FamilyFacts) => ({ family: oneOf([name]), policy: text, workload: text, check, choices, seed: count, params: { $ref: `#/definitions/${partOf(name, 'params')}` } });
+  const paramsOfAny = families.map(({ name }): Schema => ({ $ref: `#/definitions/${partOf(name, 'params')}` }));
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Results of foliobench',
@@ -49,39 +37,62 @@ export function resultsSchema(): Schema {
       complete: { type: 'boolean' },
       shard: closed({ index: positive, count: positive }),
       experiment: closed({
-        family: oneOf(FAMILIES),
+        family: oneOf(families.map(({ name }) => name)),
         command: text,
         costs: closed({ name: text, hash: text }),
         seeds: list(count),
         rows: list(closed({ policy: text, check, choices }, ['choices'])),
-        runs: list(closed({ workload: text, params: { $ref: '#/definitions/params' } })),
+        runs: list(closed({ workload: text, params: paramsOfAny.length === 1 ? paramsOfAny[0] : { anyOf: paramsOfAny } })),
         policyFiles: list(closed({ path: text, hash: text, policies: list(text) })),
       }, ['policyFiles']),
       cells: list({
-        oneOf: [
+        oneOf: families.flatMap((family) => [
           closed({
-            ...inputs,
+            ...inputsOf(family),
             status: { const: 'ok' },
             notes: list(text),
-            deterministic: { $ref: '#/definitions/deterministic' },
+            deterministic: { $ref: `#/definitions/${partOf(family.name, 'deterministic')}` },
             wallClock: closed({ ns: count, accessesPerSecond: { type: 'number', minimum: 0 }, residentBytesMax: { type: ['integer', 'null'], minimum: 1 } }),
           }, ['choices']),
-          closed({ ...inputs, status: { const: 'failed' }, error: closed({ what: text, why: text, fix: text }) }, ['choices']),
-        ],
+          closed({ ...inputsOf(family), status: { const: 'failed' }, error: closed({ what: text, why: text, fix: text }) }, ['choices']),
+        ]),
       }),
     }, ['shard']),
-    definitions: { params, deterministic: deterministicSchema() },
+    definitions: Object.fromEntries(families.flatMap((family) => [[partOf(family.name, 'params'), paramsSchema(family)], [partOf(family.name, 'deterministic'), deterministicSchema(family)]])),
   };
 }
+
+/** The definition of a family's part; those of the first family bear no name, as they did when there was no other. */
+const partOf = (family: string, part: 'params' | 'deterministic'): string => (family === families[0].name ? part : `${family}.${part}`);
+
+const PARAM_SCHEMAS: Readonly<Record<ParamName, Schema>> = {
+  memoryBytes: positive,
+  folio: oneOf(Object.keys(FOLIO_ORDERS)),
+  vcpus: positive,
+  processes: positive,
+  vmas: positive,
+  conversion: oneOf(['explicit', 'lazy']),
+  dma: oneOf(['pool', 'direct']),
+  io: oneOf(['direct', 'buffered']),
+  pace: oneOf(['recorded', 'closed']),
+  accesses: { type: ['integer', 'null'], minimum: 1 },
+  platform: oneOf(PLATFORM_NAMES),
+  vmm: oneOf(VMM_STRATEGIES),
+  requestPages: positive,
+};
+/** Parameters that a cell has only where they are no defaults. */
+const OFTEN_ABSENT: readonly ParamName[] = ['platform', 'vmm', 'requestPages'];
+
+const paramsSchema = ({ params }: FamilyFacts): Schema => closed(Object.fromEntries(params.map((name) => [name, PARAM_SCHEMAS[name]])), OFTEN_ABSENT);
 
 interface Section {
   [key: string]: Section | Metric;
 }
 
 /** The tree of sections that the paths of the registry span. */
-function deterministicSchema(): Schema {
+function deterministicSchema({ metrics }: FamilyFacts): Schema {
   const root: Section = {};
-  for (const metric of METRICS) {
+  for (const metric of metrics) {
     let section = root;
     for (const key of metric.path.slice(0, -1)) section = (section[key] ??= {}) as Section;
     section[metric.path[metric.path.length - 1]] = metric;

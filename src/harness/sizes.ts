@@ -1,6 +1,8 @@
 /** Sizes as people write them: `512M`, `1GiB`, `4K`. Always powers of 1024. */
 import { UserError } from '../model/userError.ts';
 
+export const PAGE_BYTES = 4096;
+
 const UNITS = ['', 'K', 'M', 'G', 'T'] as const;
 const SIZE = /^(\d{1,15})\s*([KMGT]?)(?:i?B)?$/i;
 

@@ -5,6 +5,7 @@
 import { UserError, nearestNames } from '../model/userError.ts';
 import type { Catalogue } from './catalogue.ts';
 import { FOLIO_ORDERS, cellKey, planCells, type Experiment, type FolioSize } from './experiment.ts';
+import { DEFAULT_FAMILY, familyNamed, type FamilyFacts } from './families/index.ts';
 import { createExperiment, type Request } from './request.ts';
 import { quoted } from './shell.ts';
 import { formatSize, parseSize } from './sizes.ts';
@@ -79,6 +80,7 @@ function parseAxis(word: string): Axis {
 
 /** Every combination of the values, the first axis fastest. @throws UserError where one of them cannot be run, or makes no difference */
 export async function createSweep(request: Request, axes: readonly Axis[], catalogue: Catalogue): Promise<Experiment> {
+  refuseOtherAxes(axes, familyNamed(request.family ?? DEFAULT_FAMILY));
   for (const { name } of axes) {
     if (request[VARIED[name].field] === undefined) continue;
     throw new UserError({ what: `--${name} and --vary ${name} contradict each other`, why: 'the one fixes what the other varies', fix: 'leave one of them away' });
@@ -92,6 +94,14 @@ export async function createSweep(request: Request, axes: readonly Axis[], catal
   const experiment: Experiment = { ...first, command: [base, ...words].join(' '), runs: experiments.flatMap(({ runs }) => runs) };
   refuseSameCells(experiment, axes);
   return experiment;
+}
+
+/** @throws UserError where the family's cells do not have what is varied */
+function refuseOtherAxes(axes: readonly Axis[], { name: family, params }: FamilyFacts): void {
+  const other = axes.find(({ name }) => !params.includes(VARIED[name].field));
+  if (other === undefined) return;
+  const known = (Object.keys(VARIED) as readonly VariedName[]).filter((name) => params.includes(VARIED[name].field));
+  throw new UserError({ what: `${other.name} cannot be varied in the family ${family}`, why: `its cells have ${known.join(', ')}`, fix: 'vary one of them' });
 }
 
 /** A recorded guest has its own memory and accesses: varied, they would be one cell several times. */

@@ -1,19 +1,11 @@
-/**
- * The columns of the summary tables. Which way is better comes from the registry of metrics; what a column adds to it is
- * how the figure is taken of a whole row, and its place on paper.
- */
-import { METRICS, figureAt } from '../harness/metrics.ts';
+/** The columns of the conversion family's tables. */
+import { CONVERSION_METRICS } from '../harness/families/conversionMetrics.ts';
+import { figureAt } from '../harness/metrics.ts';
+import { SAFE_COLUMN, columnLines, ratio, workPerVirtualSecond, type Block, type Column } from './columnLines.ts';
 import { ABSENT, formatCount, formatFigure, formatPercent } from './numbers.ts';
-import { countsOf, latencies, total, totalOf, type SummaryRow } from './rows.ts';
+import { countsOf, latencies, total, type SummaryRow } from './rows.ts';
 
-export interface Column {
-  /** Lines of the header; the last one is the unit, where there is one. */
-  readonly head: readonly string[];
-  readonly better: 'less' | 'more' | 'neither';
-  /** The figure that is compared; null where the row has none. */
-  readonly figure: (row: SummaryRow) => number | null;
-  readonly text: (row: SummaryRow) => string;
-}
+const { column, countColumn, countsColumn, betterOf } = columnLines(CONVERSION_METRICS);
 
 /** What each policy costs those who do nothing wrong. */
 export const COST_COLUMNS: readonly Column[] = [
@@ -39,8 +31,7 @@ export const CONTRACT_COLUMNS: readonly Column[] = [
   countColumn(['degraded', 'accesses'], 'degraded'),
   { ...countColumn(['rogue', 'accesses'], 'safety.rogueAccesses'), text: (row) => noneSeen(row, 'rogueAccesses') },
   { ...countColumn(['exposures'], 'safety.exposures'), text: (row) => noneSeen(row, 'exposures') },
-  // Verdicts come from exhaustive exploration, never from what a simulation happened to see.
-  { head: ['safe'], better: 'neither', figure: () => null, text: safeText },
+  SAFE_COLUMN,
 ];
 
 /**
@@ -65,37 +56,8 @@ export const INTERFERENCE_COLUMNS: readonly Column[] = [
   column(['lost by others', 'us/conversion'], 'lostNsPerConversion', (row) => lostUs(row), formatFigure),
 ];
 
-/** Columns that stand side by side: a table, however it is drawn. */
-export interface Block {
-  readonly columns: readonly Column[];
-  /** Whether the rows have anything to say in it; default: always. */
-  readonly isShown?: (rows: readonly SummaryRow[]) => boolean;
-}
-
 /** The tables of a group of rows, in their order. */
 export const BLOCKS: readonly Block[] = [{ columns: COST_COLUMNS }, { columns: CONTRACT_COLUMNS }, { columns: MEMORY_COLUMNS, isShown: differInMemory }, { columns: INTERFERENCE_COLUMNS, isShown: someoneWaits }];
-
-export const blocksOf = (rows: readonly SummaryRow[]): readonly Block[] => BLOCKS.filter(({ isShown = () => true }) => isShown(rows));
-
-function column(head: readonly string[], metric: string, figure: Column['figure'], format: (figure: number) => string): Column {
-  return {
-    head,
-    better: betterOf(metric),
-    figure,
-    text(row) {
-      const value = figure(row);
-      return value === null ? ABSENT : format(value);
-    },
-  };
-}
-
-function countColumn(head: readonly string[], metric: string): Column {
-  return column(head, metric, (row) => (row.cells.length === 0 ? null : total(row, ...metric.split('.'))), formatCount);
-}
-
-function countsColumn(head: readonly string[], metric: string): Column {
-  return column(head, metric, (row) => (row.cells.length === 0 ? null : totalOf(row, ...metric.split('.'))), formatCount);
-}
 
 /**
  * Percentile over all requests. One that was given up is known to have lasted until then and no more, so the percentile lies
@@ -134,21 +96,6 @@ function percentileBounds(row: SummaryRow, percent: number): Bounds | null {
     if (seen >= rank) return { least, most: upperEdgeNs };
   }
   return { least, most: Infinity };
-}
-
-function betterOf(path: string): Column['better'] {
-  const metric = METRICS.find((candidate) => candidate.path.join('.') === path);
-  if (metric === undefined) throw new Error(`no metric ${path}`);
-  return metric.better;
-}
-
-/**
- * Every workload weighs the same, as if each ran for one virtual second: in a ratio of sums, one workload in which a policy
- * waits for a long-lived pin would be the whole figure.
- */
-function workPerVirtualSecond(row: SummaryRow): number | null {
-  const rates = row.cells.map(({ deterministic }) => figureAt(deterministic, 'workPerVirtualSecond')).filter((rate) => rate !== null);
-  return ratio(rates.reduce((sum, rate) => sum + rate, 0), rates.length);
 }
 
 function perRequest(...path: readonly string[]): (row: SummaryRow) => number | null {
@@ -190,8 +137,6 @@ const conversions = (row: SummaryRow, figure: 'requested' | 'succeeded'): number
 const perConversionUs = (row: SummaryRow, ns: number): number | null => ratio(ns / 1000, conversions(row, 'requested'));
 const lostUs = (row: SummaryRow): number | null => ratio(total(row, 'lostNs') / 1000, conversions(row, 'succeeded'));
 
-const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
-
 /** `abandoned` holds requests of both directions: it counts only where one of the to-private ones is in it. */
 function hasGivenUp(cell: SummaryRow['cells'][number]): boolean {
   const one = { cells: [cell] };
@@ -208,19 +153,6 @@ function refusals(row: SummaryRow): string {
     .map(([errno, count]) => `${errno} ${formatCount(count)}`)
     .join('\n');
 }
-
-/** In the width that the table has left: the name of a litmus goes on below, broken at its hyphens. */
-function safeText({ safe }: SummaryRow): string {
-  const lines = [''];
-  for (const part of safe.match(/[^ -]+[ -]?/g) ?? []) {
-    const last = lines[lines.length - 1];
-    if (`${last}${part}`.trimEnd().length <= SAFE_WIDTH) lines[lines.length - 1] = `${last}${part}`;
-    else lines.push(part);
-  }
-  // The table puts room for a mark behind the last line; the others stand as far to the left.
-  return lines.map((line) => line.trimEnd()).filter((line) => line !== '').join(' \n');
-}
-const SAFE_WIDTH = 14;
 
 /** A simulation shows that something happens, never that it cannot. */
 function noneSeen(row: SummaryRow, figure: 'rogueAccesses' | 'exposures'): string {

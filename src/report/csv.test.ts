@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
 import { createLocalRunner } from '../../test/tools/localRunner.ts';
 import { compare } from '../harness/compare.ts';
-import { METRICS } from '../harness/metrics.ts';
+import { CONVERSION_METRICS as METRICS } from '../harness/families/conversionMetrics.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { createExperiment } from '../harness/request.ts';
 import { formatCsv } from './csv.ts';

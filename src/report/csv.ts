@@ -3,11 +3,9 @@
  *
  * Only what is a function of the inputs: the same results give the same bytes. Histograms stay in the JSON; their percentiles are here.
  */
-import { labelOf, type CellParams } from '../harness/experiment.ts';
-import { METRICS } from '../harness/metrics.ts';
+import type { CellParams } from '../harness/experiment.ts';
+import { familyNamed, labelOf } from '../harness/families/index.ts';
 import type { CellResult, ResultsRecord } from '../harness/record.ts';
-
-const PARAMS: readonly (keyof CellParams)[] = ['memoryBytes', 'folio', 'vcpus', 'processes', 'vmas', 'conversion', 'dma', 'io', 'pace', 'accesses'];
 
 type Field = string | number | null | undefined;
 
@@ -22,15 +20,21 @@ const inputs: readonly CsvColumn[] = [
   { name: 'check', of: ({ check }) => check },
   { name: 'choices', of: ({ choices = {} }) => Object.entries(choices).map(([choice, value]) => `${choice}=${value}`).join(' ') },
   { name: 'workload', of: ({ workload }) => workload },
-  { name: 'label', of: ({ params }) => labelOf(params) },
+  { name: 'label', of: labelOf },
   { name: 'seed', of: ({ seed }) => seed },
 ];
 
-/** The columns of every record: those of the parameters that all cells have, and of those that some have. */
-function columnsOf({ cells }: ResultsRecord): readonly CsvColumn[] {
-  const others = [...new Set(cells.flatMap(({ params }) => Object.keys(params)))].filter((name) => !PARAMS.includes(name as keyof CellParams)).sort();
-  const params = [...PARAMS, ...others].map((name): CsvColumn => ({ name, of: (cell) => (cell.params as unknown as Readonly<Record<string, Field>>)[name] }));
-  const figures = METRICS.flatMap((metric): readonly CsvColumn[] => {
+/** Parameters that a cell has only where they are no defaults have a column where some cell has them, behind the others. */
+const OFTEN_ABSENT: readonly (keyof CellParams)[] = ['platform', 'vmm', 'requestPages'];
+
+/** The columns of every record of its family. */
+function columnsOf({ cells, experiment }: ResultsRecord): readonly CsvColumn[] {
+  const { params: ofFamily, metrics } = familyNamed(experiment.family);
+  const present = new Set(cells.flatMap(({ params }) => Object.keys(params)));
+  const always = ofFamily.filter((name) => !OFTEN_ABSENT.includes(name));
+  const others = OFTEN_ABSENT.filter((name) => ofFamily.includes(name) && present.has(name)).toSorted();
+  const params = [...always, ...others].map((name): CsvColumn => ({ name, of: (cell) => cell.params[name] }));
+  const figures = metrics.flatMap((metric): readonly CsvColumn[] => {
     const at = (path: readonly string[], absent: Field) => (cell: CellResult): Field => (cell.status === 'ok' ? (fieldAt(cell.deterministic, path) ?? absent) : null);
     if (metric.kind === 'number') return [{ name: metric.path.join('.'), of: at(metric.path, null) }];
     if (metric.kind === 'counts') return metric.keys.map((key) => ({ name: [...metric.path, key].join('.'), of: at([...metric.path, key], 0) }));

@@ -5,10 +5,11 @@
  * names of the rows in front, padded so that it can be read as plain text too.
  */
 import type { ResultsRecord } from '../harness/record.ts';
-import { blocksOf, type Column } from './columns.ts';
+import type { Column } from './columnLines.ts';
+import { blocksOf } from './families/index.ts';
 import { footer } from './footer.ts';
 import { groupCells, type Group, type SummaryRow } from './rows.ts';
-import { MARK, MEANINGS, bestRows, rowName, type TableOptions } from './table.ts';
+import { MARK, bestRows, rowName, type TableOptions } from './table.ts';
 import { wrap } from './wrap.ts';
 
 export interface MarkdownOptions extends TableOptions {
@@ -24,8 +25,8 @@ export function formatMarkdown(record: ResultsRecord, { by = 'label', profile, s
   return `${[...sections, ['```text', ...method, '```'].join('\n')].join('\n\n')}\n`;
 }
 
-function title({ label, workloads }: Group, width: number): string {
-  const lines = [`## ${label}`, '', `${MEANINGS[label]}; ${workloads.length === 1 ? 'workload' : `${workloads.length} workloads`}: ${workloads.join(', ')}`];
+function title({ label, meaning, workloads }: Group, width: number): string {
+  const lines = [`## ${label}`, '', `${meaning}; ${workloads.length === 1 ? 'workload' : `${workloads.length} workloads`}: ${workloads.join(', ')}`];
   return lines.flatMap((line) => (Number.isFinite(width) ? wrap(line, width).map((part) => part.trim()) : [line])).join('\n');
 }
 

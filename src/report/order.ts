@@ -1,5 +1,6 @@
 /** Whether the order of the policies would survive other prices: a line or a few for each table. */
 import { chosenText } from '../harness/choices.ts';
+import { familyNamed, type FamilyFacts } from '../harness/families/index.ts';
 import { OPERATIONS } from '../model/operations.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import { formatOrderStability, orderStability, type StabilityRow } from './orderStability.ts';
@@ -7,13 +8,19 @@ import { countsOf, total, type Group, type SummaryRow } from './rows.ts';
 
 const FLIPS_SHOWN = 3;
 
+/** Prices that a family can be charged decide its order; those of other families' operations do not. */
+const pricesOf = ({ prices, priceNs }: CostProfile, { operations }: FamilyFacts): Pick<CostProfile, 'prices' | 'priceNs'> => ({
+  prices: prices.filter(({ operation }) => operations.includes(operation)),
+  priceNs,
+});
+
 export function orderLines(groups: readonly Group[], profile: CostProfile): readonly string[] {
   return groups.flatMap(({ label, workloads, rows }) => {
     const policies = rows.filter(({ isMeasure, cells, missing }) => !isMeasure && cells.length > 0 && missing === 0);
     if (policies.length < 2) return [];
     const isDivided = groups.some((other) => other.label === label && other.workloads !== workloads);
     const heading = isDivided ? `${label}, ${workloads.join(', ')}` : label;
-    const text = formatOrderStability(orderStability(policies.map(stabilityRow), profile), FLIPS_SHOWN);
+    const text = formatOrderStability(orderStability(policies.map(stabilityRow), pricesOf(profile, familyNamed(policies[0].family))), FLIPS_SHOWN);
     return `${heading}: ${text}`.split('\n');
   });
 }

@@ -5,14 +5,15 @@
  * cell weighs the same (columns.ts).
  */
 import { chosenText } from '../harness/choices.ts';
-import { labelOf, LABELS, type Experiment, type Label, type Row } from '../harness/experiment.ts';
+import type { Experiment, Row } from '../harness/experiment.ts';
+import { familyNamed, labelOf } from '../harness/families/index.ts';
 import { figureAt, type Deterministic } from '../harness/metrics.ts';
 import type { CellResult, ResultsRecord, SucceededCell } from '../harness/record.ts';
 import { nothingChecked, type Safety } from '../harness/verdicts.ts';
 import { Histogram, type BucketPair } from '../simulate/histogram.ts';
-import type { LatencyName } from '../simulate/tally.ts';
 
 export interface SummaryRow extends Row {
+  readonly family: string;
   /** A measure stands beside the policies and competes with none: the harness itself, or what no safe policy can beat. */
   readonly isMeasure: boolean;
   readonly cells: readonly SucceededCell[];
@@ -24,7 +25,9 @@ export interface SummaryRow extends Row {
 
 /** What one table shows: rows that were given the same requests, and so can be compared. */
 export interface Group {
-  readonly label: Label;
+  readonly label: string;
+  /** What its runs have in common, in words. */
+  readonly meaning: string;
   /** Workloads that the rows are merged over. */
   readonly workloads: readonly string[];
   readonly rows: readonly SummaryRow[];
@@ -34,26 +37,26 @@ const MEASURES: ReadonlySet<string> = new Set(['null', 'lower-bound']);
 
 /** One group a label, or one a label and workload; labels and workloads in the order of the plan. */
 export function groupCells({ experiment, cells }: ResultsRecord, by: 'label' | 'workload', safety: Safety = nothingChecked): readonly Group[] {
-  return LABELS.flatMap((label) => {
+  return Object.entries(familyNamed(experiment.family).labels).flatMap(([label, meaning]) => {
     const workloads = workloadsOf(experiment, label);
     const sets = by === 'workload' ? workloads.map((workload) => [workload]) : workloads.length > 0 ? [workloads] : [];
-    return sets.map((set) => ({ label, workloads: set, rows: experiment.rows.map((row) => ({ ...summarize(row, experiment, cells, label, set), safe: safetyOfRow(row, safety) })) }));
+    return sets.map((set) => ({ label, meaning, workloads: set, rows: experiment.rows.map((row) => ({ ...summarize(row, experiment, cells, label, set), safe: safetyOfRow(row, safety) })) }));
   });
 }
 
-const workloadsOf = ({ runs }: Experiment, label: Label): readonly string[] => [
-  ...new Set(runs.filter(({ params }) => labelOf(params) === label).map(({ workload }) => workload)),
+const workloadsOf = ({ family, runs }: Experiment, label: string): readonly string[] => [
+  ...new Set(runs.filter(({ params }) => labelOf({ family, params }) === label).map(({ workload }) => workload)),
 ];
 
-function summarize({ policy, check, choices }: Row, { runs, seeds }: Experiment, all: readonly CellResult[], label: Label, workloads: readonly string[]): Omit<SummaryRow, 'safe'> {
-  const isShown = (workload: string, params: CellResult['params']) => labelOf(params) === label && workloads.includes(workload);
+function summarize({ policy, check, choices }: Row, { family, runs, seeds }: Experiment, all: readonly CellResult[], label: string, workloads: readonly string[]): Omit<SummaryRow, 'safe'> {
+  const isShown = (workload: string, params: CellResult['params']) => labelOf({ family, params }) === label && workloads.includes(workload);
   const planned = runs
     .filter(({ workload, params }) => isShown(workload, params))
     .reduce((count, { params }) => count + (params.accesses === null ? 1 : seeds.length), 0);
   const cells = all
     .filter((cell) => isOfRow(cell, { policy, check, ...(choices === undefined ? {} : { choices }) }) && isShown(cell.workload, cell.params))
     .filter((cell) => cell.status === 'ok');
-  return { policy, check, ...(choices === undefined ? {} : { choices }), isMeasure: MEASURES.has(policy), cells, missing: planned - cells.length };
+  return { family, policy, check, ...(choices === undefined ? {} : { choices }), isMeasure: MEASURES.has(policy), cells, missing: planned - cells.length };
 }
 
 /** Rows of one policy under one check differ in what was chosen. */
@@ -86,7 +89,7 @@ function sectionAt(deterministic: Deterministic, path: readonly string[]): Deter
 }
 
 /** The latencies of a row in one histogram. */
-export function latencies({ cells }: Pick<SummaryRow, 'cells'>, ...names: readonly LatencyName[]): Histogram {
+export function latencies({ cells }: Pick<SummaryRow, 'cells'>, ...names: readonly string[]): Histogram {
   const merged = new Histogram();
   for (const { deterministic } of cells) {
     for (const name of names) merged.merge(readHistogram(sectionAt(deterministic, ['latencyNs', name])));

@@ -3,8 +3,9 @@
  * below it in words where two policies change places.
  */
 import Table from 'cli-table3';
-import { labelOf, type CellParams, type FolioSize } from '../harness/experiment.ts';
-import { METRICS, figureAt, type NumberMetric } from '../harness/metrics.ts';
+import type { CellParams, FolioSize } from '../harness/experiment.ts';
+import { familyNamed, labelOf } from '../harness/families/index.ts';
+import { figureAt, type NumberMetric } from '../harness/metrics.ts';
 import type { ResultsRecord, SucceededCell } from '../harness/record.ts';
 import { VARIED, type Axis } from '../harness/sweep.ts';
 import { UserError, nearestNames } from '../model/userError.ts';
@@ -13,28 +14,28 @@ import { ABSENT, formatFigure } from './numbers.ts';
 import { RULES } from './rules.ts';
 import { wrap } from './wrap.ts';
 
-/** What a sweep shows unless it is asked for another figure. */
-export const SWEEP_METRIC = 'latencyNs.toPrivate.mean';
 /** Crossings that are told below one table. */
 const CROSSINGS_MAX = 12;
 const MEASURES: ReadonlySet<string> = new Set(['null', 'lower-bound']);
 
-/** The metric with this path. @throws UserError where there is none, or it is no number */
-export function metricNamed(path: string): NumberMetric {
-  const numbers = METRICS.filter((metric) => metric.kind === 'number');
+/** The metric of a family with this path; without one, the figure that its sweeps show. @throws UserError where there is none, or it is no number */
+export function metricNamed(family: string, wanted?: string): NumberMetric {
+  const { metrics, sweepMetric } = familyNamed(family);
+  const path = wanted ?? sweepMetric;
+  const numbers = metrics.filter((metric) => metric.kind === 'number');
   const metric = numbers.find((candidate) => candidate.path.join('.') === path);
   if (metric !== undefined) return metric;
   const near = nearestNames(path, numbers.map((candidate) => candidate.path.join('.')));
-  throw new UserError({ what: `there is no metric "${path}"`, why: 'metrics are the paths of numbers in `deterministic` of a record', fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `the default is ${SWEEP_METRIC}` });
+  throw new UserError({ what: `there is no metric "${path}"`, why: 'metrics are the paths of numbers in `deterministic` of a record', fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `the default is ${sweepMetric}` });
 }
 
 /** Ends in a newline. @param axes as the record was swept: tables are along the first, one for each value of the second */
 export function formatSweep(record: ResultsRecord, [axis, second]: readonly Axis[], metric: NumberMetric): string {
-  const places = [...new Set(record.experiment.runs.map(({ workload, params }) => `${workload}\n${labelOf(params)}`))];
+  const places = [...new Set(record.experiment.runs.map(({ workload, params }) => `${workload}\n${labelOf({ family: record.experiment.family, params })}`))];
   const blocks = places.flatMap((place) => {
     const [workload, label] = place.split('\n');
     return (second?.values ?? [undefined]).map((fixed) => {
-      const cells = record.cells.filter((cell) => cell.status === 'ok' && cell.workload === workload && labelOf(cell.params) === label && (second === undefined || valueOf(cell.params, second) === fixed)) as readonly SucceededCell[];
+      const cells = record.cells.filter((cell) => cell.status === 'ok' && cell.workload === workload && labelOf(cell) === label && (second === undefined || valueOf(cell.params, second) === fixed)) as readonly SucceededCell[];
       const where = second === undefined || fixed === undefined ? '' : `, ${second.name} ${VARIED[second.name].text(fixed)}`;
       return blockOf(`${workload}, ${label}${where}: ${metric.name}, ${unitOf(metric)}`, curvesOf(cells, axis, metric), axis, metric);
     });

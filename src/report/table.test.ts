@@ -6,7 +6,8 @@ import { Op } from '../model/operations.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import { createExperiment, type Request } from '../harness/request.ts';
 import type { Safety } from '../harness/verdicts.ts';
-import { CONTRACT_COLUMNS, COST_COLUMNS, MEMORY_COLUMNS, blocksOf } from './columns.ts';
+import { CONTRACT_COLUMNS, COST_COLUMNS, MEMORY_COLUMNS } from './columns.ts';
+import { blocksOf } from './families/index.ts';
 import { groupCells, latencies, type SummaryRow } from './rows.ts';
 import { bestRows, formatTables } from './table.ts';
 
@@ -141,7 +142,7 @@ describe('what each policy holds in memory', () => {
   /** A row of cells with these figures of memory, and one TLB miss in 40 accesses of the guest. */
   function rowWith(memories: readonly Readonly<Record<string, number>>[]): SummaryRow {
     const cells = memories.map((memory) => ({ params: { folio: '4K' }, deterministic: { lockBlockedNs: {}, conversions: { toPrivate: { requested: 0 }, toShared: { requested: 0 } }, memory, guestTlbMisses: 1, operations: { 'guest.access': 40 } } }));
-    return { policy: 'x', check: null, isMeasure: false, missing: 0, safe: '', cells } as unknown as SummaryRow;
+    return { family: 'conversion', policy: 'x', check: null, isMeasure: false, missing: 0, safe: '', cells } as unknown as SummaryRow;
   }
 });
 
@@ -222,7 +223,7 @@ describe('a row', () => {
 describe('the mark', () => {
   const column = { head: ['x'], better: 'less' as const, figure: ({ policy }: SummaryRow) => Number(policy.slice(1)), text: () => '' };
   const row = (policy: string, work: number, isMeasure = false): SummaryRow => ({
-    policy, check: null, isMeasure, missing: 0, safe: 'not checked', cells: [{ deterministic: { work } }] as unknown as SummaryRow['cells'],
+    family: 'conversion', policy, check: null, isMeasure, missing: 0, safe: 'not checked', cells: [{ deterministic: { work } }] as unknown as SummaryRow['cells'],
   });
   const marked = (...rows: readonly SummaryRow[]) => [...bestRows(column, rows)].map(({ policy }) => policy);
 

@@ -8,7 +8,8 @@ import Table from 'cli-table3';
 import type { CostProfile } from '../simulate/costs.ts';
 import type { ResultsRecord } from '../harness/record.ts';
 import type { Safety } from '../harness/verdicts.ts';
-import { blocksOf, type Column } from './columns.ts';
+import type { Column } from './columnLines.ts';
+import { blocksOf } from './families/index.ts';
 import { footer } from './footer.ts';
 import { RULES } from './rules.ts';
 import { groupCells, total, type Group, type SummaryRow } from './rows.ts';
@@ -23,12 +24,6 @@ export interface TableOptions {
   readonly safety?: Safety;
 }
 
-export const MEANINGS = {
-  'as today': 'the guest asks for each conversion and bounces its DMA through a shared pool',
-  'lazy donation': `a guest's first touch makes a page private; DMA bounces through a shared pool`,
-  counterfactual: 'no pool: the guest shares each DMA buffer in place and takes it back',
-} as const satisfies Record<Group['label'], string>;
-
 export const MARK = '*';
 
 /** The tables and their footer, ending in a newline. */
@@ -38,8 +33,8 @@ export function formatTables(record: ResultsRecord, { by = 'label', profile, saf
   return `${[...sections, footer(record, groups, profile)].join('\n\n')}\n`;
 }
 
-function title({ label, workloads }: Group): string {
-  const heading = `${label}: ${MEANINGS[label]}`;
+function title({ label, meaning, workloads }: Group): string {
+  const heading = `${label}: ${meaning}`;
   return [heading, ...wrap(`${workloads.length === 1 ? 'workload' : `${workloads.length} workloads`}: ${workloads.join(', ')}`)].join('\n');
 }
 

@@ -52,6 +52,7 @@ export type Direction = (typeof DIRECTIONS)[number];
 
 /** Locks that a task can wait for; the order is the lock order, outermost first. */
 export const LOCKS = ['mmap', 'invalidate', 'folio', 'iMmap', 'pageTable', 'mmu'] as const;
+export type LockName = (typeof LOCKS)[number];
 
 export interface ConversionTally {
   /** Requests of the guest; = succeeded + timedOut + gaveUp. */

@@ -40,6 +40,7 @@ export const fakeCosts: CostProfile = {
 };
 
 export const fakeCatalogue: Catalogue = {
+  family: 'conversion',
   policies: [
     { name: 'null', summary: 'nothing', checks: [], reference: 'null' },
     { name: 'lower-bound', summary: 'the least', checks: [], reference: 'lower-bound' },

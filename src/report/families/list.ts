@@ -1,0 +1,5 @@
+/** The report of each family, in the order of the documents. To add one: its file, and its line here. */
+import { conversionReport } from './conversion.ts';
+import type { FamilyReport } from './family.ts';
+
+export const familyReports: readonly FamilyReport[] = [conversionReport];

@@ -1,0 +1,4 @@
+/** The families beside conversions, in the order of the documents. To add one: its file, and its line here. */
+import type { SimulatedFamily } from '../family.ts';
+
+export const simulatedFamilies: readonly SimulatedFamily[] = [];
