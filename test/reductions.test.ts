@@ -7,12 +7,13 @@
  */
 import { assert, constantFrom, nat, pre, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { threadClasses, pagesAreAlike } from '../src/explore/symmetry.ts';
+import { threadClasses } from '../src/explore/symmetry.ts';
+import { ALL_REDUCTIONS } from '../src/explore/verdict.ts';
 import { UserError } from '../src/model/userError.ts';
-import { allPolicies, cellName, cellsOf, isSampled, libraryFiles } from './tools/library.ts';
+import { allPolicies, anyCellsOf, cellName, isSampled, libraryFiles, otherFiles } from './tools/library.ts';
 import { randomLitmus, randomPmdLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
 import { REDUCTION_SETS, saidBy, searchCell, searched } from './tools/searched.ts';
-import type { Cell, Searched } from './tools/searched.ts';
+import type { AnyCell, Cell, Searched } from './tools/searched.ts';
 
 /** States of a search without reductions; cells that have more are left out, and named. */
 const STATES_MAX = 60_000;
@@ -21,14 +22,16 @@ const STATES_ALONE_MAX = 1_000;
 /** Where other work keeps the machine busy. */
 const TIMEOUT_MS = 120_000;
 
-const isSymmetric = ({ litmus, policy, check }: Cell): boolean =>
-  threadClasses(litmus).length > 0 || pagesAreAlike(litmus, policy.rules({ check: check ?? 'refcount' }).vmm !== undefined);
+function isSymmetric(cell: AnyCell): boolean {
+  const { createSymmetry, pagesAreAlike = false } = cell.litmus.family.createScene({ ...cell, reductions: ALL_REDUCTIONS, keepResults: false });
+  return pagesAreAlike || createSymmetry?.() !== undefined;
+}
 
 /** With results in the states threads are not interchangeable: then outcomes are left out of the comparison. */
 const withoutOutcomes = (said: Searched | undefined): Searched | undefined => (said?.outcomes === undefined ? said : { ...said, outcomes: [] });
 
 /** Every set of reductions that says something else than the search without any. */
-function deviations(cell: Cell, said: Searched, sets: readonly string[]): readonly string[] {
+function deviations(cell: AnyCell, said: Searched, sets: readonly string[]): readonly string[] {
   return sets.flatMap((name) => {
     const reductions = REDUCTION_SETS[name];
     const forms = reductions.symmetry && isSymmetric(cell) ? [true, false] : [true];
@@ -41,14 +44,14 @@ function deviations(cell: Cell, said: Searched, sets: readonly string[]): readon
 }
 
 const ALONE = Object.keys(REDUCTION_SETS).filter((name) => name !== 'all');
-const asked = (cell: Cell): readonly string[] => ALONE.filter((name) => name !== 'symmetry' || isSymmetric(cell));
+const asked = (cell: AnyCell): readonly string[] => ALONE.filter((name) => name !== 'symmetry' || isSymmetric(cell));
 
 describe('reductions say what a search without them says', () => {
   const tooLarge: string[] = [];
   const files = libraryFiles();
 
-  test.each(files.map((litmus) => ({ name: litmus.name, litmus })))('of $name', ({ litmus }) => {
-    for (const cell of cellsOf(litmus).filter(isSampled)) {
+  test.each([...files, ...otherFiles()].map((litmus) => ({ name: litmus.name, litmus })))('of $name', ({ litmus }) => {
+    for (const cell of anyCellsOf(litmus).filter(isSampled)) {
       const { result } = searchCell(cell, { keepResults: true, statesMax: STATES_MAX }).found;
       const said = saidBy(result);
       if (said === undefined) {

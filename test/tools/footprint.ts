@@ -1,12 +1,11 @@
 /**
  * Footprints: which elements of a world a step reads and which bits of them it changes, told by proxies in place of its columns.
  */
-import type { Column } from '../../src/model/columns.ts';
+import type { SceneColumn } from '../../src/explore/family.ts';
 import type { Run } from '../../src/model/step.ts';
-import { worldColumns } from '../../src/model/world.ts';
-import type { World } from '../../src/model/world.ts';
+import type { TaskWorld } from '../../src/model/taskWorld.ts';
 
-type Elements = Uint8Array | Uint16Array | Uint32Array | Int32Array;
+type Elements = SceneColumn['array'];
 
 export interface Touch {
   readonly column: string;
@@ -21,14 +20,14 @@ export interface Footprint {
   readonly writes: readonly Touch[];
 }
 
-export interface Recorder {
+export interface Recorder<W extends TaskWorld> {
   /** Runs a step on the world and tells what it touched. */
-  watch(run: Run, task: number): { readonly flow: ReturnType<Run>; readonly footprint: Footprint };
+  watch(run: Run<W>, task: number): { readonly flow: ReturnType<Run<W>>; readonly footprint: Footprint };
 }
 
-export const axisOf = (column: string): Column['axis'] => (worldColumns as Readonly<Record<string, Column>>)[column].axis;
-
-export function createRecorder(world: World): Recorder {
+/** @param columns those of the world */
+export function createRecorder<W extends TaskWorld>(world: W, columns: readonly SceneColumn[]): Recorder<W> {
+  const elementsOf = new Map(columns.map(({ name, array }) => [name, array]));
   let reads = new Map<string, Touch>();
   /** What each written element held before. */
   let before = new Map<string, { readonly column: string; readonly index: number; readonly value: number }>();
@@ -38,28 +37,32 @@ export function createRecorder(world: World): Recorder {
     const key = `${column} ${index}`;
     if (!before.has(key)) before.set(key, { column, index, value: elements[index] });
   };
-  const watched = Object.fromEntries(Object.keys(worldColumns).map((column) => [column, proxyOf(column, world[column as keyof World] as Elements, noteRead, noteWrite)]));
-  // Words of entries are for stretches that no small world has: nobody would see what is touched through them.
-  const entryWords = new Proxy(world.entryWords, {
-    get: () => {
-      throw new Error('entries of so small a world are looked at one by one');
-    },
-  });
+  const watched = Object.fromEntries(columns.map(({ name, array }) => [name, proxyOf(name, array, noteRead, noteWrite)]));
+  // Other views of the same bytes, such as words of entries, are for stretches that no small world has: nobody would see what is touched through them.
+  const others = Object.entries(world as object).filter(([name, value]) => ArrayBuffer.isView(value) && !elementsOf.has(name));
+  const refused = Object.fromEntries(others.map(([name, view]) => [name, refusing(name, view as object)]));
   // The meter is replaced by engines: it is asked for anew.
-  const seen = Object.assign(Object.create(world) as object, { ...watched, entryWords }) as unknown as World;
+  const seen = Object.assign(Object.create(world) as object, { ...watched, ...refused }) as unknown as W;
 
   return {
     watch(run, task) {
       reads = new Map();
       before = new Map();
       const flow = run(seen, task);
-      const writes = [...before.values()].map(({ column, index, value }) => ({ column, index, changed: (world[column as keyof World] as Elements)[index] ^ value }));
+      const writes = [...before.values()].map(({ column, index, value }) => ({ column, index, changed: (elementsOf.get(column)?.[index] ?? 0) ^ value }));
       return { flow, footprint: { reads: [...reads.values()], writes: writes.filter(({ changed }) => changed !== 0) } };
     },
   };
 }
 
-const METHODS = ['fill', 'copyWithin', 'includes', 'some', 'every'] as const;
+const refusing = (name: string, view: object): object =>
+  new Proxy(view, {
+    get: () => {
+      throw new Error(`${name} is looked at in stretches, and so small a world has none`);
+    },
+  });
+
+const METHODS = ['fill', 'copyWithin', 'includes', 'some', 'every', 'indexOf'] as const;
 type Method = (typeof METHODS)[number];
 
 function proxyOf(column: string, elements: Elements, noteRead: (column: string, index: number) => void, noteWrite: (column: string, elements: Elements, index: number) => void): Elements {

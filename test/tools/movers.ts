@@ -4,26 +4,26 @@
  * Asked of single states, both ways round: of a step that may be joined to what comes before it, to what comes after it, or to
  * both, the two orders must be possible alike and lead to the same state, with the same things said of the data.
  */
-import { canAcknowledge } from '../../src/model/crossCalls.ts';
 import { Op } from '../../src/model/operations.ts';
 import { Mark } from '../../src/model/step.ts';
+import type { TaskWorld } from '../../src/model/taskWorld.ts';
 import { Choice, choiceOf, isAcknowledgement, taskOf } from '../../src/explore/moves.ts';
 import type { Machine } from '../../src/explore/machine.ts';
 import { forEachMove } from '../../src/explore/search.ts';
 
 /** Where moves lead: all bytes, and what they told of the data; undefined where one of them is not possible. */
-function after(machine: Machine, moves: readonly number[]): { readonly state: Uint8Array; readonly exposed: number; readonly told: string } | undefined {
+function after<W extends TaskWorld>(machine: Machine<W>, moves: readonly number[]): { readonly state: Uint8Array; readonly exposed: number; readonly told: string } | undefined {
   const { count } = machine.world.meter;
   let exposed = 0;
   const told: string[] = [];
   try {
     for (const move of moves) {
-      const isPossible = isAcknowledgement(move) ? canAcknowledge(machine.world, taskOf(move), choiceOf(move)) : machine.hasWork(taskOf(move));
+      const isPossible = isAcknowledgement(move) ? machine.canAcknowledge(taskOf(move), choiceOf(move)) : machine.hasWork(taskOf(move));
       if (!isPossible || !machine.take(move)) return undefined;
       // What no longer has to wait cannot time out.
       if (!isAcknowledgement(move) && choiceOf(move) === Choice.TimeOut && !machine.mayTimeOut) return undefined;
       exposed += count[Op['access.exposed']];
-      if (count[Op['access.rogue']] > 0) told.push(`${taskOf(move)} reaches private data`);
+      for (const { name, operation } of machine.litmus.family.moveRules) if (operation !== Op['access.exposed'] && count[operation] > 0) told.push(`${taskOf(move)} breaks ${name}`);
     }
     for (const { name, array } of machine.scene.columns) {
       const ghosts = machine.scene.ghostsOf?.(name) ?? 0;
@@ -52,7 +52,7 @@ interface Mover {
 }
 
 /** What may be joined to what is before or behind it, in the state that the machine has kept. */
-function moversOf(machine: Machine, moves: readonly number[], { marks, acknowledgesUnseen }: MoverOptions): readonly Mover[] {
+function moversOf<W extends TaskWorld>(machine: Machine<W>, moves: readonly number[], { marks, acknowledgesUnseen }: MoverOptions): readonly Mover[] {
   const { routineNames } = machine.host.program;
   return moves.flatMap((move) => {
     if (isAcknowledgement(move)) return acknowledgesUnseen(choiceOf(move)) ? [{ move, name: nameOf(machine, move), toRight: false, toLeft: true }] : [];
@@ -65,7 +65,7 @@ function moversOf(machine: Machine, moves: readonly number[], { marks, acknowled
 }
 
 /** Every step that does not move as its mark says, in the state that the machine has kept. */
-export function immobilities(machine: Machine, options: MoverOptions): readonly string[] {
+export function immobilities<W extends TaskWorld>(machine: Machine<W>, options: MoverOptions): readonly string[] {
   const moves: number[] = [];
   forEachMove(machine, false, (move) => {
     moves.push(move);
@@ -94,4 +94,4 @@ export function immobilities(machine: Machine, options: MoverOptions): readonly 
 }
 
 const actorOf = (move: number): string => (isAcknowledgement(move) ? `CPU ${choiceOf(move)}` : `task ${taskOf(move)}`);
-const nameOf = (machine: Machine, move: number): string => (isAcknowledgement(move) ? 'an acknowledgement' : machine.host.program.names[machine.positionOf(taskOf(move))]);
+const nameOf = <W extends TaskWorld>(machine: Machine<W>, move: number): string => (isAcknowledgement(move) ? 'an acknowledgement' : machine.host.program.names[machine.positionOf(taskOf(move))]);

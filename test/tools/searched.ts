@@ -1,16 +1,26 @@
 /** What a search says of a litmus, as far as no reduction, no renumbering and no order of moves may change it. */
-import type { Litmus } from '../../src/explore/litmus.ts';
+import type { ExploredPolicy } from '../../src/explore/family.ts';
+import type { AnyLitmus, Litmus } from '../../src/explore/litmus.ts';
 import { Machine } from '../../src/explore/machine.ts';
 import { search } from '../../src/explore/search.ts';
 import type { Search, SearchResult } from '../../src/explore/search.ts';
 import { NO_REDUCTIONS } from '../../src/explore/verdict.ts';
 import type { Reductions } from '../../src/explore/verdict.ts';
+import type { TaskWorld } from '../../src/model/taskWorld.ts';
+import type { World } from '../../src/model/world.ts';
 import type { Check, ConversionPolicy } from '../../src/policies/policy.ts';
 
-export interface Cell {
+/** A file under a policy and a check, of whatever family. */
+export interface AnyCell {
+  readonly litmus: AnyLitmus;
+  readonly policy: ExploredPolicy;
+  /** undefined: the policy has none. */
+  readonly check: Check | undefined;
+}
+
+export interface Cell extends AnyCell {
   readonly litmus: Litmus;
   readonly policy: ConversionPolicy;
-  readonly check: Check | undefined;
 }
 
 export interface Searched {
@@ -29,13 +39,15 @@ export interface SearchedWith {
   readonly statesMax?: number;
 }
 
-export function searchCell(cell: Cell, { reductions = NO_REDUCTIONS, keepResults = false, statesMax = Infinity }: SearchedWith = {}): { readonly machine: Machine; readonly found: Search } {
-  const machine = new Machine({ ...cell, reductions, keepResults });
+export function searchCell<W extends TaskWorld = World>(
+  cell: AnyCell, { reductions = NO_REDUCTIONS, keepResults = false, statesMax = Infinity }: SearchedWith = {},
+): { readonly machine: Machine<W>; readonly found: Search } {
+  const machine = new Machine<W>({ ...cell, reductions, keepResults });
   return { machine, found: search({ machine, reductions, statesMax }) };
 }
 
 /** undefined where there are more states than `statesMax`. */
-export function searched(cell: Cell, options: SearchedWith): Searched | undefined {
+export function searched(cell: AnyCell, options: SearchedWith): Searched | undefined {
   return saidBy(searchCell(cell, options).found.result);
 }
 
