@@ -1,22 +1,7 @@
-/**
- * What a bench case gives back: figures with their unit, their spread and, where the project sets one, their target.
- *
- * A figure stands per second of *CPU time* of its process, because a core that is shared would otherwise be measured
- * together with its neighbours; the wall clock of the same samples stands beside it.
- */
-export interface Measurement {
-  readonly figure: string;
-  readonly unit: string;
-  readonly better: 'more' | 'less';
-  /** Median over the samples; by CPU time where that can be told, else by wall clock. */
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-  readonly samples: number;
-  /** The same median by wall clock; null where the figure is no time. */
-  readonly byWallClock: number | null;
-  readonly target: number | null;
-}
+/** What a bench case gives back: figures with their unit, their spread and, where the project sets one, their target. */
+import type { Measurement } from '../src/gate/benchRecord.ts';
+
+export type { Measurement };
 
 /** How much work a case does: all of it for figures, a little to see that it runs at all. */
 export interface Scale {

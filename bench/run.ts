@@ -4,18 +4,22 @@
  *   npm run bench                          all cases, each in a process of its own: a warm compiler helps whoever comes later
  *   npm run bench -- --only all-convert-1  those cases whose name is that, or begins with that and a slash; may be repeated
  *   npm run bench -- --quick               tiny counts, to see that every case runs
- *   npm run bench -- -o FILE.json          the same figures as a record
+ *   npm run bench -- -o FILE.json          the same figures as a record; `foliobench diff old.json new.json` compares two
+ *   npm run bench -- --aa                  no case: this program against itself, which is what this machine makes of no difference
+ *   npm run bench -- --aa --blocks 40      with that many blocks of four runs
  */
 import { fork } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readEnvironment, toolVersion } from '../src/harness/environment.ts';
+import { refuseUnlessFile, writeWhole } from '../src/harness/output.ts';
 import { UserError, nearestNames } from '../src/model/userError.ts';
+import { BENCH_SCHEMA, type BenchRecord } from '../src/gate/benchRecord.ts';
+import { BLOCKS_DEFAULT, BLOCKS_MIN } from '../src/gate/wallClock.ts';
 import { cases } from './cases.ts';
+import { measureFloor } from './floor.ts';
 import type { BenchCase, Measurement } from './measurement.ts';
-import { BENCH_SCHEMA, formatBench } from './table.ts';
-import type { BenchRecord } from './table.ts';
+import { formatBench } from './table.ts';
 
 const EXIT_MISUSE = 2;
 // This file is dist/bench/run.js when it runs.
@@ -24,6 +28,8 @@ const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 interface BenchOptions {
   readonly quick: boolean;
   readonly only: readonly string[];
+  /** Of a comparison with itself; undefined where cases are measured. */
+  readonly blocks: number | undefined;
   readonly output: string | undefined;
 }
 
@@ -31,12 +37,21 @@ function readOptions(words: readonly string[]): BenchOptions {
   try {
     const { values } = parseArgs({
       args: [...words],
-      options: { quick: { type: 'boolean' }, only: { type: 'string', multiple: true }, output: { type: 'string', short: 'o' } },
+      options: { quick: { type: 'boolean' }, only: { type: 'string', multiple: true }, aa: { type: 'boolean' }, blocks: { type: 'string' }, output: { type: 'string', short: 'o' } },
     });
-    return { quick: values.quick ?? false, only: values.only ?? [], output: values.output };
+    return { quick: values.quick ?? false, only: values.only ?? [], blocks: blocksOf(values), output: values.output };
   } catch (error) {
-    throw new UserError({ what: (error as Error).message, why: 'the bench takes --quick, --only NAME and -o FILE.json', fix: 'leave the rest out' });
+    if (error instanceof UserError) throw error;
+    throw new UserError({ what: (error as Error).message, why: 'the bench takes --quick, --only NAME, --aa, --blocks COUNT and -o FILE.json', fix: 'leave the rest out' });
   }
+}
+
+function blocksOf({ aa = false, blocks, only }: { readonly aa?: boolean | undefined; readonly blocks?: string | undefined; readonly only?: readonly string[] | undefined }): number | undefined {
+  if (!aa && blocks !== undefined) throw new UserError({ what: '--blocks needs --aa', why: 'cases have no blocks', fix: 'add --aa, or leave --blocks away' });
+  if (aa && only !== undefined) throw new UserError({ what: '--aa does not go with --only', why: 'it measures no case', fix: 'leave one of them away' });
+  const count = blocks === undefined ? BLOCKS_DEFAULT : Number(blocks);
+  if (!Number.isInteger(count) || count < BLOCKS_MIN) throw new UserError({ what: `"${blocks}" is no number of blocks`, why: `it has to be a whole number from ${BLOCKS_MIN} on`, fix: `write it as in --blocks ${BLOCKS_DEFAULT}` });
+  return aa ? count : undefined;
 }
 
 /** @throws UserError for a name that no case has */
@@ -63,18 +78,30 @@ function measureApart({ name }: BenchCase, quick: boolean): Promise<readonly Mea
   });
 }
 
-async function bench(words: readonly string[]): Promise<void> {
-  const { quick, only, output } = readOptions(words);
+/** On a terminal alone. */
+const showProgress = (text: string): void => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[K${text}`));
+
+async function measureCases(only: readonly string[], quick: boolean): Promise<BenchRecord['cases']> {
   const chosen = chooseCases(only);
   const measured: BenchRecord['cases'][number][] = [];
   for (const one of chosen) {
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${measured.length + 1} of ${chosen.length}: ${one.name}`);
+    showProgress(`${measured.length + 1} of ${chosen.length}: ${one.name}`);
     measured.push({ name: one.name, measurements: await measureApart(one, quick) });
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-  const record: BenchRecord = { schema: BENCH_SCHEMA, tool: { version: toolVersion() }, environment: readEnvironment(), quick, cases: measured };
+  return measured;
+}
+
+async function bench(words: readonly string[]): Promise<void> {
+  const { quick, only, blocks, output } = readOptions(words);
+  if (output !== undefined) await refuseUnlessFile(output);
+  const measured =
+    blocks === undefined
+      ? { cases: await measureCases(only, quick) }
+      : { cases: [], floor: await measureFloor({ blocks, quick, onRun: (done, all) => showProgress(`${done} of ${all} runs`) }) };
+  showProgress('');
+  const record: BenchRecord = { schema: BENCH_SCHEMA, tool: { version: toolVersion() }, environment: readEnvironment(), quick, ...measured };
   process.stdout.write(formatBench(record));
-  if (output !== undefined) writeFileSync(output, `${JSON.stringify(record, null, 2)}\n`);
+  if (output !== undefined) await writeWhole(output, `${JSON.stringify(record, null, 2)}\n`);
 }
 
 try {

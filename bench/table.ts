@@ -1,27 +1,17 @@
 /** Measurements as a table for a terminal and for the README, and as a record. */
 import Table from 'cli-table3';
-import type { Environment } from '../src/harness/record.ts';
+import type { BenchRecord } from '../src/gate/benchRecord.ts';
+import { wallClockText } from '../src/gate/wallClock.ts';
 import { ABSENT, formatFigure } from '../src/report/numbers.ts';
 import { isMet } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
-export const BENCH_SCHEMA = 'foliobench/bench@1';
-
-export interface BenchRecord {
-  readonly schema: typeof BENCH_SCHEMA;
-  readonly tool: { readonly version: string };
-  readonly environment: Environment;
-  /** Figures of a quick run say that the cases work, and nothing about speed. */
-  readonly quick: boolean;
-  readonly cases: readonly { readonly name: string; readonly measurements: readonly Measurement[] }[];
-}
-
 /** @returns the table with a header that names the machine, ending in a newline */
-export function formatBench({ environment, tool, quick, cases }: BenchRecord): string {
+export function formatBench({ environment, tool, quick, cases, floor }: BenchRecord): string {
   const { cpuModel, cpus, platform, kernel, node } = environment;
   const table = new Table({
-    head: ['figure', 'measured', 'range', 'wall clock', 'target', 'reached'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+    head: ['figure', 'measured', 'range', 'wall clock', 'yardstick', 'target', 'reached'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
     chars: RULES,
   });
@@ -29,23 +19,29 @@ export function formatBench({ environment, tool, quick, cases }: BenchRecord): s
   const lines = [
     `foliobench ${tool.version} on ${cpuModel}, ${cpus} CPUs, ${platform} ${kernel}, Node ${node}`,
     ...(quick ? ['a quick run: the cases work; their figures say nothing about speed'] : []),
-    ...table.toString().split('\n').map((line) => line.trimEnd()),
-    'measured: median by CPU time of a process that runs this case alone; wall clock: the same median where cores are shared',
+    ...(cases.length === 0 ? [] : [...table.toString().split('\n').map((line) => line.trimEnd()), ...LEGEND]),
+    ...(floor === undefined ? [] : [`this program against itself: ${wallClockText(floor)}`]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 function rowOf(measurement: Measurement, quick: boolean): string[] {
-  const { figure, unit, better, value, low, high, samples, byWallClock, target } = measurement;
+  const { figure, unit, better, value, low, high, samples, byWallClock, byYardstick = null, target } = measurement;
   return [
     figure,
     `${formatFigure(value)} ${unit}`,
     samples === 1 ? ABSENT : `${formatFigure(low)} to ${formatFigure(high)}`,
     byWallClock === null ? ABSENT : formatFigure(byWallClock),
+    byYardstick === null ? ABSENT : formatFigure(byYardstick),
     target === null ? ABSENT : `${better === 'more' ? '>=' : '<='} ${formatFigure(target)}`,
     quick ? ABSENT : verdictOf(measurement),
   ];
 }
+
+const LEGEND = [
+  'measured: median by CPU time of a process that runs this case alone; wall clock: the same median where cores are shared',
+  'yardstick: a speed by that of a fixed loop in the same process: items while it goes round once, or its rounds to an item',
+];
 
 /** A target that was missed says by how much. */
 function verdictOf(measurement: Measurement): string {

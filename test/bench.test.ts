@@ -9,9 +9,13 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isMet, median, once } from '../bench/measurement.ts';
 import type { BenchCase, Measurement, Scale } from '../bench/measurement.ts';
+import { measureFloor } from '../bench/floor.ts';
 import { formatBench } from '../bench/table.ts';
-import type { BenchRecord } from '../bench/table.ts';
+import { goRound, measureYardstick, withYardstick } from '../bench/yardstick.ts';
+import type { BenchRecord } from '../src/gate/benchRecord.ts';
+import type { RunProgram } from '../src/harness/programs.ts';
 import { policies } from '../src/policies/index.ts';
+import { runWords } from './tools/commandLine.ts';
 
 const DIST = new URL('../dist/bench/', import.meta.url);
 const RUN = fileURLToPath(new URL('run.js', DIST));
@@ -61,9 +65,50 @@ describe('the program', () => {
 
   test.each([
     [['--only', 'rmap-wolk'], /no case "rmap-wolk"[^]*did you mean rmap-walk or /],
-    [['--fast'], /--fast[^]*--quick, --only NAME and -o FILE\.json/],
+    [['--fast'], /--fast[^]*--quick, --only NAME, --aa, --blocks COUNT and -o FILE\.json/],
+    [['--blocks', '9'], /--blocks needs --aa/],
+    [['--aa', '--only', 'histogram'], /--aa does not go with --only/],
+    [['--aa', '--blocks', '3'], /"3" is no number of blocks[^]*a whole number from 4 on/],
+    [['--quick', '-o', '.'], /cannot write \.[^]*it is a folder/],
   ] as const)('says what is wrong with %j and ends with 2', async (words, message) => {
     await expect(runBench(...words)).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(message) as unknown });
+  });
+});
+
+describe('the floor of a machine', () => {
+  let folder = '';
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'foliobench-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  test('is what the gate makes of this program against itself', async () => {
+    let runs = 0;
+    const runProgram: RunProgram = async (_mainFile, words) => {
+      const { exitCode, stderr } = await runWords(words, { folder });
+      return { code: exitCode, said: stderr, cpuNs: 1000 + (runs++ % 3) };
+    };
+    const { verdict, byCpuTime } = await measureFloor({ blocks: 4, quick: true, onRun: () => {}, runProgram });
+    expect([verdict, byCpuTime.blocks, byCpuTime.floor, runs]).toEqual(['PASS', 4, 0.01, 1 + 4 * 4]);
+    const failing: RunProgram = async () => ({ code: 2, said: 'no', cpuNs: 1 });
+    await expect(measureFloor({ blocks: 4, quick: true, onRun: () => {}, runProgram: failing })).rejects.toThrow('ended with 2: no');
+  });
+});
+
+describe('the yardstick', () => {
+  test('goes the same way every time, and is a speed above zero', () => {
+    expect([goRound(new Int32Array(4096), 1000), goRound(new Int32Array(4096), 1000)].every((value, _, [first]) => value === first)).toBe(true);
+    expect(measureYardstick(10_000)).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['steps/s', 50, 0.5],
+    ['ns/visit', 50, 0.000005],
+    ['MiB', 50, null],
+    ['of their speed', 50, null],
+  ] as const)('of a figure in %s', (unit, value, byYardstick) => {
+    const measured = once({ figure: 'f', unit, better: 'more', value });
+    expect(withYardstick(measured, 100).byYardstick).toBe(byYardstick);
   });
 });
 
@@ -80,12 +125,12 @@ describe('a figure', () => {
 
   test('stands in the table beside its target, and says how much of it was reached', () => {
     const environment = { node: 'v20.19.0', platform: 'linux', arch: 'x64', cpuModel: 'a CPU', cpus: 2, kernel: '6.1' };
-    const measurements = [measured('more', 15e6, 20e6), { ...measured('less', 40, 60), samples: 3, low: 38, high: 45, byWallClock: 41 }];
+    const measurements = [measured('more', 15e6, 20e6), { ...measured('less', 40, 60), samples: 3, low: 38, high: 45, byWallClock: 41, byYardstick: 0.5 }];
     const text = formatBench({ schema: 'foliobench/bench@1', tool: { version: '1.2.3' }, environment, quick: false, cases: [{ name: 'c', measurements }] });
     const [head, , , , first, second] = text.split('\n').map((line) => line.replaceAll(/ {2,}/g, '  '));
     expect(head).toBe('foliobench 1.2.3 on a CPU, 2 CPUs, linux 6.1, Node v20.19.0');
-    expect(first).toBe('f  15.0M u  -  -  >= 20.0M  no: 0.750 of it');
-    expect(second).toBe('f  40.0 u  38.0 to 45.0  41.0  <= 60.0  yes');
+    expect(first).toBe('f  15.0M u  -  -  -  >= 20.0M  no: 0.750 of it');
+    expect(second).toBe('f  40.0 u  38.0 to 45.0  41.0  0.500  <= 60.0  yes');
   });
 
   test('is the middle of its samples, whatever their order', () => {

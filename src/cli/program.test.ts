@@ -139,14 +139,32 @@ describe('compare', () => {
 });
 
 describe('merge', () => {
-  test('puts parts together', async () => {
-    const part = (index: number) => join(folder, `part-${index}.json`);
-    for (const index of [1, 2]) await run(`compare --workload zipf,sequential --shard ${index}/2 --quiet -o ${part(index)}`);
-    const { exitCode, stdout } = await run(`merge ${part(1)} ${part(2)} -o ${join(folder, 'all.json')}`);
+  const part = (index: number) => join(folder, `part-${index}.json`);
+  const runParts = async (options: string, ...parts: readonly number[]) => {
+    for (const index of parts) await run(`compare ${options} --shard ${index}/3 --quiet -o ${part(index)}`);
+  };
+
+  test('puts parts together: the bytes and the tables of one run', async () => {
+    await runParts('--workload zipf,sequential', 1, 2, 3);
+    const { exitCode, stdout } = await run(`merge ${part(1)} ${part(2)} ${part(3)} -o ${join(folder, 'all.json')}`);
     expect(exitCode).toBe(0);
     const whole = JSON.parse((await run('compare --workload zipf,sequential --format json')).stdout) as ResultsRecord;
     expect(deterministicBytes(await readRecord(join(folder, 'all.json')))).toBe(deterministicBytes(whole));
     expect(stdout).toBe((await run('compare --workload zipf,sequential')).stdout);
+  });
+
+  test('refuses by name a part that is missing, one that is given twice, and one of another experiment', async () => {
+    await runParts('--workload zipf,sequential', 1, 2);
+    await runParts('--workload zipf', 3);
+    const refused = async (...parts: readonly number[]) => {
+      const { exitCode, stdout, stderr } = await run(`merge ${parts.map(part).join(' ')} -o ${join(folder, 'all.json')}`);
+      expect([exitCode, stdout]).toEqual([2, '']);
+      return stderr.replaceAll(`${folder}/`, '').split('\n').slice(0, 2);
+    };
+    expect(await refused(1, 2)).toEqual(['foliobench: 2 of 8 cells are in no part', expect.stringMatching(/^ {2}why: the first is .*; absent: shard 3\/3$/)]);
+    expect(await refused(1, 2, 1)).toEqual(['foliobench: shard 1/3 is given twice', '  why: it is in part-1.json and in part-1.json']);
+    expect(await refused(1, 2, 3)).toEqual(['foliobench: part-3.json and part-1.json are parts of different experiments', expect.stringMatching(/^ {2}why: their hashes are/)]);
+    expect(await readdir(folder)).toEqual(['part-1.json', 'part-2.json', 'part-3.json']);
   });
 });
 

@@ -233,7 +233,10 @@ describe('the parts of a divided run', () => {
       }
     };
     expect(failure(one, two)).toMatchObject({ what: '5 of 16 cells are in no part', why: expect.stringContaining('absent: shard 3/3') });
-    expect(failure(one, one)).toMatchObject({ what: `one cell is in two parts: ${one.path} and ${one.path}` });
+    expect(failure(one, one)).toMatchObject({ what: 'shard 1/3 is given twice', why: `it is in ${one.path} and in ${one.path}` });
+    const whole = { path: 'whole.json', record: await start() };
+    expect(failure(whole, two)).toMatchObject({ what: `one cell is in two parts: ${two.path} and whole.json` });
+    expect(failure(await part(1, 2), two)).toMatchObject({ what: expect.stringContaining('one cell is in two parts') });
     const other: ResultsRecord = { ...two.record, tool: { version: '2.0.0' } };
     expect(failure(one, { ...two, record: other })).toMatchObject({ what: `${two.path} and ${one.path} are parts of different experiments` });
     const stray: ResultsRecord = { ...two.record, cells: two.record.cells.map((cell) => ({ ...cell, seed: 9 })) };

@@ -14,6 +14,7 @@ export function mergeRecords(parts: readonly Part[]): ResultsRecord {
   if (parts.length === 0) throw new UserError({ what: 'there is nothing to merge', why: 'no part was named', fix: 'name the records of all shards' });
   const [first] = parts;
   checkSameExperiment(parts);
+  checkShardsOnce(parts);
   const { experiment, tool: { version } } = first.record;
   const plan = planCells(experiment);
   const finished = collectCells(parts, new Set(plan.map(({ key }) => key)));
@@ -37,6 +38,18 @@ function checkSameExperiment(parts: readonly Part[]): void {
       why: `their hashes are ${hash} and ${first.hash}`,
       fix: 'run all shards with the same options and the same version of foliobench',
     });
+  }
+}
+
+/** A part given twice is told as what it is, and not by its first cell. */
+function checkShardsOnce(parts: readonly Part[]): void {
+  const seen = new Map<string, string>();
+  for (const { path, record: { shard } } of parts) {
+    if (shard === undefined) continue;
+    const name = `${shard.index}/${shard.count}`;
+    const other = seen.get(name);
+    if (other !== undefined) throw new UserError({ what: `shard ${name} is given twice`, why: `it is in ${other} and in ${path}`, fix: 'name each part once' });
+    seen.set(name, path);
   }
 }
 

@@ -92,31 +92,54 @@ export function deterministicBytes({ environment: _environment, cells, ...rest }
 
 /** Reads a record that `formatRecord` wrote. @throws UserError where the file is missing, damaged or of another kind. */
 export async function readRecord(path: string): Promise<ResultsRecord> {
+  return checkRecord(await readContent(path), path);
+}
+
+/** What a file of JSON says. @throws UserError where it is missing, empty or no JSON */
+export async function readContent(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new UserError({ what: `cannot read ${path}`, why: messageOf(error), fix: 'name a record that `foliobench compare -o FILE` wrote' });
   });
-  const record = parseRecord(text, path);
-  if (record.schema !== RESULTS_SCHEMA) {
-    throw new UserError({
-      what: `${path} is not a results record of this version`,
-      why: `its schema is ${JSON.stringify(record.schema ?? null)}, expected "${RESULTS_SCHEMA}"`,
-      fix: 'run the experiment again with this version of foliobench',
-    });
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError({ what: `${path} is not JSON`, why: text.trim() === '' ? 'it is empty' : messageOf(error).replaceAll(/\s+/g, ' '), fix: 'the file may be truncated: run that part again' });
   }
-  if (!Array.isArray(record.cells) || typeof record.experiment !== 'object' || typeof record.tool !== 'object') {
-    throw new UserError({ what: `${path} is damaged`, why: 'it lacks its experiment or its cells', fix: 'run that part again' });
-  }
-  return record as ResultsRecord;
 }
 
-function parseRecord(text: string, path: string): Partial<ResultsRecord> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch (error) {
-    throw new UserError({ what: `${path} is not JSON`, why: messageOf(error), fix: 'the file may be truncated: run that part again' });
+/** Only the shape that readers rely on; what the figures are worth the gate judges. @param label names the file in errors. @throws UserError */
+export function checkRecord(content: unknown, label: string): ResultsRecord {
+  const record = isObject(content) ? content : {};
+  const { schema } = record;
+  if (schema !== RESULTS_SCHEMA) {
+    const version = typeof schema === 'string' ? /^foliobench\/results@(\d+)$/.exec(schema) : null;
+    const isNewer = version !== null && Number(version[1]) > Number(RESULTS_SCHEMA.split('@')[1]);
+    throw new UserError({
+      what: `${label} is not a results record of this version`,
+      why: `its schema is ${JSON.stringify(schema ?? null)}, expected "${RESULTS_SCHEMA}"`,
+      fix: isNewer ? 'a newer foliobench wrote it: read it with that one, or update this one' : 'run the experiment again with this version of foliobench',
+    });
   }
+  const lacks = missingIn(record);
+  if (lacks !== undefined) throw new UserError({ what: `${label} is damaged`, why: lacks, fix: 'run that part again' });
+  return record as unknown as ResultsRecord;
 }
+
+/** A sentence about a part that is not there; undefined where all are. */
+function missingIn({ tool, environment, experiment, cells }: Readonly<Record<string, unknown>>): string | undefined {
+  if (!isObject(experiment) || !Array.isArray(cells) || !isObject(tool)) return 'it lacks its experiment or its cells';
+  if (!isObject(environment)) return 'it does not say on which machine it was made';
+  if (!isObject(experiment['costs'])) return 'its experiment has no cost profile';
+  if (typeof experiment['command'] !== 'string') return 'its experiment has no command';
+  for (const part of ['rows', 'runs', 'seeds']) if (!Array.isArray(experiment[part])) return `its experiment has no ${part}`;
+  const runs = experiment['runs'] as readonly unknown[];
+  if (runs.some((run) => !isObject(run) || !isObject(run['params']))) return 'a run of its experiment has no parameters';
+  if ((experiment['rows'] as readonly unknown[]).some((row) => !isObject(row))) return 'a row of its experiment is none';
+  const index = cells.findIndex((cell) => !isObject(cell) || !isObject(cell['params']) || (cell['status'] === 'ok' && !(isObject(cell['deterministic']) && isObject(cell['wallClock']))));
+  return index < 0 ? undefined : `cell ${index + 1} of its ${cells.length} is none`;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
