@@ -5,15 +5,20 @@
  * listed here.
  */
 import { policies } from '../../policies/index.ts';
+import { unsharingPolicies } from '../../policies/unsharing/index.ts';
 import { wrongPolicies } from '../../policies/wrong/index.ts';
+import { wrongUnsharingPolicies } from '../../policies/wrong/unsharing.ts';
 import { exploredFamily } from '../family.ts';
 import type { ExploredFamily } from '../family.ts';
 import type { AnyLitmus, Litmus } from '../litmus.ts';
 import { conversion } from './conversion.ts';
+import { unsharing } from './unsharing.ts';
 
 export const conversionFamily = exploredFamily(conversion, { policies, wrongPolicies });
 
-export const families: readonly ExploredFamily[] = [conversionFamily];
+export const unsharingFamily = exploredFamily(unsharing, { policies: unsharingPolicies, wrongPolicies: wrongUnsharingPolicies });
+
+export const families: readonly ExploredFamily[] = [conversionFamily, unsharingFamily];
 
 /** Whether a file is about guest_memfd. */
 export const isOfConversions = (litmus: AnyLitmus): litmus is Litmus => litmus.family === conversionFamily;

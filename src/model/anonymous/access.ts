@@ -8,10 +8,9 @@ import { EntryBit, entryAt } from '../memory/entries.ts';
 import { FrameBit } from '../memory/frames.ts';
 import { readLockMmap, readUnlockMmap } from '../memory/locks.ts';
 import { bornStep } from '../memory/processes.ts';
-import { Event } from '../meter.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, callRoutine, free, goTo, release, steady } from '../step.ts';
-import { AnonymousAccess, AnonymousFlag } from './kinds.ts';
+import { AnonymousAccess, AnonymousFlag, AnonymousSpan } from './kinds.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 
 /** The access is over, and did what it should. */
@@ -62,14 +61,14 @@ const touch: Run = (world, task) => {
   }
   world.meter.charge(Op['host.access']);
   world.meter.note(Op['work.done']);
-  if (world.flags[task] & AnonymousFlag.Faulted && write) world.meter.raise(Event.HostFaultEnd);
+  if (world.flags[task] & AnonymousFlag.Faulted && write) world.meter.endSpan(AnonymousSpan.WriteFault);
   return Flow.Next;
 };
 
 /** The exception. Write faults are told to the engine, once an access. */
 const enterFault: Run = (world, task) => {
   world.meter.charge(Op['host.fault']);
-  if ((world.flags[task] & AnonymousFlag.Faulted) === 0 && isWrite(world, task)) world.meter.raise(Event.HostFaultBegin);
+  if ((world.flags[task] & AnonymousFlag.Faulted) === 0 && isWrite(world, task)) world.meter.beginSpan(AnonymousSpan.WriteFault);
   world.flags[task] |= AnonymousFlag.Faulted;
   return Flow.Next;
 };

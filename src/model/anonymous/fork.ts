@@ -15,10 +15,10 @@ import { lockEntry, unlockEntry, writeLockMmap, writeUnlockMmap } from '../memor
 import { bear, bornStep, conceive } from '../memory/processes.ts';
 import { windowOf } from '../memory/shape.ts';
 import { Backing, copyWindow } from '../memory/windows.ts';
-import { Event } from '../meter.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, free, goTo, release, steady, waits } from '../step.ts';
 import { complete } from './access.ts';
+import { AnonymousSpan } from './kinds.ts';
 import { at, mapNew } from './fault.ts';
 import { NEW_ANONYMOUS, changeFlags, changePmd, isHugetlb, isPmd, regionPages, regionStart, setPmd, splitPmd } from './pmd.ts';
 import { flushOwn } from './writeProtect.ts';
@@ -34,7 +34,7 @@ const waitForChild: Run = (world, task) => {
   world.page[task] = 0;
   world.meter.charge(Op.syscall);
   world.meter.charge(Op.fork);
-  world.meter.raise(Event.KernelBegin);
+  world.meter.beginSpan(AnonymousSpan.Fork);
   return Flow.Next;
 };
 
@@ -201,7 +201,7 @@ const copyHugeForChild: Run = (world, task) => {
 
 const bearChild: Run = (world, task) => {
   bear(world, world.otherMm[task]);
-  world.meter.raise(Event.KernelEnd);
+  world.meter.endSpan(AnonymousSpan.Fork);
   return Flow.Next;
 };
 

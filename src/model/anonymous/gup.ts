@@ -19,12 +19,11 @@ import { bornStep } from '../memory/processes.ts';
 import { SlotKind } from '../memory/slots.ts';
 import { Backing, isPrivateMapping } from '../memory/windows.ts';
 import { GUP_PIN_COUNTING_BIAS } from '../folios.ts';
-import { Event } from '../meter.ts';
 import { Op } from '../operations.ts';
 import { TaskFlag } from '../tasks.ts';
 import { Flow, acquire, callRoutine, free, goTo, release, steady } from '../step.ts';
 import { complete, fail, serves } from './access.ts';
-import { AnonymousAccess, AnonymousFlag, REFERENCE_FLAGS } from './kinds.ts';
+import { AnonymousAccess, AnonymousFlag, AnonymousSpan, REFERENCE_FLAGS } from './kinds.ts';
 import type { UnsharingRules } from './rules.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 
@@ -46,7 +45,7 @@ const begin: Run = (world, task) => {
   world.slotPage[slot] = world.rangeStart[task];
   world.cursor[task] = world.rangeStart[task];
   world.meter.charge(Op.syscall);
-  world.meter.raise(Event.IoBegin);
+  world.meter.beginSpan(AnonymousSpan.Pin);
   return Flow.Next;
 };
 
@@ -233,7 +232,7 @@ const moreToPin: Run = (world, task) => (world.cursor[task] < world.rangeEnd[tas
 /** The buffer is complete. */
 const keepSlot: Run = (world, task) => {
   world.meter.noteMany(Op['pin.done'], world.slotCount[world.slot[task]]);
-  world.meter.raise(Event.IoReady);
+  world.meter.endSpan(AnonymousSpan.Pin);
   return Flow.Next;
 };
 

@@ -57,6 +57,10 @@ export const AnonymousFlag = {
   Again: 1 << 10,
 } as const;
 
+/** What is timed, by index. */
+export const ANONYMOUS_SPANS = ['pin', 'writeFault', 'fork'] as const;
+export const AnonymousSpan = { Pin: 0, WriteFault: 1, Fork: 2 } as const;
+
 /** Kinds that take references, and what they ask of GUP. */
 export const REFERENCE_FLAGS: Readonly<Record<number, number>> = {
   [AnonymousAccess.PinRead]: 0,
