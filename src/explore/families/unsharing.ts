@@ -127,6 +127,7 @@ export const unsharing: Debate<AnonymousWorld, UnsharingPolicy, UnsharingLitmusW
   sentences: sentencesOf([noStaleRead, noLostWrite], ANONYMOUS_INVARIANTS),
   moveRules: [{ name: noStaleRead.name, operation: Op['pin.stale'] }, { name: noLostWrite.name, operation: Op['pin.lost'] }],
   asked: new Set([AnonymousAccess.PinRead, AnonymousAccess.PinWrite, AnonymousAccess.PinLongRead, AnonymousAccess.PinLongWrite]),
+  askedFor: 'pin',
   createScene,
 };
 

@@ -11,12 +11,12 @@
 import { waitCalls } from '../crossCalls.ts';
 import { EntryBit, EntryType, OF_VMA, entryAt, isNone, isPresent, isSwapEntry } from '../memory/entries.ts';
 import { FrameBit, addMapping, allocateFrame, allocateHuge, dropReference, maybePinned, takeReference } from '../memory/frames.ts';
-import { lockEntry, unlockEntry, writeLockMmap, writeUnlockMmap } from '../memory/locks.ts';
+import { lockEntry, unlockTable, writeLockMmap, writeUnlockMmap } from '../memory/locks.ts';
 import { bear, bornStep, conceive } from '../memory/processes.ts';
 import { windowOf } from '../memory/shape.ts';
 import { Backing, copyWindow } from '../memory/windows.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, free, goTo, release, steady, waits } from '../step.ts';
+import { Flow, acquire, free, goTo, guarded, release, steady, waits } from '../step.ts';
 import { complete } from './access.ts';
 import { AnonymousSpan } from './kinds.ts';
 import { at, mapNew } from './fault.ts';
@@ -51,23 +51,32 @@ const bumpSequence: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** The next entry that the child has to have, too; otherwise there is none. Shared mappings of files are left to faults (vma_needs_copy). */
-const seekEntry: Run = (world, task) => {
+/**
+ * The next page table, with `page` at its first entry and `cursor` behind its last; otherwise there is none. Shared mappings of files are
+ * left to faults (vma_needs_copy). What an entry is, only its lock lets one say: reclaim may have one in its hands.
+ */
+const nextTable: Run = (world, task) => {
   const { pages, windowsPerMm } = world.shape;
   const end = windowOf(world, world.mm[task], 0) + windowsPerMm;
   let window = world.window[task];
-  let page = world.page[task];
+  let page = world.cursor[task];
   for (; window < end; window++, page = 0) {
-    if (world.windowBacking[window] === Backing.None || world.windowBacking[window] === Backing.FileShared) continue;
-    const base = entryAt(world, window, 0);
-    while (page < pages && isNone(world.entry[base + page])) page++;
-    if (page < pages) {
-      world.window[task] = window;
-      world.page[task] = page;
-      return Flow.Next;
-    }
+    if (world.windowBacking[window] === Backing.None || world.windowBacking[window] === Backing.FileShared || page >= pages) continue;
+    world.window[task] = window;
+    world.page[task] = page;
+    world.cursor[task] = Math.min(regionStart(world, page) + regionPages(world), pages);
+    return Flow.Next;
   }
   return Flow.Otherwise;
+};
+
+/** The next entry of the table that the child has to have, too; otherwise there is none. */
+const nextEntry: Run = (world, task) => {
+  const base = entryAt(world, world.window[task], 0);
+  let page = world.page[task];
+  while (page < world.cursor[task] && isNone(world.entry[base + page])) page++;
+  world.page[task] = page;
+  return page < world.cursor[task] ? Flow.Next : Flow.Otherwise;
 };
 
 const childWindow = (world: AnonymousWorld, task: number): number => world.window[task] - windowOf(world, world.mm[task], 0) + windowOf(world, world.otherMm[task], 0);
@@ -162,8 +171,12 @@ const copyOther: Run = (world, task) => {
 };
 
 const nextPage: Run = (world, task) => {
-  unlockEntry(world, task);
   world.page[task]++;
+  return Flow.Next;
+};
+
+const unlockTableWalked: Run = (world, task) => {
+  unlockTable(world, task, world.window[task], world.cursor[task] - 1);
   return Flow.Next;
 };
 
@@ -213,22 +226,25 @@ export function forkSteps(rules: UnsharingRules, { huge }: { readonly huge: bool
     acquire('mmapLock.write', writeLockMmap),
     steady('vmas.copy', copyVmas),
     steady('sequence.begin', bumpSequence),
-    steady('pte.seek', seekEntry, 'sequence.end'),
+    guarded('table.next', nextTable, 'sequence.end'),
     acquire('ptl.lock', lockEntry),
+    steady('pte.next', nextEntry, 'ptl.unlock'),
     ...(huge ? [steady('pmd.isNone', ifNoPmd, 'pmd.get')] : []),
     steady('pte.isAnon', ifAnon, 'pte.copyOther'),
     steady('folio.get', getFolio),
     steady('folio.isNotPinned', ifNotPinned(rules), 'folio.put'),
     steady('page.share', sharePage),
     steady('pte.protect', protectEntry),
-    release('ptl.unlock', nextPage),
-    goTo('pte.seek'),
+    free('page.next', nextPage),
+    goTo('pte.next'),
+    release('ptl.unlock', unlockTableWalked),
+    goTo('table.next'),
     steady('folio.put', putFolio),
     steady('folio.alloc', allocateCopy),
     steady('page.copy', copyForChild),
-    goTo('ptl.unlock'),
+    goTo('page.next'),
     steady('pte.copyOther', copyOther),
-    goTo('ptl.unlock'),
+    goTo('page.next'),
     ...(huge
       ? [
           steady('pmd.get', getFolio),
@@ -238,7 +254,7 @@ export function forkSteps(rules: UnsharingRules, { huge }: { readonly huge: bool
           steady('pmd.put', putFolio),
           free('pmd.isHugetlb', ifHugetlb, 'pmd.split'),
           steady('hugetlb.copy', copyHugeForChild),
-          goTo('ptl.unlock'),
+          goTo('page.next'),
           steady('pmd.split', splitParent),
           goTo('pte.isAnon'),
         ]

@@ -164,6 +164,7 @@ const copyPage: Run = (world, task) => {
   const count = huge ? regionPages(world) : 1;
   const to = world.newFrame[task] - 1;
   const from = huge ? headOfRegion(world, task) : world.readTarget[task] - 1;
+  if (from !== ZERO_FRAME && refcountOf(world, from) === 0) throw new Error(`frame ${from} is copied, and is free`);
   for (let nth = 0; nth < count; nth++) frameContent[to + nth] = frameContent[from + nth];
   if (from === ZERO_FRAME) meter.charge(Op['page.clear']);
   else meter.chargeMany(Op['page.copy'], count);

@@ -7,7 +7,7 @@
  * read-only, where newer kernels make those of exclusive pages writable at once (can_change_pte_writable).
  */
 import { waitCalls } from '../crossCalls.ts';
-import { EntryBit, OF_VMA, entryAt, isNone, isPresent, isSwapEntry, tableAt } from '../memory/entries.ts';
+import { EntryBit, OF_VMA, entryAt, isNone, isPresent, isSwapEntry } from '../memory/entries.ts';
 import { dropReference, removeMapping } from '../memory/frames.ts';
 import { dropSwap } from '../memory/files.ts';
 import { lockTable, unlockTable, writeLockMmap, writeUnlockMmap } from '../memory/locks.ts';
@@ -27,24 +27,35 @@ const atCursor = (world: AnonymousWorld, task: number): number => entryAt(world,
 const rewind: Run = (world, task) => {
   world.rangeEnd[task] = Math.min(world.rangeEnd[task], world.shape.pages);
   world.cursor[task] = world.rangeStart[task];
+  world.cursorEnd[task] = world.rangeStart[task];
   return Flow.Next;
 };
 
-/** The next entry of the range that is not none; otherwise there is none. */
-const seek: Run = (world, task) => {
+/**
+ * The next page table of the range: `cursor` is at its first page and `cursorEnd` behind its last; otherwise there is none. What an entry
+ * is, only its lock lets one say: reclaim may have one in its hands.
+ */
+const nextTable: Run = (world, task) => {
+  const page = world.cursorEnd[task];
+  if (page >= world.rangeEnd[task]) return Flow.Otherwise;
+  world.cursor[task] = page;
+  world.cursorEnd[task] = Math.min(regionStart(world, page) + regionPages(world), world.rangeEnd[task]);
+  return Flow.Next;
+};
+
+/** The next entry of the table that is not none; otherwise there is none. */
+const nextEntry: Run = (world, task) => {
   const base = entryAt(world, world.window[task], 0);
   let page = world.cursor[task];
-  while (page < world.rangeEnd[task] && isNone(world.entry[base + page])) page++;
+  while (page < world.cursorEnd[task] && isNone(world.entry[base + page])) page++;
   world.cursor[task] = page;
-  return page < world.rangeEnd[task] ? Flow.Next : Flow.Otherwise;
+  return page < world.cursorEnd[task] ? Flow.Next : Flow.Otherwise;
 };
 
 const lockCursor: Run = (world, task) => lockTable(world, task, world.window[task], world.cursor[task]);
 
-/** Under the lock the cursor stays in its table until the lock is dropped: `cursorEnd` is the next page. */
 const unlockCursor: Run = (world, task) => {
-  unlockTable(world, task, world.window[task], world.cursor[task]);
-  world.cursor[task] = world.cursorEnd[task];
+  unlockTable(world, task, world.window[task], world.cursorEnd[task] - 1);
   return Flow.Next;
 };
 
@@ -66,13 +77,13 @@ const clearPmdEntry: Run = (world, task) => {
   const { window, cursor } = world;
   const head = clearPmd(world, window[task], cursor[task]);
   world.gathered[atCursor(world, task)] = head + 1;
-  world.cursorEnd[task] = cursor[task] + regionPages(world);
   world.meter.charge(Op['pte.zap']);
   return Flow.Next;
 };
 
 const removePmd: Run = (world, task) => {
   removePmdMapping(world, world.gathered[atCursor(world, task)] - 1);
+  world.cursor[task] = world.cursorEnd[task];
   return Flow.Next;
 };
 
@@ -80,7 +91,6 @@ const removePmd: Run = (world, task) => {
 const clearEntry: Run = (world, task) => {
   const at = atCursor(world, task);
   const bits = world.entry[at];
-  world.cursorEnd[task] = world.cursor[task] + 1;
   world.readEntry[task] = bits;
   world.readTarget[task] = world.entryTarget[at];
   if (isPresent(bits)) world.gathered[at] = world.entryTarget[at];
@@ -90,18 +100,15 @@ const clearEntry: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Drops the mapping, or the swap slot, and goes on with the next entry of the table. */
+/** Drops the mapping, or the swap slot. */
 const removeEntry: Run = (world, task) => {
   const target = world.readTarget[task] - 1;
   if (isPresent(world.readEntry[task])) removeMapping(world, target);
   else if (isSwapEntry(world.readEntry[task])) dropSwapEntry(world, target);
   world.readEntry[task] = 0;
   world.readTarget[task] = 0;
-  const next = world.cursorEnd[task];
-  const isSameTable = next < world.rangeEnd[task] && tableAt(world, world.window[task], next) === tableAt(world, world.window[task], world.cursor[task]);
-  if (!isSameTable || isNone(world.entry[entryAt(world, world.window[task], next)])) return Flow.Next;
-  world.cursor[task] = next;
-  return Flow.Otherwise;
+  world.cursor[task]++;
+  return Flow.Next;
 };
 
 /** free_swap_and_cache. */
@@ -128,13 +135,15 @@ const putNext: Run = (world, task) => {
 export function zapSteps({ huge }: { readonly huge: boolean }): readonly Step[] {
   return [
     free('begin', rewind),
-    steady('pte.seek', seek, 'tlb.send'),
+    free('table.next', nextTable, 'tlb.send'),
     acquire('ptl.lock', lockCursor),
+    steady('pte.next', nextEntry, 'ptl.unlock'),
     ...(huge ? [steady('pmd.isThere', ifPmd, 'pte.clear'), steady('pmd.clear', clearPmdEntry), steady('pmd.remove', removePmd), goTo('ptl.unlock')] : []),
     steady('pte.clear', clearEntry),
-    steady('rmap.remove', removeEntry, 'pte.clear'),
+    steady('rmap.remove', removeEntry),
+    goTo('pte.next'),
     release('ptl.unlock', unlockCursor),
-    goTo('pte.seek'),
+    goTo('table.next'),
     steady('tlb.send', flushOwn),
     waits('tlb.wait', waitCalls),
     free('gather.begin', rewind),
@@ -219,14 +228,14 @@ const changeVma = (readOnly: boolean): Run => (world, task) => {
   return Flow.Next;
 };
 
-/** Write-protects the entry, and goes on with the next one of the table. */
+/** Write-protects the entry. */
 const protectEntry: Run = (world, task) => {
   const at = atCursor(world, task);
   const { window, cursor } = world;
   if (isPmd(world, window[task], cursor[task]) && !isWholeRegion(world, task)) splitPmd(world, window[task], cursor[task]);
   const count = isPmd(world, window[task], cursor[task]) ? regionPages(world) : 1;
   for (let entry = at; entry < at + count; entry++) world.entry[entry] &= ~EntryBit.Write;
-  world.cursorEnd[task] = cursor[task] + count;
+  cursor[task] += count;
   world.meter.charge(Op['pte.protect']);
   return Flow.Next;
 };
@@ -240,11 +249,13 @@ export function protectSteps(readOnly: boolean): readonly Step[] {
     steady('vma.protect', changeVma(readOnly)),
     ...(readOnly
       ? [
-          steady('pte.seek', seek, 'tlb.send'),
+          free('table.next', nextTable, 'tlb.send'),
           acquire('ptl.lock', lockCursor),
+          steady('pte.next', nextEntry, 'ptl.unlock'),
           steady('pte.protect', protectEntry),
+          goTo('pte.next'),
           release('ptl.unlock', unlockCursor),
-          goTo('pte.seek'),
+          goTo('table.next'),
           steady('tlb.send', flushOwn),
           waits('tlb.wait', waitCalls),
         ]
