@@ -41,7 +41,7 @@ export type Effort = Pick<MeasureOptions, 'rounds' | 'runs' | 'budgetMs'>;
 
 /** A quick run ends within a minute on two cores. */
 const QUICK: Effort = { rounds: 5, runs: 5, budgetMs: 45_000 };
-const THOROUGH: Effort = { rounds: 9, runs: 7, budgetMs: 1_800_000 };
+const THOROUGH: Effort = { rounds: 15, runs: 7, budgetMs: 1_800_000 };
 
 const NOT_MEASURED: readonly Lack[] = [
   { operation: 'fork', why: 'a process with the threads that Node has must not fork without exec' },

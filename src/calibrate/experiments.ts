@@ -38,8 +38,14 @@ export interface Bench {
  */
 const BATCH_PAGES = 512;
 const BATCH_ENTRIES = 8192;
-/** Mappings that a batch makes or takes away. */
-const BATCH_MAPPINGS = 32;
+/** Mappings that a batch makes or takes away: enough that the shapes that the mm's tree goes through are in each batch. */
+const BATCH_MAPPINGS = 128;
+/** Calls of a batch that find nothing to do, and can be made again and again. */
+const BATCH_IDLE = 128;
+/** io_uring instances, each of which registers a buffer of its own. */
+const BATCH_RINGS = 16;
+/** Pages that a pipe may hold where nobody has allowed it more (/proc/sys/fs/pipe-max-size). */
+const PIPE_PAGES = 256;
 
 /** Opens the experiment of a place; null where the backing has no such thing. @throws KernelError where the machine refuses it */
 export async function openExperiment(bench: Bench, place: Place): Promise<Experiment | null> {
@@ -116,10 +122,11 @@ function openSyscall({ libc }: Bench): Experiment {
 async function openPunch(bench: Bench, place: Place): Promise<Experiment> {
   const { libc, scope } = bench;
   const { pages, vmas, processes, touched, dirty, operation } = place;
-  const calls = callsOf(place);
-  const ground = openGround(bench, place, calls);
+  const ranges = callsOf(place);
+  const calls = operation === 'punch.empty' ? Math.max(ranges, BATCH_IDLE) : ranges;
+  const ground = openGround(bench, place, ranges);
   const others: Mapper[] = [];
-  for (let process = 1; process < processes; process++) others.push(await mapElsewhere(libc, { fd: ground.fd, pages: pages * calls, vmas }, scope));
+  for (let process = 1; process < processes; process++) others.push(await mapElsewhere(libc, { fd: ground.fd, pages: pages * ranges, vmas }, scope));
   const rangeBytes = pages * PAGE_BYTES;
   return {
     calls,
@@ -132,7 +139,7 @@ async function openPunch(bench: Bench, place: Place): Promise<Experiment> {
       for (const other of others) other.touch(dirty ? MapCommand.Write : MapCommand.Read);
     },
     run() {
-      for (let call = 0; call < calls; call++) libc.fallocate(ground.fd, Allocate.Hole, call * rangeBytes, rangeBytes);
+      for (let call = 0; call < calls; call++) libc.fallocate(ground.fd, Allocate.Hole, (call % ranges) * rangeBytes, rangeBytes);
     },
   };
 }
@@ -174,7 +181,7 @@ function openMmap(bench: Bench, place: Place): Experiment {
 
 function openMunmap(bench: Bench, place: Place): Experiment {
   const { libc, scope } = bench;
-  const calls = Math.min(BATCH_MAPPINGS, callsOf(place));
+  const calls = place.touched ? Math.max(1, Math.min(BATCH_MAPPINGS, Math.floor(BATCH_ENTRIES / place.pages))) : BATCH_MAPPINGS;
   const ground = openGround(bench, place, 1);
   const { fd, bytes } = ground;
   allocateAll(libc, ground);
@@ -241,8 +248,9 @@ function openZap(bench: Bench, place: Place): Experiment {
 /** madvise over ranges of one mapping of pages that the file has, without entries but for those that `prepare` makes. */
 function openAdvice(bench: Bench, place: Place, advice: number, prepare: (ground: Ground) => void): Experiment {
   const { libc } = bench;
-  const calls = callsOf(place);
-  const ground = openGround(bench, place, calls);
+  const ranges = callsOf(place);
+  const calls = place.operation === 'zap' && !place.touched ? Math.max(ranges, BATCH_IDLE) : ranges;
+  const ground = openGround(bench, place, ranges);
   const [address] = ground.windows;
   allocateAll(libc, ground);
   const rangeBytes = place.pages * PAGE_BYTES;
@@ -254,7 +262,7 @@ function openAdvice(bench: Bench, place: Place, advice: number, prepare: (ground
       prepare(ground);
     },
     run() {
-      for (let call = 0; call < calls; call++) libc.madvise(address + call * rangeBytes, rangeBytes, advice);
+      for (let call = 0; call < calls; call++) libc.madvise(address + (call % ranges) * rangeBytes, rangeBytes, advice);
     },
   };
 }
@@ -265,11 +273,17 @@ function resetEntries(libc: Libc, ground: Ground, { touched }: Place): void {
   if (touched) touchAll(libc, ground, true);
 }
 
+/** A buffer of the range of each call. */
+const buffersOf = ({ windows: [address], bytes }: Ground, calls: number): readonly BigUint64Array[] =>
+  Array.from({ length: calls }, (_, call) => new BigUint64Array([BigInt(address + call * (bytes / calls)), BigInt(bytes / calls)]));
+
+/** All calls go into one pipe, which has a page for each of theirs, or vmsplice would wait for a reader. */
 function openGet(bench: Bench, place: Place): Experiment {
   const { libc, scope } = bench;
-  const ground = openGround(bench, place, 1);
+  const calls = Math.max(1, Math.floor(PIPE_PAGES / place.pages));
+  const ground = openGround(bench, place, calls);
   allocateAll(libc, ground);
-  const vector = new BigUint64Array([BigInt(ground.windows[0]), BigInt(ground.bytes)]);
+  const buffers = buffersOf(ground, calls);
   const ends = new Int32Array([-1, -1]);
   const closePipe = (): void => {
     for (const end of ends) if (end >= 0) libc.close(end);
@@ -277,39 +291,46 @@ function openGet(bench: Bench, place: Place): Experiment {
   };
   scope.defer(closePipe);
   return {
-    calls: 1,
-    foreignCalls: 1,
+    calls,
+    foreignCalls: calls,
     reset() {
       closePipe();
       checked(libc, 'pipe', libc.pipe(ends, OpenFlag.CloseOnExec));
-      // A page of the pipe for each page, or vmsplice would wait for a reader.
       checked(libc, 'fcntl(F_SETPIPE_SZ)', libc.fcntl(ends[1], Fcntl.SetPipeSize, ground.bytes));
       resetEntries(libc, ground, place);
     },
-    run: () => void checked(libc, 'vmsplice', libc.vmsplice(ends[1], vector, 1, 0)),
+    run() {
+      for (let call = 0; call < calls; call++) checked(libc, 'vmsplice', libc.vmsplice(ends[1], buffers[call], 1, 0));
+    },
   };
 }
 
 function openPin(bench: Bench, place: Place): Experiment {
   const { libc, scope } = bench;
-  const ground = openGround(bench, place, 1);
+  const calls = Math.max(1, Math.min(BATCH_RINGS, Math.floor(BATCH_PAGES / place.pages)));
+  const ground = openGround(bench, place, calls);
   allocateAll(libc, ground);
-  const ring = checked(libc, 'io_uring_setup', libc.ioUringSetup(Syscall.IoUringSetup, 1, new Uint8Array(IO_URING_PARAMS_BYTES)));
-  scope.defer(() => void libc.close(ring));
-  const vector = new BigUint64Array([BigInt(ground.windows[0]), BigInt(ground.bytes)]);
+  const buffers = buffersOf(ground, calls);
+  const rings = buffers.map(() => {
+    const ring = checked(libc, 'io_uring_setup', libc.ioUringSetup(Syscall.IoUringSetup, 1, new Uint8Array(IO_URING_PARAMS_BYTES)));
+    scope.defer(() => void libc.close(ring));
+    return ring;
+  });
   let registered = false;
   const register = (): void => {
-    checked(libc, 'IORING_REGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, ring, IoUringRegister.Buffers, vector, 1));
+    for (let call = 0; call < calls; call++) {
+      checked(libc, 'IORING_REGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, rings[call], IoUringRegister.Buffers, buffers[call], 1));
+    }
     registered = true;
   };
   const unregister = (): void => {
-    checked(libc, 'IORING_UNREGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, ring, IoUringRegister.UnregisterBuffers, null, 0));
+    for (const ring of rings) checked(libc, 'IORING_UNREGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, ring, IoUringRegister.UnregisterBuffers, null, 0));
     registered = false;
   };
   const pins = place.operation === 'gup.pin';
   return {
-    calls: 1,
-    foreignCalls: 1,
+    calls,
+    foreignCalls: calls,
     reset() {
       if (registered) unregister();
       resetEntries(libc, ground, place);

@@ -58,9 +58,11 @@ export function fitPrices(observations: readonly Observation[], prior: CostProfi
   if (observations.length === 0 || observations.some(({ ns }) => !(ns > 0))) throw new Error('a fit needs observations, and each has taken some time');
   const groups = groupsOf(observations, prior);
   const rows = observations.map(({ counts, terms = [] }) => [...groups.map((group) => priced(group, counts, prior.priceNs)), ...Array.from(terms)]);
-  const rough = solve(rows, observations, groups.length, 0);
+  const rough = solve(rows, observations, []);
   const noise = NOISE_MIN + rows.reduce((sum, row, at) => sum + squareOf(1 - valueOf(row, rough.coefficients) / observations[at].ns), 0) / rows.length;
-  const { coefficients, standardErrors } = solve(rows, observations, groups.length, noise);
+  const drawn = solve(rows, observations, groups.map(() => noise));
+  // What came out as many times the price before is known to as many times less: a price of another kind of machine must not draw it down.
+  const { coefficients, standardErrors } = solve(rows, observations, groups.map((_, at) => noise / squareOf(Math.max(1, drawn.coefficients[at]))));
   const errors = rows.map((row, at) => errorPercent(valueOf(row, coefficients), observations[at].ns));
   return {
     prices: prior.prices.map(({ operation, index, ns, lowNs, highNs, source }) => {
@@ -84,16 +86,16 @@ export function fitPrices(observations: readonly Observation[], prior: CostProfi
 }
 
 /**
- * @param groups columns that are multiples of a price before; the others are terms
- * @param noise mean square of the points' relative errors: a price before is known to a factor of two or so (one, relatively), a point to
- *   this, and in that proportion they weigh. What the points tell apart stays as it is; what they can hardly tell apart keeps its ratio.
+ * @param pulls weight of the price before, one a group: the columns that are multiples of one; the others are terms. It is the mean square of
+ *   the points' relative errors, as a price before is known to a factor of two or so (one, relatively), a point to that, and in that
+ *   proportion they weigh. What the points tell apart stays as it is; what they can hardly tell apart keeps its ratio.
  */
-function solve(rows: readonly (readonly number[])[], observations: readonly Observation[], groups: number, noise: number): Fit {
-  const before = noise === 0 ? [] : Array.from({ length: groups }, (_, at) => rows[0].map((_value, column) => (column === at ? 1 : 0)));
+function solve(rows: readonly (readonly number[])[], observations: readonly Observation[], pulls: readonly number[]): Fit {
+  const before = pulls.map((_, at) => rows[0].map((_value, column) => (column === at ? 1 : 0)));
   return nonNegativeLeastSquares(
     [...rows, ...before],
     [...observations.map(({ ns }) => ns), ...before.map(() => 1)],
-    [...observations.map(({ ns }) => 1 / (ns * ns)), ...before.map(() => noise)],
+    [...observations.map(({ ns }) => 1 / (ns * ns)), ...pulls],
   );
 }
 

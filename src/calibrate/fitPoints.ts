@@ -11,13 +11,11 @@ import { fitPrices, medianOf, predictNs } from './fit.ts';
 import type { PriceFit } from './fit.ts';
 import { heldBackFor } from './heldBack.ts';
 import type { HeldBack } from './heldBack.ts';
-import { placeName } from './points.ts';
+import { isSteady, placeName } from './points.ts';
 import type { MeasuredOperation, Point } from './points.ts';
 import { TERMS, predict } from './predict.ts';
 import type { Prediction } from './predict.ts';
 
-/** Of the median: quartiles further apart are noise. */
-const SPREAD_MAX = 0.5;
 /** Fewer fitted points than that are no grid. */
 const POINTS_MIN = 30;
 
@@ -68,8 +66,6 @@ export function fitPoints(points: readonly Point[], prior: CostProfile): FittedP
 /** What has no size has one point, and no other could be fitted in its place. */
 const heldBackOf = (point: Point): HeldBack => (SINGLE.has(point.operation) ? null : heldBackFor(`${point.backing} ${placeName(point)}`, point));
 const SINGLE: ReadonlySet<MeasuredOperation> = new Set(['syscall', 'efault']);
-
-const isSteady = ({ ns, spread }: Point): boolean => ns > 0 && spread <= SPREAD_MAX * ns;
 
 function checkedPoint(point: Point, { counts, terms }: Prediction, heldBack: HeldBack, priceNs: Float64Array, termNs: readonly number[]): CheckedPoint {
   const predictedNs = predictNs(counts, priceNs) + predictNs(terms, termNs);

@@ -2,7 +2,7 @@
  * The measuring loop: rounds over all places in changing order, a few runs of each, medians at the end.
  *
  * A round visits every place, so that a machine that is slower for a while is slower for all of them; within a visit the first runs
- * warm caches and the compiler and are dropped. The clock is that of the thread's own running time: nothing that is measured sleeps, and
+ * warm caches and the compiler and are dropped. Places whose runs disagree after all rounds are visited again, a few times more. The clock is that of the thread's own running time: nothing that is measured sleeps, and
  * what others do with the CPU meanwhile is not counted (time that a hypervisor steals is). From each run goes off what calling from here costs: the median time of as many calls
  * that do nothing, timed the same way and in the same visit.
  *
@@ -17,7 +17,7 @@ import { openExperiment } from './experiments.ts';
 import type { Experiment } from './experiments.ts';
 import type { Libc } from './libc.ts';
 import { spinOn } from './neighbours.ts';
-import { placeName } from './points.ts';
+import { isSteady, placeName } from './points.ts';
 import type { Place, Point } from './points.ts';
 import { withScope } from './scope.ts';
 
@@ -56,13 +56,10 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
   const order = places.map((_, index) => index);
   const startMs = nowMs();
   let visits = 0;
-  for (let round = 0; round < rounds && !signal.aborted; round++) {
-    // A round that would not come to its end counts some places more often than others: rather none.
-    if (round > 0 && ((nowMs() - startMs) / round) * (round + 1) > budgetMs) break;
-    shuffle(order, (limit) => below(random, limit));
-    for (const index of order) {
+  const visitAll = async (indices: readonly number[], total: number): Promise<void> => {
+    for (const index of indices) {
       if (signal.aborted || nowMs() - startMs > budgetMs) break;
-      onProgress(++visits, rounds * places.length);
+      onProgress(++visits, total);
       const place = places[index];
       if (refused[index] !== null) continue;
       const outcome = await visit(options, place);
@@ -71,6 +68,17 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
       // Signals and the other threads of this process are heard in between.
       await new Promise((resolve) => setImmediate(resolve));
     }
+  };
+  for (let round = 0; round < rounds && !signal.aborted; round++) {
+    // A round that would not come to its end counts some places more often than others: rather none.
+    if (round > 0 && ((nowMs() - startMs) / round) * (round + 1) > budgetMs) break;
+    shuffle(order, (limit) => below(random, limit));
+    await visitAll(order, rounds * places.length);
+  }
+  for (let more = 0; more < rounds && !signal.aborted; more++) {
+    const unsteady = order.filter((index) => refused[index] === null && samples[index].length > 0 && !isSteady(pointOf(places[index], backing, samples[index])));
+    if (unsteady.length === 0) break;
+    await visitAll(unsteady, visits + unsteady.length);
   }
   for (const [index, times] of samples.entries()) if (times.length === 0) refused[index] ??= 'there was no time left';
   const points = places.flatMap((place, index) => (refused[index] !== null ? [] : [pointOf(place, backing, samples[index])]));

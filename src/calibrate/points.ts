@@ -94,6 +94,11 @@ export function placeName({ operation, pages, vmas, processes, touched, dirty, c
   return `${operation} ${pages} pages, ${vmas} VMAs${entries}${processes > 1 ? `, ${processes} processes` : ''}${cpus > 1 ? `, ${cpus} CPUs` : ''}`;
 }
 
+/** Of the median: quartiles further apart are noise. */
+const SPREAD_MAX = 0.5;
+/** Whether its runs agree, so that its median is a figure of the place. */
+export const isSteady = ({ ns, spread }: Point): boolean => ns > 0 && spread <= SPREAD_MAX * ns;
+
 /** One point a line, so that two grids can be compared line by line. */
 export function formatPoints({ points, ...rest }: PointsRecord): string {
   const lines = points.map((point) => `    ${JSON.stringify(Object.fromEntries(POINT_FIELDS.map((field) => [field, point[field]])))}`);

@@ -5,11 +5,12 @@ import { BACKINGS } from '../calibrate/backing.ts';
 import type { BackingName } from '../calibrate/backing.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { fitPoints } from '../calibrate/fitPoints.ts';
-import { formatPoints } from '../calibrate/points.ts';
+import { formatPoints, readPoints } from '../calibrate/points.ts';
 import type { PointsRecord } from '../calibrate/points.ts';
 import { formatProfile } from '../calibrate/profile.ts';
 import { formatValidation } from '../calibrate/validationTable.ts';
 import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
+import { UserError } from '../model/userError.ts';
 import { DEFAULT_COSTS } from '../simulate/costs.ts';
 import type { CliContext } from './context.ts';
 import { ExitCode } from './exitCodes.ts';
@@ -21,6 +22,7 @@ interface CalibrateFlags {
   readonly backing?: BackingName;
   readonly output?: string;
   readonly points?: string;
+  readonly fromPoints?: string;
   readonly costs: string;
   readonly quiet?: boolean;
 }
@@ -33,6 +35,7 @@ export function addCalibrateCommand(program: Command, context: CliContext): void
     .option('--backing <name>', `${BACKINGS.join(' or ')}; default: the first that there is`, parseChoice(BACKINGS))
     .option('-o, --output <file>', 'write the cost profile there: compare --costs FILE takes it')
     .option('--points <file>', 'write the measured points there: validate takes them')
+    .option('--from-points <file>', 'measure nothing: fit the prices to points that were measured before')
     .option('--costs <profile>', 'prices of what cannot be measured here', DEFAULT_COSTS)
     .option('--quiet', 'print nothing to stdout')
     .addHelpText('after', HELP)
@@ -44,17 +47,25 @@ It needs Linux, the optional package koffi, and /dev/kvm for a guest_memfd; ever
 Exit codes: 0 measured, 2 misuse or a machine that cannot be measured, 130 interrupted: nothing is written.`;
 
 async function runCalibrate(flags: CalibrateFlags, context: CliContext): Promise<void> {
-  const { output, points, costs, quiet = false } = flags;
+  const { output, points, fromPoints, costs, quiet = false } = flags;
   const { stdout, catalogue, setExitCode } = context;
+  if (fromPoints !== undefined) refuseToMeasure(flags);
   for (const file of [output, points]) if (file !== undefined) await refuseUnlessFile(file);
   const prior = await catalogue.loadCostProfile(costs);
-  const record = await measureHere(flags, context);
+  const record = fromPoints === undefined ? await measureHere(flags, context) : readPoints(fromPoints);
   if (record === null) return setExitCode(ExitCode.Interrupted);
   // The points first: they are what took the time.
   if (points !== undefined) await writeWhole(points, formatPoints(record));
   const fitted = fitPoints(record.points, prior);
   if (output !== undefined) await writeWhole(output, formatProfile(basename(output).replace(/\.json$/, ''), record, fitted, prior));
   if (!quiet) stdout.write(formatValidation(record, fitted, false));
+}
+
+/** Points that are there already were measured as they were. */
+function refuseToMeasure({ quick, backing, points }: CalibrateFlags): void {
+  const asked = [...(quick === true ? ['--quick'] : []), ...(backing === undefined ? [] : ['--backing']), ...(points === undefined ? [] : ['--points'])];
+  if (asked.length === 0) return;
+  throw new UserError({ what: `${asked.join(' and ')} cannot go with --from-points`, why: 'nothing is measured with it: the points are those of the file', fix: `leave out --from-points, or ${asked.join(' and ')}` });
 }
 
 /** The points of this machine; null where it was interrupted. */

@@ -53,6 +53,19 @@ describe('validate', () => {
 });
 
 describe('calibrate', () => {
+  test('fits prices to points of before, without measuring', async () => {
+    const profile = path.join(folder, 'mine.json');
+    const { exitCode, stdout, stderr } = await run('calibrate', '--from-points', written('points.json'), '-o', profile);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^predicted against measured: guest_memfd, Linux 6\.18, a CPU, 2026-11-21, quick\n/);
+    expect(loadCostProfile(profile)).toMatchObject({ name: 'mine', machine: 'a CPU, 2 CPUs', date: '2026-11-21' });
+  });
+  test('does not measure what it takes from a file', async () => {
+    expect(await run('calibrate', '--from-points', written('points.json'), '--quick', '--backing', 'memfd')).toMatchObject({
+      exitCode: 2,
+      stderr: 'foliobench: --quick and --backing cannot go with --from-points\n  why: nothing is measured with it: the points are those of the file\n  fix: leave out --from-points, or --quick and --backing\n',
+    });
+  });
   test('does not begin where it could not write', async () => {
     const { exitCode, stderr } = await run('calibrate', '--quick', '-o', folder);
     expect([exitCode, stderr.split('\n')[1]]).toEqual([2, '  why: it is a folder']);
