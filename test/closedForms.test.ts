@@ -17,6 +17,41 @@ async function worldAfter(script: readonly ScriptedAccess[], options: ScriptOpti
   return { world: seen[0], counted: counts(outcome) };
 }
 
+describe('what a flush and a GUP are charged as', () => {
+  const touched = (pages: number, vmas = 1): readonly ScriptedAccess[] => [
+    a.toShared(0, pages),
+    ...Array.from({ length: vmas }, (_, window) => Array.from({ length: pages }, (_page, page) => a.hostRead(page, window))).flat(),
+  ];
+
+  test.each([1, 2, 33, 34, 512, 513])('a flush of %i entries invalidates each of them up to 33, and from there on all at once: for each VMA', async (pages) => {
+    const vmas = 3;
+    const counted = counts(await runScript([...touched(pages, vmas), a.toPrivate(0, pages)], { vmas }));
+    expect([counted['tlb.flush'], counted['tlb.flushEntry'], counted['tlb.flushAll']]).toEqual(pages <= 33 ? [vmas, vmas * pages, undefined] : [vmas, undefined, vmas]);
+  });
+
+  test('what lies between two entries is flushed with them', async () => {
+    const near = counts(await runScript([a.toShared(0, 64), a.hostRead(10), a.hostRead(20), a.toPrivate(0, 64)]));
+    expect([near['tlb.flushEntry'], near['tlb.flushAll']]).toEqual([11, undefined]);
+    const far = counts(await runScript([a.toShared(0, 64), a.hostRead(10), a.hostRead(50), a.toPrivate(0, 64)]));
+    expect([far['tlb.flushEntry'], far['tlb.flushAll']]).toEqual([undefined, 1]);
+  });
+
+  test.each([1, 5, 16])('a GUP of %i pages without entries tries the fast path once, takes mmap_lock once, faults each page in, and raises no exception', async (pages) => {
+    const setup = [a.toShared(0, 16)];
+    const before = counts(await runScript(setup));
+    const after = counts(await runScript([...setup, a.pinShort(0, 0, pages)]));
+    const added = (name: keyof typeof after): number => (after[name] ?? 0) - (before[name] ?? 0);
+    expect([added('gup.fast'), added('irq.toggle'), added('lock.mmap'), added('gup.slow'), added('pte.set'), added('host.fault')]).toEqual([1, 1, 1, pages, pages, 0]);
+  });
+
+  test('who gives a buffer back does not use it; the data of a pipe is read', async () => {
+    const deviceAccesses = async (take: ScriptedAccess) => counts(await runScript([a.toShared(0, 4), take, a.unpin(0)]))['device.access'];
+    expect(await deviceAccesses(a.pinLong(0, 0, 4))).toBeUndefined();
+    expect(await deviceAccesses(a.pinShort(0, 0, 4))).toBeUndefined();
+    expect(await deviceAccesses(a.splice(0, 0, 4))).toBe(4);
+  });
+});
+
 describe.each(POLICIES)('under %s', (policy) => {
   test('fork copies V VMAs and no entry: the child faults V times for the page, and leaves nothing behind', async () => {
     const vmas = 5;

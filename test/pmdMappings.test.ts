@@ -76,7 +76,7 @@ describe('a conversion of 4 KiB in a folio of 2 MiB costs', () => {
   test('1 zap and no refault under split-4k: its small folios are never mapped by a PMD', async () => {
     const script = [a.toShared(0, FOLIO), ...range(FOLIO).map((page) => a.hostRead(page))];
     const cost = await added(script, [a.toPrivate(5), ...touchAllBut(5)], { policy: 'split-4k' });
-    expect(cost).toMatchObject({ 'pte.zap': 1, 'tlb.flush': 1 });
+    expect(cost).toMatchObject({ 'pte.zap': 1, 'tlb.flush': 1, 'tlb.flushEntry': 1 });
     expect([cost['fault.neighbour'], cost['host.fault']]).toEqual([undefined, undefined]);
   });
 

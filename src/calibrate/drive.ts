@@ -19,9 +19,9 @@ export interface Ending {
 
 /**
  * Steps the task from `entry` until its routine ends.
- * @param onStep called after each step @throws Error where it would have to wait for somebody
+ * @throws Error where it would have to wait for somebody
  */
-export function drive(world: World, task: number, { run, otherwise, callee }: Program, entry: number, onStep: () => void = () => {}): Ending {
+export function drive(world: World, task: number, { run, otherwise, callee }: Program, entry: number): Ending {
   const { pc, depth, meter } = world;
   const base = task * DEPTH_MAX;
   pc[base] = entry;
@@ -30,7 +30,6 @@ export function drive(world: World, task: number, { run, otherwise, callee }: Pr
     const level = depth[task];
     const at = pc[base + level];
     const flow = run[at](world, task);
-    onStep();
     if (flow === Flow.Next) pc[base + level]++;
     else if (flow === Flow.Otherwise) pc[base + level] = otherwise[at];
     else if (flow === Flow.Call) pc[base + ++depth[task]] = callee[at];

@@ -72,7 +72,7 @@ describe('the fit of a grid', () => {
     const fork = published.prices.find(({ operation }) => operation === 'fork');
     expect(priceOf('fork')).toMatchObject({ ns: fork?.ns, source: fork?.source, reference: `Not measured here; as in published-x86: ${fork?.reference ?? ''}` });
     expect(priceOf('tlb.flush')).toMatchObject({ source: 'measured', reference: 'Fitted to calls on a guest_memfd of this machine.' });
-    expect(priceOf('pte.zap')?.reference).toContain('as a part of pte.check + pte.zap');
+    expect(priceOf('mmap')?.reference).toContain('as a part of mmap + vma.insert');
   });
 
   test('prints each point that is far off, and the figures of all', () => {

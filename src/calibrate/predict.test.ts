@@ -16,16 +16,16 @@ describe('a hole of N pages under V VMAs that are touched', () => {
   const [pages, vmas] = [64, 3];
   test('of a guest_memfd is unmapped page by page: N x V flushes of one entry each', () => {
     expect(countsOf({ pages, vmas, touched: true })).toMatchObject({
-      'vma.visit': pages * vmas, 'pte.zap': pages * vmas, 'tlb.flush': pages * vmas, 'rmap.walk': pages, 'pageCache.remove': pages, 'folio.free': pages, 'flush.refill': 1, 'page.used': pages,
+      'vma.visit': pages * vmas, 'pte.zap': pages * vmas, 'tlb.flush': pages * vmas, 'rmap.walk': pages, 'tlb.flushEntry': pages * vmas, 'pageCache.remove': pages, 'folio.free': pages, 'refill.punch': 1, 'mapping.last': pages,
     });
-    expect(countsOf({ pages, vmas, touched: true })).not.toHaveProperty('flush.entry');
+    expect(countsOf({ pages, vmas, touched: true })).not.toHaveProperty('tlb.flushAll');
   });
   test('of a memfd is unmapped as a range: V flushes, of all of the TLB above 33 entries', () => {
     expect(countsOf({ pages, vmas, touched: true }, 'memfd')).toMatchObject({
-      'vma.visit': vmas, 'pte.zap': pages * vmas, 'rmap.walk': 1, 'pageCache.remove': pages, 'flush.all': vmas, 'flush.refill': 1,
+      'vma.visit': vmas, 'pte.zap': pages * vmas, 'rmap.walk': 1, 'pageCache.remove': pages, 'tlb.flush': vmas, 'tlb.flushAll': vmas, 'refill.punch': 1,
     });
-    expect(countsOf({ pages, vmas, touched: true }, 'memfd')).not.toHaveProperty('tlb.flush');
-    expect(countsOf({ pages: 33, vmas, touched: true }, 'memfd')).toMatchObject({ 'tlb.flush': vmas, 'flush.entry': 32 * vmas });
+    expect(countsOf({ pages, vmas, touched: true }, 'memfd')).not.toHaveProperty('tlb.flushEntry');
+    expect(countsOf({ pages: 33, vmas, touched: true }, 'memfd')).toMatchObject({ 'tlb.flush': vmas, 'tlb.flushEntry': 33 * vmas });
   });
 });
 
@@ -66,8 +66,8 @@ test('a get of pages that have entries goes fast; a long-term pin never does, an
 
 test('mmap, munmap, zap, allocate, a read into a private page and a system call that does nothing', () => {
   expect(countsOf({ operation: 'mmap', pages: 4, vmas: 2 })).toMatchObject({ mmap: 1, 'vma.insert': 1, 'lock.mmap': 1 });
-  expect(countsOf({ operation: 'munmap', pages: 4, vmas: 2, touched: true })).toMatchObject({ munmap: 1, 'vma.remove': 1, 'pte.zap': 4, 'tlb.flush': 1, 'flush.entry': 3 });
-  expect(countsOf({ operation: 'zap', pages: 4, touched: true })).toMatchObject({ 'pte.zap': 4, 'folio.put': 4, 'tlb.flush': 1, 'flush.entry': 3 });
+  expect(countsOf({ operation: 'munmap', pages: 4, vmas: 2, touched: true })).toMatchObject({ munmap: 1, 'vma.remove': 1, 'pte.zap': 4, 'tlb.flush': 1, 'tlb.flushEntry': 4 });
+  expect(countsOf({ operation: 'zap', pages: 4, touched: true })).toMatchObject({ 'pte.zap': 4, 'folio.put': 4, 'tlb.flush': 1, 'tlb.flushEntry': 4 });
   expect(countsOf({ operation: 'allocate', pages: 4 })).toMatchObject({ 'folio.alloc': 4, 'pageCache.insert': 4 });
   expect(countsOf({ operation: 'allocate', pages: 4 })).not.toHaveProperty('page.clear');
   expect(countsOf({ operation: 'efault' })).toMatchObject({ syscall: 1, 'host.fault': 1, 'state.read': 1, 'access.failed': 1 });

@@ -4,18 +4,15 @@
  * The same surroundings are made in a world of the model as on the kernel, and the same call goes through the same routine there;
  * the meter tells what it charged. One task alone, so that nothing waits: CPUs that run the process acknowledge a flush at once.
  *
- * Terms beside the operations: a flush has one price in the model, and several in the kernel (arch/x86/mm/tlb.c): up to 33 entries are
- * invalidated one by one, from there on all of the TLB at once. Whoever has flushed walks its page tables anew, back in user space: a
- * cost of each call that flushes, whatever its size. And each call has work around what the model knows of it, once (`call.*`).
+ * Terms beside the operations are of what the model has no state for: the host's TLB, which whoever has flushed fills anew in all that he
+ * does after it, and the statistics of a folio's first and last mapping. And each call has work around what the model knows of it, once (`call.*`).
  */
-import { PageBit } from '../model/file.ts';
 import { buildHost } from '../model/host.ts';
 import type { Host } from '../model/host.ts';
 import { drainBatch } from '../model/lru.ts';
 import { Meter } from '../model/meter.ts';
 import { OPERATIONS, Op } from '../model/operations.ts';
 import type { Shape } from '../model/shape.ts';
-import type { Program } from '../model/step.ts';
 import { openWindow } from '../model/windows.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
@@ -39,19 +36,19 @@ function faulting(operation: string): string {
 /** Index in CALLS; -1 where there is none. */
 const callOf = ({ operation, touched }: Place): number => CALLS.indexOf(operation.startsWith('gup.') && !touched ? faulting(operation) : operation);
 
+/** Those that may flush. */
+const FLUSHING: readonly string[] = ['punch', 'zap', 'munmap'];
+
 /** What a call costs beside the operations of the model. */
 export const TERMS: readonly { readonly name: string; readonly summary: string }[] = [
-  { name: 'flush.entry', summary: 'invalidate one entry of the TLB, where a flush is not of all (beyond its first entry)' },
-  { name: 'flush.all', summary: 'flush all of the TLB, where a range has more than 33 entries: in place of tlb.flush' },
-  { name: 'flush.refill', summary: 'walk the page tables anew after a call that flushed' },
+  ...FLUSHING.map((operation) => ({ name: `refill.${operation}`, summary: `walk the page tables anew in what a call of ${operation} does after its flush, and behind it` })),
   { name: 'entry.dirty', summary: 'clear an entry that is dirty, beside what clearing any entry costs' },
-  { name: 'page.used', summary: 'drop a page that was mapped, beside what dropping any page costs' },
+  { name: 'mapping.last', summary: 'drop the last mapping of a page, beside what dropping any mapping costs: it is counted as mapped no more' },
   ...CALLS.map((operation) => ({ name: `call.${operation}`, summary: `what a call of ${operation} does around the work that the model knows` })),
 ];
-const [ENTRY, ALL, REFILL, DIRTY, USED, FIRST_CALL] = [0, 1, 2, 3, 4, 5];
-
-/** tlb_single_page_flush_ceiling: the most entries that are invalidated one by one. */
-export const FLUSH_ENTRIES_MAX = 33;
+const DIRTY = FLUSHING.length;
+const LAST = DIRTY + 1;
+const FIRST_CALL = LAST + 1;
 
 export interface Prediction {
   /** By index in OPERATIONS. */
@@ -72,16 +69,13 @@ export function predict(place: Place, backing: BackingName): Prediction | null {
   // The real file is larger than what its LRU batch holds.
   drainBatch(scene.world, TASK);
   const before = Float64Array.from(scene.world.meter.count);
-  scene.terms.fill(0);
-  scene.otherwise = 0;
-  const used = usedPages(scene.world);
+  const mapped = mappedPages(scene.world);
   run();
-  const { terms } = scene;
+  const terms = new Float64Array(TERMS.length);
   const counts = scene.world.meter.count.map((count, at) => count - before[at]);
   if (place.dirty) terms[DIRTY] = counts[Op['pte.zap']];
-  terms[USED] = used.filter((page) => (scene.world.pageState[page] & PageBit.Present) === 0).length;
-  counts[Op['tlb.flush']] -= scene.otherwise;
-  if (counts[Op['tlb.flush']] + terms[ALL] > 0) terms[REFILL] = 1;
+  terms[LAST] = mapped.filter((page) => scene.world.mapcount[page] === 0).length;
+  if (counts[Op['tlb.flush']] > 0) terms[FLUSHING.indexOf(place.operation)] = 1;
   const call = callOf(place);
   if (call >= 0) terms[FIRST_CALL + call] = 1;
   correct(counts, place);
@@ -89,22 +83,20 @@ export function predict(place: Place, backing: BackingName): Prediction | null {
 }
 
 /** Pages of the file that somebody has mapped. */
-function usedPages({ mapcount, shape: { pages } }: World): readonly number[] {
+function mappedPages({ mapcount, shape: { pages } }: World): readonly number[] {
   return Array.from({ length: pages }, (_, page) => page).filter((page) => mapcount[page] > 0);
 }
 
-/** Takes away what the model charges and the caller does not do. */
-function correct(counts: Float64Array, { operation }: Place): void {
-  // Interrupted CPUs pay that themselves.
+/** Takes away what the caller does not do. */
+function correct(counts: Float64Array, { operation, pages, vmas, touched }: Place): void {
+  // Interrupted CPUs pay that themselves; here one task does everything.
   counts[Op['tlb.interrupt']] = 0;
-  // The kernel leaves zeroing to the first use of a page (src/model/allocate.ts says so too).
+  // Linux leaves zeroing to the first use of a page. In the model a folio that nobody is at is up to date, which spares every state of the
+  // explorer a bit, and no workload allocates (src/model/allocate.ts).
   if (operation === 'allocate') counts[Op['page.clear']] = 0;
-  if (!operation.startsWith('gup.')) return;
-  // A fault inside of GUP raises no exception; mmap_lock is taken once for all pages (mm/gup.c, __get_user_pages_locked); and nobody
-  // uses the buffer before it is given back.
-  counts[Op['host.fault']] = 0;
-  counts[Op['lock.mmap']] = Math.min(1, counts[Op['lock.mmap']]);
-  counts[Op['device.access']] = 0;
+  // The mappings begin in the middle of a page table that others have too, so that entries are looked at though there were never any.
+  const walksForNothing = (operation === 'zap' && !touched) || (operation === 'punch.empty' && counts[Op['rmap.walk']] > 0);
+  if (walksForNothing && vmas > 0) counts[Op['pte.check']] = pages;
 }
 
 /** What shmem does otherwise than guest_memfd, beside punching: fault-around maps up to 16 pages in a fault for reading, and long-term pins may go fast. */
@@ -116,9 +108,6 @@ function isOtherInShmem({ operation, touched, dirty }: Place): boolean {
 interface Scene {
   readonly world: World;
   readonly host: Host;
-  readonly terms: Float64Array;
-  /** Flushes that are none of single entries: of all, or of a process that runs nowhere, where the kernel has nobody to flush (mm_cpumask is empty). */
-  otherwise: number;
   /** Window that a call maps or unmaps. */
   readonly extra: number;
 }
@@ -198,7 +187,7 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place): Scene {
   }
   const mapsMore = operation === 'mmap' || operation === 'munmap';
   if (mapsMore) openWindow(world, mapped, 0);
-  return { world, host: buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape), terms: new Float64Array(TERMS.length), otherwise: 0, extra: mapped };
+  return { world, host: buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape), extra: mapped };
 }
 
 const allocate = (scene: Scene, pages: number): void => access(scene, Access.Allocate, { count: pages });
@@ -237,13 +226,13 @@ interface What {
 /** One access of the workloads' list, from its begin to its end. */
 function access(scene: Scene, kind: AccessKind, { page = 0, count = 1, window = 0 }: What): void {
   begin(scene.world, kind, page, count, window);
-  follow(scene, scene.host.program, scene.host.entries[kind]);
+  drive(scene.world, TASK, scene.host.program, scene.host.entries[kind]);
 }
 
 /** One routine of ours over the first pages, through the first window. */
 function own(scene: Scene, routine: string, pages: number): void {
   begin(scene.world, Access.HostWrite, 0, pages, 0);
-  follow(scene, ownProgram, ownProgram.entry(routine));
+  drive(scene.world, TASK, ownProgram, ownProgram.entry(routine));
 }
 
 function begin(world: World, kind: AccessKind, page: number, count: number, window: number): void {
@@ -252,27 +241,6 @@ function begin(world: World, kind: AccessKind, page: number, count: number, wind
   world.rangeStart[TASK] = page;
   world.rangeEnd[TASK] = page + count;
   world.window[TASK] = window;
-}
-
-function follow(scene: Scene, program: Program, entry: number): void {
-  const { world } = scene;
-  const { count } = world.meter;
-  let flushes = count[Op['tlb.flush']];
-  drive(world, TASK, program, entry, () => {
-    if (count[Op['tlb.flush']] > flushes) noteFlush(scene);
-    flushes = count[Op['tlb.flush']];
-  });
-}
-
-/** A flush of what the task's gather has was sent. */
-function noteFlush(scene: Scene): void {
-  const { mm, windowMm, walkWindow, gatherStart, gatherEnd } = scene.world;
-  const entries = gatherEnd[TASK] - gatherStart[TASK];
-  if (!mm.includes(windowMm[walkWindow[TASK]])) scene.otherwise++;
-  else if (entries > FLUSH_ENTRIES_MAX) {
-    scene.otherwise++;
-    scene.terms[ALL]++;
-  } else scene.terms[ENTRY] += Math.max(0, entries - 1);
 }
 
 /** The counts of a prediction by name, without those that are 0: for tests and for people. */

@@ -3,6 +3,8 @@
  *
  * Sent in one step, acknowledged by each CPU in any order, waited for in another step. A CPU whose interrupts are off
  * (GUP-fast) acknowledges later, except where flushes are broadcast by hardware.
+ * Source: arch/x86/mm/tlb.c (flush_tlb_mm_range, get_flush_tlb_info, flush_tlb_func).
+ * Differs from Linux: an interrupted CPU pays one price, whatever the size of the flush.
  */
 import { lockId, waitFor } from './locks.ts';
 import { drainBatch } from './lru.ts';
@@ -17,19 +19,35 @@ import type { World } from './world.ts';
 export const CrossCall = { None: 0, Flush: 1, Kick: 2, Drain: 3 } as const;
 export type CrossCallKind = (typeof CrossCall)[keyof typeof CrossCall];
 
-/** Asks every other CPU that runs `mm` to flush, and flushes this one. Broadcast flushes need no acknowledgement. */
-export function sendFlush(world: TaskWorld, task: number, mm: number): void {
+/** The most entries that a flush invalidates one by one: tlb_single_page_flush_ceiling of arch/x86/mm/tlb.c. */
+export const FLUSH_ENTRIES_MAX = 33;
+/** A flush of all that the mm has. */
+export const ALL_ENTRIES = FLUSH_ENTRIES_MAX + 1;
+
+/**
+ * Asks every other CPU that runs `mm` to flush, and flushes this one where it does. Where nobody runs it there is nothing to do
+ * (mm_cpumask is empty), but for hardware that broadcasts: it does not know, and needs no acknowledgement.
+ * @param entries from the first to the last that has to go: what lies between them goes with them
+ * @param asked the mm was asked to do it itself, and so it runs on a CPU of its own
+ */
+export function sendFlush(world: TaskWorld, task: number, mm: number, entries: number, asked = false): void {
   const { cpus, broadcastFlush } = world.shape;
-  const { meter } = world;
-  meter.charge(Op['tlb.flush']);
-  if (broadcastFlush) return;
+  if (broadcastFlush) return chargeFlush(world, entries);
   let sent = 0;
   for (let cpu = 0; cpu < cpus; cpu++) {
     if (cpu === task || world.mm[cpu] !== mm) continue;
     world.callPending[task * cpus + cpu] = 1;
     sent++;
   }
+  if (asked || world.mm[task] === mm) chargeFlush(world, entries);
+  else if (sent > 0) world.meter.charge(Op['tlb.flush']);
   if (sent > 0) post(world, task, CrossCall.Flush, sent, Op['tlb.ipi']);
+}
+
+function chargeFlush({ meter }: TaskWorld, entries: number): void {
+  meter.charge(Op['tlb.flush']);
+  if (entries > FLUSH_ENTRIES_MAX) meter.charge(Op['tlb.flushAll']);
+  else meter.chargeMany(Op['tlb.flushEntry'], entries);
 }
 
 /** Kicks every other vCPU out of the guest, so that its guest TLB is flushed; a vCPU that converts has left the guest by itself. */

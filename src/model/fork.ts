@@ -5,7 +5,7 @@
  */
 import { complete, enterHostFault } from './access.ts';
 import { deliverContent } from './content.ts';
-import { sendFlush, waitCalls } from './crossCalls.ts';
+import { ALL_ENTRIES, sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteReach } from './exposure.ts';
@@ -64,7 +64,7 @@ function nthWindow(world: World, mm: number, n: number): number {
 }
 
 const flushParent: Run = (world, task) => {
-  sendFlush(world, task, world.mm[task]);
+  sendFlush(world, task, world.mm[task], ALL_ENTRIES);
   return Flow.Next;
 };
 

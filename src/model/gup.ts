@@ -7,17 +7,19 @@
  * changed. A long-term pin for writing of a guest_memfd page never takes the fast path; a long-term one for reading may.
  * FOLL_FAST_ONLY never falls back: the caller gets fewer pages than it asked for. We give that one name, EFAULT, and drop
  * what was taken, as its callers do.
- * Differs from Linux: the head is found and its count tried in one step, where Linux re-checks the head behind the count, and no folio
+ * What the slow path does once for all of its pages (mmap_lock) or not again (GUP-fast) is charged once.
+ * Differs from Linux: the slow path drops mmap_lock behind each page and tries the fast one again; the head is found and its count tried in one step, where Linux re-checks the head behind the count, and no folio
  * splits or merges under a reference; a range that fails in the middle is released whole, as O_DIRECT and registrations do.
  */
-import { enterHostFault, faultResult, outcomeOk, remapSteps } from './access.ts';
+import { faultResult, outcomeOk, remapSteps } from './access.ts';
 import { EntryBit } from './entries.ts';
 import { Errno } from './errno.ts';
 import { noteWritable, openWay } from './exposure.ts';
-import { lockEntry, readLockMmap, readUnlockMmap, serves, unlockEntry } from './fault.ts';
+import { lockEntry, readUnlockMmap, serves, unlockEntry } from './fault.ts';
 import { PageBit, headOf, isPrivate } from './file.ts';
 import { dropReference, addPinPart } from './folios.ts';
-import { WRITER } from './locks.ts';
+import { LockClass, WRITER, acquireRead } from './locks.ts';
+import { Event } from './meter.ts';
 import { Op } from './operations.ts';
 import { entriesIn } from './pmd.ts';
 import { SlotKind } from './slots.ts';
@@ -32,9 +34,12 @@ const isGet = (world: World, task: number): boolean => (world.flags[task] & Task
 
 /* ---- the fast path ---- */
 
+/** Linux tries the fast path once, from the first page on. */
+const isFirstTry = (world: World, task: number): boolean => world.cursor[task] === world.rangeStart[task];
+
 const irqOff: Run = (world, task) => {
   world.flags[task] |= TaskFlag.IrqOff;
-  world.meter.charge(Op['irq.toggle']);
+  if (isFirstTry(world, task)) world.meter.charge(Op['irq.toggle']);
   return Flow.Next;
 };
 
@@ -52,7 +57,8 @@ const readEntries: Run = (world, task) => {
   while (page < last && serves(world, task, world.entry[base + page])) page++;
   world.cursorEnd[task] = page;
   // The entry that stops it was read too.
-  world.meter.chargeMany(Op['gup.fast'], entriesIn(world, world.window[task], first, page < last ? page + 1 : page));
+  const stops = page < last && isFirstTry(world, task);
+  world.meter.chargeMany(Op['gup.fast'], entriesIn(world, world.window[task], first, stops ? page + 1 : page));
   return page > first ? Flow.Next : Flow.Otherwise;
 };
 
@@ -170,8 +176,15 @@ const tryFast = (longTerm: boolean): Run => (world, task) => {
   return longTerm && (flags & TaskFlag.ReadOnly) === 0 ? Flow.Otherwise : Flow.Next;
 };
 
-/** The slow path takes mmap_lock; otherwise the caller does not want it. */
-const fallBack: Run = (world, task) => (world.flags[task] & TaskFlag.FastOnly ? Flow.Otherwise : readLockMmap(world, task));
+/** The slow path takes mmap_lock, once for all of its pages; otherwise the caller does not want it. */
+const fallBack: Run = (world, task) => {
+  if (world.flags[task] & TaskFlag.FastOnly) return Flow.Otherwise;
+  const flow = acquireRead(world, task, world.mmapLock, world.mm[task], LockClass.Mmap);
+  // `page` is the last one that came this way: the range's first before there is any.
+  const goesOn = world.cursor[task] > world.rangeStart[task] && world.page[task] === world.cursor[task] - 1;
+  if (flow === Flow.Next && !goesOn) world.meter.charge(Op['lock.mmap']);
+  return flow;
+};
 
 function record(world: World, task: number, page: number): void {
   const slot = world.slot[task];
@@ -186,6 +199,12 @@ const findVma: Run = (world, task) => {
   world.page[task] = page;
   world.meter.charge(Op['gup.slow']);
   return page < world.shape.pages && inMm(world, world.window[task], page) ? Flow.Next : Flow.Otherwise;
+};
+
+/** The fault of a page that is not there: handle_mm_fault, and no exception. */
+const beginFaultIn: Run = (world) => {
+  world.meter.raise(Event.HostFaultBegin);
+  return Flow.Next;
 };
 
 const refuseVma: Run = () => Flow.Otherwise;
@@ -294,7 +313,7 @@ export function takeReferenceSteps({ kind, flags }: Reference, rules: GupRules):
     goTo('taken'),
     release('ptl.unlockFault', unlockEntry),
     ...(rules.exclusive ? [free('notBusy', isNotBusy, 'ebusy')] : []),
-    free('fault.begin', enterHostFault),
+    free('fault.begin', beginFaultIn),
     callRoutine('fault', 'faultCore'),
     free('fault.end', faultResult, 'efault'),
     goTo('ptl.lock'),

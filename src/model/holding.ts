@@ -71,8 +71,7 @@ function noteOrphans({ slotFrame, slotCount, meter, shape: { pages, slotPages } 
   for (let place = base; place < base + slotCount[slot]; place++) if (slotFrame[place] > pages) meter.note(Op['access.orphan']);
 }
 
-/** The device or kernel user of the slot touches every page of it, through the direct map or by DMA. */
-export const touchSlot: Run = (world, task) => {
+function reachPages(world: World, task: number): void {
   const slot = world.slot[task];
   const base = slot * world.shape.slotPages;
   for (let place = base; place < base + world.slotCount[slot]; place++) noteReach(world, world.slotFrame[place] - 1);
@@ -80,7 +79,23 @@ export const touchSlot: Run = (world, task) => {
   if (world.shape.keeps === 'read-only' && world.slotReadOnly[slot] === 0) {
     for (let place = base; place < base + world.slotCount[slot]; place++) noteWrite(world, world.slotFrame[place] - 1);
   }
-  world.meter.chargeMany(Op['device.access'], world.slotCount[slot]);
+}
+
+/** The device or kernel user of the slot touches every page of it, through the direct map or by DMA. */
+export const touchSlot: Run = (world, task) => {
+  reachPages(world, task);
+  world.meter.chargeMany(Op['device.access'], world.slotCount[world.slot[task]]);
+  return Flow.Next;
+};
+
+/**
+ * Up to now a holder could reach the pages. It takes none of the time of who drops them: DMA takes that of the device. Only the data of a
+ * pipe is dropped by reading it.
+ */
+export const touchSlotLast: Run = (world, task) => {
+  const slot = world.slot[task];
+  reachPages(world, task);
+  if (world.slotKind[slot] === SlotKind.Get) world.meter.chargeMany(Op['device.access'], world.slotCount[slot]);
   return Flow.Next;
 };
 

@@ -15,7 +15,7 @@ import { SlotKind, clearSlot } from './slots.ts';
 import { DEPTH_MAX, Flow, free, freeWhen, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
 import type { World } from './world.ts';
-import { releasePins, releaseReferences, touchSlot } from './holding.ts';
+import { releasePins, releaseReferences, touchSlot, touchSlotLast } from './holding.ts';
 
 /** The same as an access of the workload: I/O on a buffer that was registered before. */
 const useSlot: Run = (world, task) => {
@@ -89,7 +89,7 @@ export function gupRoutines(rules: GupRules, deviceEntry: () => number) {
     },
     device: { steps: [freeWhen('data')('device.access', touchSlot), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), steady('device.done', () => Flow.Done)] },
     unpin: {
-      steps: [freeWhen('data')('device.access', touchSlot), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), free('done', complete)],
+      steps: [freeWhen('data')('device.access', touchSlotLast), freeWhen('pincounts')('unpin.pins', releasePins), steady('unpin', releaseReferences), free('done', complete)],
     },
     deviceAccess: { steps: [freeWhen('data')('device.access', useSlot), free('done', complete)] },
   };

@@ -85,7 +85,9 @@ export const OPERATIONS = [
   work('notifier', 'rmap', 'mmu_notifier invalidate start and end for one range'),
 
   // TLBs.
-  work('tlb.flush', 'tlb', 'flush this CPU\'s TLB entries of an mm, and start the shootdown'),
+  work('tlb.flush', 'tlb', 'begin a flush of an mm that some CPU runs: its generation, and who has to be asked'),
+  work('tlb.flushEntry', 'tlb', 'invalidate one entry of this CPU\'s TLB, in a flush of 33 at most'),
+  work('tlb.flushAll', 'tlb', 'invalidate all entries of the mm in this CPU\'s TLB, in a flush of more'),
   work('tlb.ipi', 'tlb', 'send the shootdown to one CPU and hear from it'),
   work('tlb.interrupt', 'tlb', 'what the interrupted CPU pays for a shootdown'),
 

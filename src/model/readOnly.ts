@@ -91,7 +91,7 @@ const protectEntries: Run = (world, task) => {
 
 const sendProtectFlush: Run = (world, task) => {
   if ((world.flags[task] & TaskFlag.Zapped) === 0) return Flow.Otherwise;
-  sendFlush(world, task, world.windowMm[world.walkWindow[task]]);
+  sendFlush(world, task, world.windowMm[world.walkWindow[task]], world.walkEnd[task] - world.walkStart[task]);
   return Flow.Next;
 };
 

@@ -4,9 +4,8 @@
  * Source: mm/memory.c (zap_pte_range, unmap_mapping_pages, zap_page_range_single), mm/mmu_gather.c.
  * A clean entry's mapping count drops as it is cleared; its reference drops after the flush. A dirty entry forces a flush
  * for its page table, under the page-table lock, before its mapping count drops.
- * Differs from Linux: a gather never overflows (Linux flushes early after about 10 000 pages); a full-flush threshold is
- * not modelled, a flush has one price; where a munmap's gather and a zap under invalidate_lock have both cleared an entry,
- * each keeps its own mark and reference.
+ * Differs from Linux: a gather never overflows (Linux flushes early after about 10 000 pages); where a munmap's gather and
+ * a zap under invalidate_lock have both cleared an entry, each keeps its own mark and reference.
  */
 import { sendFlush, waitCalls } from './crossCalls.ts';
 import { EntryBit, TableBit, tableOf } from './entries.ts';
@@ -17,7 +16,7 @@ import { dropReference, removeMapping } from './folios.ts';
 import { LockClass, acquireRead, checkOrder, lockId, noteHeld, noteReleased, releaseRead, waitFor } from './locks.ts';
 import { beginNotifier, endNotifier } from './notifier.ts';
 import { Op } from './operations.ts';
-import { clearPmd, isClearedPmd, isPmd, putClearedPmd, removeClearedPmd, removePmdMapping } from './pmd.ts';
+import { clearPmd, isClearedPmd, isPmd, putClearedPmd, removeClearedPmd, removePmdMapping, wasPmd } from './pmd.ts';
 import { Flow, acquire, acquireUnless, free, freeWhen, goTo, release, releaseUnless, steady, waits } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
 import { Gather, TaskFlag } from './tasks.ts';
@@ -172,11 +171,31 @@ function endOfRun(world: World, base: number, page: number, last: number, wanted
 
 const ifDirty: Run = (world, task) => (world.flags[task] & TaskFlag.DirtyTable ? Flow.Next : Flow.Otherwise);
 
+/** Entries between the first and the last that the gather cleared: where these are PMDs alone they are flushed PMD by PMD (tlb_get_unmap_shift), else page by page. */
+function gatheredEntries(world: World, task: number): number {
+  const first = world.gatherStart[task];
+  const last = world.gatherEnd[task];
+  if (!world.shape.pmdMappings) return last - first;
+  const window = world.walkWindow[task];
+  const { regionPages } = world.sizes;
+  let regions = 0;
+  for (let page = first; page < last; page += regionPages, regions++) {
+    if (!wasPmd(world, window, page) && hasStale(world, window, page, Math.min(page + regionPages, last))) return last - first;
+  }
+  return regions;
+}
+
+function hasStale({ entry, shape: { pages } }: World, window: number, first: number, end: number): boolean {
+  for (let at = window * pages + first; at < window * pages + end; at++) if (entry[at] & (EntryBit.StaleZap | EntryBit.StaleMunmap)) return true;
+  return false;
+}
+
 /** Asks for the flush of what the gather cleared; nothing to do where it cleared nothing. */
 const sendGatherFlush: Run = (world, task) => {
   if (world.gather[task] !== Gather.Pending) return Flow.Otherwise;
   world.gather[task] = Gather.Sent;
-  sendFlush(world, task, world.windowMm[world.walkWindow[task]]);
+  const mm = world.windowMm[world.walkWindow[task]];
+  sendFlush(world, task, mm, gatheredEntries(world, task), world.askedMm[task] === mm + 1);
   return Flow.Next;
 };
 

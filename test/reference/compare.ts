@@ -20,7 +20,7 @@ const COUNTED = [
   'guest.access', 'host.access', 'device.access', 'stage2.fault', 'host.fault', 'ipc',
   'folio.alloc', 'folio.free', 'folio.split', 'page.clear', 'page.copy', 'pageCache.insert', 'pageCache.remove', 'lru.add', 'lru.drainWork',
   'mmap', 'munmap', 'vma.insert', 'vma.remove', 'vma.split', 'vma.merge', 'fork', 'fork.vma', 'rmap.walk', 'vma.visit',
-  'pte.zap', 'pte.set', 'tlb.flush', 'tlb.ipi', 'stage2.map', 'stage2.zap', 'stage2.split', 'guest.tlbMiss4K', 'guest.tlbMiss2M', 'state.store', 'gup.release',
+  'pte.zap', 'pte.set', 'tlb.flush', 'tlb.flushEntry', 'tlb.flushAll', 'tlb.ipi', 'stage2.map', 'stage2.zap', 'stage2.split', 'guest.tlbMiss4K', 'guest.tlbMiss2M', 'state.store', 'gup.release',
   'access.done', 'work.done', 'access.failed', 'access.degraded', 'pte.zapNeighbour', 'fault.neighbour', 'signal.SIGBUS', 'signal.SIGSEGV',
   'access.rogue', 'access.exposed', 'access.orphan', 'refused.ownPin', 'refused.neighbourPin', 'refused.mapping', 'refused.transient',
 ] as const satisfies readonly OperationName[];

@@ -258,7 +258,7 @@ function commit(machine: Machine, [start, end]: Range, toPrivate: boolean): void
 
 /* ---- the lower bound: what has to be done, and not how ---- */
 
-/** One flush for each mm that had an entry of the range. */
+/** One flush, of one entry, for each mm that had an entry of the range and runs. */
 function unmapForFree(machine: Machine, [start, end]: Range): void {
   const processes = new Set<number>();
   for (const { process, entries, tables, pmds } of machine.windows) {
@@ -275,7 +275,9 @@ function unmapForFree(machine: Machine, [start, end]: Range): void {
       processes.add(process);
     }
   }
-  count(machine, 'tlb.flush', processes.size);
+  const running = [...processes].filter((process) => machine.setup.cpus.some((cpu) => cpu.process === process)).length;
+  count(machine, 'tlb.flush', running);
+  count(machine, 'tlb.flushEntry', running);
 }
 
 /** A large leaf that is split costs one zap and nothing else. */

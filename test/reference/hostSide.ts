@@ -73,9 +73,14 @@ export function touch(machine: Machine, window: Window, page: number, write: boo
   return true;
 }
 
-/** What the fault handler answers: a signal, or an entry. */
+/** A page fault exception, and what the handler answers. */
 export function fault(machine: Machine, cpu: number, window: Window, page: number): Outcome {
   count(machine, 'host.fault');
+  return faultIn(machine, cpu, window, page);
+}
+
+/** handle_mm_fault: a signal, or an entry. */
+export function faultIn(machine: Machine, cpu: number, window: Window, page: number): Outcome {
   // A VMA of these machines never reaches beyond the end of the file.
   if (!covers(window, page)) return 'SIGSEGV';
   if (isGuests(machine, page)) return 'SIGBUS';
@@ -127,18 +132,37 @@ export function copyRange(machine: Machine, cpu: number, window: Window, [start,
 
 /* ---- unmapping ---- */
 
-function flush(machine: Machine, process: number, cpu: number): void {
-  count(machine, 'tlb.flush');
+/** flush_tlb_mm_range: up to 33 entries one by one, more all at once; a process that runs on no CPU has nothing to flush. `doer`: whose CPU it is. */
+function flush(machine: Machine, process: number, cpu: number, entries: number, doer = machine.setup.cpus[cpu].process): void {
   const others = machine.setup.cpus.filter((other, index) => index !== cpu && other.process === process).length;
+  if (doer !== process && others === 0) return;
+  count(machine, 'tlb.flush');
+  if (doer === process) count(machine, entries > 33 ? 'tlb.flushAll' : 'tlb.flushEntry', entries > 33 ? 1 : entries);
   if (others > 0) count(machine, 'tlb.ipi', others);
 }
+
+/** What a gather has cleared and not flushed: pages from the first to the last, and whether they were PMDs alone. */
+interface Cleared {
+  start: number;
+  end: number;
+  readonly regions: Set<number>;
+  hasSmall: boolean;
+}
+
+const entriesOf = ({ start, end, regions, hasSmall }: Cleared): number => (hasSmall ? end - start : Math.max(...regions) - Math.min(...regions) + 1);
 
 /**
  * Clears the entries of a range with one mmu_gather: a page table with dirty entries is flushed at once, before its lock
  * is dropped; what is left is flushed at the end. A PMD is one entry, and waits for its flush though it is dirty.
  */
-export function zap(machine: Machine, cpu: number, window: Window, [start, end]: Range, wanted?: Range): void {
-  let pending = false;
+export function zap(machine: Machine, cpu: number, window: Window, [start, end]: Range, wanted?: Range, doer?: number): void {
+  let pending: Cleared | undefined;
+  const clear = (first: number, last: number, region?: number): void => {
+    pending ??= { start: first, end: last, regions: new Set(), hasSmall: false };
+    pending.end = last;
+    if (region === undefined) pending.hasSmall = true;
+    else pending.regions.add(region);
+  };
   for (let table = regionOf(start); table * TABLE_PAGES < end; table++) {
     let dirty = false;
     if (window.pmds.delete(table)) {
@@ -147,7 +171,7 @@ export function zap(machine: Machine, cpu: number, window: Window, [start, end]:
       const isNeighbour = (page: number): boolean => wanted !== undefined && (page < wanted[0] || page >= wanted[1]);
       if (pages.every(isNeighbour)) count(machine, 'pte.zapNeighbour');
       for (const page of pages) if (isNeighbour(page)) machine.neighbours.add(page);
-      pending = true;
+      clear(pages[0], pages[0] + TABLE_PAGES, table);
       // A part of it cannot stay: it is split, and flushed there and then.
       dirty = start > pages[0] || end < pages[0] + TABLE_PAGES;
     }
@@ -160,15 +184,15 @@ export function zap(machine: Machine, cpu: number, window: Window, [start, end]:
         count(machine, 'pte.zapNeighbour');
         machine.neighbours.add(page);
       }
-      pending = true;
+      clear(page, page + 1);
       dirty ||= entry.dirty;
     }
-    if (dirty) {
-      flush(machine, window.process, cpu);
-      pending = false;
+    if (dirty && pending !== undefined) {
+      flush(machine, window.process, cpu, entriesOf(pending), doer);
+      pending = undefined;
     }
   }
-  if (pending) flush(machine, window.process, cpu);
+  if (pending !== undefined) flush(machine, window.process, cpu, entriesOf(pending), doer);
 }
 
 /** unmap_mapping_pages: zaps the range in every VMA that overlaps it, whether or not anything was ever faulted there. */
@@ -211,7 +235,8 @@ export function munmap(machine: Machine, cpu: number, window: Window, [start, en
   if (splits > 0) count(machine, 'vma.split', splits);
   const before = { vmas: window.vmas };
   setVmas(machine, window, (page) => (page < start || page >= end) && covers(before, page));
-  zap(machine, cpu, window, [start, end]);
+  // Each process unmaps what is its own, on a CPU of its own.
+  zap(machine, cpu, window, [start, end], undefined, window.process);
   for (const table of window.tables) if (!pagesOfRegion(table).some((page) => covers(window, page))) window.tables.delete(table);
 }
 
@@ -250,7 +275,7 @@ export function fork(machine: Machine, cpu: number, process: number, page: numbe
   count(machine, 'fork');
   const mapped = machine.windows.filter((window) => window.process === process && window.vmas.length > 0);
   count(machine, 'fork.vma', mapped.reduce((sum, { vmas }) => sum + vmas.length, 0));
-  flush(machine, process, cpu);
+  flush(machine, process, cpu, Number.POSITIVE_INFINITY);
   const child: readonly Window[] = mapped.map(({ vmas }) => ({ process: machine.setup.processes, vmas: [...vmas], ...noEntries() }));
   machine.windows.push(...child);
   for (const window of child) loadOrStore(machine, cpu, window, page, false);

@@ -4,7 +4,7 @@ import { count, isApart, isPrivate, mapStage2, stage2Maps, translate } from './m
 import type { Machine, Range } from './machine.ts';
 import { convert } from './conversions.ts';
 import { copyRange, fork, getFolio, getOwnPage, loadOrStore, mmap, munmap, punch, remap } from './hostSide.ts';
-import { release, releaseDue, take, useReferences } from './users.ts';
+import { release, releaseDue, take, useReferences, useReferencesLast } from './users.ts';
 import type { Hold } from './users.ts';
 
 /** An access, the CPU that does it, and when. */
@@ -69,7 +69,7 @@ function complete(machine: Machine, { cpu, kind, page, count: pages, slot, windo
       useReferences(machine, held);
       return worked(held.length);
     case Access.Unpin:
-      useReferences(machine, held);
+      useReferencesLast(machine, held);
       release(machine, held);
       machine.slots.delete(slot);
       return true;

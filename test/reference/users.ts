@@ -3,7 +3,7 @@
  */
 import { addReference, bump, count, dropReference, entryFor, folioAt, isGuests } from './machine.ts';
 import type { Machine, Range, Reference, Window } from './machine.ts';
-import { copyRange, covers, fault, remap } from './hostSide.ts';
+import { copyRange, covers, faultIn, remap } from './hostSide.ts';
 
 /** How somebody wants to hold pages: a short pin, a long-term pin, or a get (vmsplice). */
 export type Hold = 'short-pin' | 'long-pin' | 'get';
@@ -33,7 +33,7 @@ export function take(machine: Machine, cpu: number, window: Window, range: Range
 
 function takePage(machine: Machine, cpu: number, window: Window, page: number, hold: Hold): Reference | undefined {
   if (page >= machine.setup.pages || !covers(window, page)) return undefined;
-  if (entryFor(window, page) === undefined && fault(machine, cpu, window, page) !== 'OK') return undefined;
+  if (entryFor(window, page) === undefined && faultIn(machine, cpu, window, page) !== 'OK') return undefined;
   const folio = folioAt(machine, page);
   if (folio === undefined) throw new Error(`page ${page} has an entry and no folio`);
   return addReference(folio, hold === 'get' ? 'get' : 'pin', page);
@@ -42,6 +42,16 @@ function takePage(machine: Machine, cpu: number, window: Window, page: number, h
 /** The device or kernel user reaches the data through its references; an orphan's is no longer the page's. */
 export function useReferences(machine: Machine, references: readonly Reference[]): void {
   count(machine, 'device.access', references.length);
+  reach(machine, references);
+}
+
+/** Who drops them could reach the data up to then; only what a pipe has is read with it. */
+export function useReferencesLast(machine: Machine, references: readonly Reference[]): void {
+  count(machine, 'device.access', references.filter(({ kind }) => kind === 'get').length);
+  reach(machine, references);
+}
+
+function reach(machine: Machine, references: readonly Reference[]): void {
   for (const { folio, page } of references) {
     if (!folio.inFile) count(machine, 'access.orphan');
     else if (isGuests(machine, page)) count(machine, 'access.rogue');

@@ -71,7 +71,7 @@ const unlock: LedgerRun = (world, task) => {
 };
 
 const send: LedgerRun = (world, task) => {
-  sendFlush(world, task, 0);
+  sendFlush(world, task, 0, 1);
   return Flow.Next;
 };
 

@@ -8,7 +8,7 @@
  * Differs from Linux: entries one by one, where it copies those of a large folio in batches; the child's tables are not locked, since
  * nobody runs there yet; the child starts when the fork is over.
  */
-import { waitCalls } from '../crossCalls.ts';
+import { ALL_ENTRIES, sendFlush, waitCalls } from '../crossCalls.ts';
 import { EntryBit, EntryType, OF_VMA, entryAt, isNone, isPresent, isSwapEntry } from '../memory/entries.ts';
 import { FrameBit, addMapping, allocateFrame, allocateHuge, dropReference, maybePinned, takeReference } from '../memory/frames.ts';
 import { lockEntry, unlockTable, writeLockMmap, writeUnlockMmap } from '../memory/locks.ts';
@@ -21,9 +21,14 @@ import { complete } from './access.ts';
 import { AnonymousSpan } from './kinds.ts';
 import { at, mapNew } from './fault.ts';
 import { NEW_ANONYMOUS, changeFlags, changePmd, isHugetlb, isPmd, regionPages, regionStart, setPmd, splitPmd } from './pmd.ts';
-import { flushOwn } from './writeProtect.ts';
 import type { UnsharingRules } from './rules.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
+
+/** flush_tlb_mm: of all that the parent has. */
+const flushAll: Run = (world, task) => {
+  sendFlush(world, task, world.mm[task], ALL_ENTRIES);
+  return Flow.Next;
+};
 
 /** The access names the child; from here on `page` is the page that the copy is at. */
 const waitForChild: Run = (world, task) => {
@@ -260,7 +265,7 @@ export function forkSteps(rules: UnsharingRules, { huge }: { readonly huge: bool
         ]
       : []),
     steady('sequence.end', bumpSequence),
-    steady('tlb.send', flushOwn),
+    steady('tlb.send', flushAll),
     waits('tlb.wait', waitCalls),
     release('mmapLock.writeUnlock', writeUnlockMmap),
     steady('child.bear', bearChild),

@@ -99,7 +99,7 @@ const clearEntry: Run = (world, task) => {
 };
 
 const flushWalk: Run = (world, task) => {
-  sendFlush(world, task, mmOf(world, world.walkWindow[task]));
+  sendFlush(world, task, mmOf(world, world.walkWindow[task]), 1);
   return Flow.Next;
 };
 

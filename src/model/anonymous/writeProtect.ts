@@ -190,7 +190,7 @@ const clearEntry: Run = (world, task) => {
 };
 
 export const flushOwn: Run = (world, task) => {
-  sendFlush(world, task, world.mm[task]);
+  sendFlush(world, task, world.mm[task], 1);
   return Flow.Next;
 };
 

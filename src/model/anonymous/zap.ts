@@ -6,7 +6,7 @@
  * Differs from Linux: MADV_DONTNEED holds mmap_lock for writing; one flush for a range; mprotect back to PROT_WRITE leaves entries
  * read-only, where newer kernels make those of exclusive pages writable at once (can_change_pte_writable).
  */
-import { waitCalls } from '../crossCalls.ts';
+import { sendFlush, waitCalls } from '../crossCalls.ts';
 import { EntryBit, OF_VMA, entryAt, isNone, isPresent, isSwapEntry } from '../memory/entries.ts';
 import { dropReference, removeMapping } from '../memory/frames.ts';
 import { dropSwap } from '../memory/files.ts';
@@ -19,10 +19,15 @@ import { Op } from '../operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, release, steady, waits } from '../step.ts';
 import { complete, syscall } from './access.ts';
 import { clearPmd, isPmd, regionPages, regionStart, removePmdMapping, splitPmd } from './pmd.ts';
-import { flushOwn, leaveSwapCache } from './writeProtect.ts';
+import { leaveSwapCache } from './writeProtect.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 
 const atCursor = (world: AnonymousWorld, task: number): number => entryAt(world, world.window[task], world.cursor[task]);
+
+const flushRange: Run = (world, task) => {
+  sendFlush(world, task, world.mm[task], world.rangeEnd[task] - world.rangeStart[task]);
+  return Flow.Next;
+};
 
 const rewind: Run = (world, task) => {
   world.rangeEnd[task] = Math.min(world.rangeEnd[task], world.shape.pages);
@@ -144,7 +149,7 @@ export function zapSteps({ huge }: { readonly huge: boolean }): readonly Step[] 
     goTo('pte.next'),
     release('ptl.unlock', unlockCursor),
     goTo('table.next'),
-    steady('tlb.send', flushOwn),
+    steady('tlb.send', flushRange),
     waits('tlb.wait', waitCalls),
     free('gather.begin', rewind),
     steady('folio.put', putNext, 'done'),
@@ -256,7 +261,7 @@ export function protectSteps(readOnly: boolean): readonly Step[] {
           goTo('pte.next'),
           release('ptl.unlock', unlockCursor),
           goTo('table.next'),
-          steady('tlb.send', flushOwn),
+          steady('tlb.send', flushRange),
           waits('tlb.wait', waitCalls),
         ]
       : []),

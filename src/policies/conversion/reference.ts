@@ -28,7 +28,7 @@ export const nullPolicy: ConversionPolicy = {
   rules: () => ({ toPrivate: [end], toShared: [end], ignoresRequests: true }),
 };
 
-/** Clears the entries of the range, and no others where a PMD mapped them, at no price but one flush for each mm that had one. */
+/** Clears the entries of the range, and no others where a PMD mapped them, at no price but one flush, of one entry, for each mm that had one and runs. */
 function unmapForFree(world: World, start: number, end: number): void {
   const { shape, entry } = world;
   for (let mm = 0; mm < shape.mms; mm++) {
@@ -46,8 +46,16 @@ function unmapForFree(world: World, start: number, end: number): void {
         dropReference(world, headOf(world, page), 1);
       }
     }
-    if (present) world.meter.charge(Op['tlb.flush']);
+    if (!present || !runsSomewhere(world, mm)) continue;
+    world.meter.charge(Op['tlb.flush']);
+    world.meter.charge(Op['tlb.flushEntry']);
   }
+}
+
+/** Whether a CPU may have entries of the mm in its TLB; one that hears broadcast flushes is not asked. */
+function runsSomewhere({ mm: mms, shape: { cpus, broadcastFlush } }: World, mm: number): boolean {
+  for (let cpu = 0; cpu < cpus; cpu++) if (mms[cpu] === mm) return true;
+  return broadcastFlush;
 }
 
 /** Every leaf over the range costs one zap; what a large one maps beside the range gets its small leaves for free. */
@@ -82,7 +90,7 @@ export const lowerBound: ConversionPolicy = {
   reference: 'lower-bound',
   argument: {
     idea:
-      'the same requests and the bare change: the exit, the store, one flush for each mm that has a present entry, the zap of a present stage-2 leaf; ' +
+      'the same requests and the bare change: the exit, the store, one flush for each mm that has a present entry and runs, the zap of a present stage-2 leaf; ' +
       'it takes no lock, waits for nobody and refuses nothing',
     for: [],
     against: [],
