@@ -10,7 +10,7 @@ const STEP_OF = new Map<string, number>(ARROW.flatMap((rooms, step) => rooms.map
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Packages that a room may use beside Node's own modules. */
-const PACKAGES: Readonly<Record<string, readonly string[]>> = { cli: ['commander'], report: ['cli-table3'], harness: ['piscina'], explore: ['yaml'], calibrate: ['koffi'] };
+const PACKAGES: Readonly<Record<string, readonly string[]>> = { cli: ['commander'], report: ['cli-table3', 'vega', 'vega-lite'], harness: ['piscina'], explore: ['yaml'], calibrate: ['koffi'] };
 /** The model, policies, workloads and engines are pure: they reach the machine through nobody. Reading traces and cost profiles is their only I/O. */
 const NODE_MODULES_OF_NONE = /^node:(?:os|child_process|worker_threads|process|perf_hooks|timers)/;
 const PURE_STEP = 3;

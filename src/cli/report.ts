@@ -2,15 +2,19 @@
 import type { Command } from 'commander';
 import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
 import { formatRecord, readRecord, type ResultsRecord } from '../harness/record.ts';
-import { readSafety } from '../harness/verdicts.ts';
+import { findCounterexamples } from '../harness/counterexamples.ts';
+import { readLibrary } from '../harness/litmusFiles.ts';
+import { readSafety, readVerdicts, verdictsPath } from '../harness/verdicts.ts';
 import { formatCsv } from '../report/csv.ts';
+import { formatHtml } from '../report/html/page.ts';
+import { formatLkp } from '../report/lkp.ts';
 import { formatMarkdown } from '../report/markdown.ts';
 import { formatTables, type TableOptions } from '../report/table.ts';
 import type { CliContext } from './context.ts';
 import { profileOf } from './merge.ts';
 import { parseChoice, parsePositive } from './parse.ts';
 
-const FORMATS = ['table', 'md', 'csv', 'json'] as const;
+const FORMATS = ['table', 'md', 'csv', 'json', 'html', 'lkp'] as const;
 
 interface ReportFlags {
   readonly format: (typeof FORMATS)[number];
@@ -49,7 +53,18 @@ async function formatAs(record: ResultsRecord, { format, by, width }: ReportFlag
       return formatTables(record, await options());
     case 'md':
       return formatMarkdown(record, { ...(await options()), ...(width === undefined ? {} : { width }) });
+    case 'lkp':
+      return formatLkp(record);
+    case 'html':
+      return formatHtml(record, { ...(await options()), ...(record.tool.version === version ? await explored(record, packageFolder) : {}) });
   }
   format satisfies never;
   return '';
+}
+
+/** What exploration has of the record's rows. Verdicts that cannot be read have nothing to say; `explore` tells what is wrong with them. */
+async function explored({ experiment }: ResultsRecord, packageFolder: string) {
+  const verdicts = await readVerdicts(verdictsPath(packageFolder)).then((found) => found?.verdicts, () => undefined);
+  if (verdicts === undefined) return {};
+  return { verdicts, counterexamples: findCounterexamples(experiment, verdicts, await readLibrary(packageFolder)) };
 }

@@ -1,6 +1,7 @@
 /** The columns of the conversion family's tables. */
 import { CONVERSION_METRICS } from '../harness/families/conversionMetrics.ts';
 import { figureAt } from '../harness/metrics.ts';
+import type { Histogram } from '../simulate/histogram.ts';
 import { SAFE_COLUMN, columnLines, ratio, workPerVirtualSecond, type Block, type Column } from './columnLines.ts';
 import { ABSENT, formatCount, formatFigure, formatPercent } from './numbers.ts';
 import { countsOf, latencies, total, type SummaryRow } from './rows.ts';
@@ -82,11 +83,22 @@ interface Bounds {
   readonly most: number;
 }
 
+/** All to-private requests of a row in one histogram: one that was given up counts with the time until then, which is the least it would have taken. */
+export function requestLatencies(row: SummaryRow): Histogram {
+  const known = REQUEST_LATENCIES.get(row);
+  if (known !== undefined) return known;
+  const requests = latencies({ cells: row.cells.filter(hasGivenUp) }, 'abandoned');
+  requests.merge(latencies(row, 'toPrivate'));
+  REQUEST_LATENCIES.set(row, requests);
+  return requests;
+}
+/** Asked for often: a percentile at a time. */
+const REQUEST_LATENCIES = new WeakMap<SummaryRow, Histogram>();
+
 /** In ns; `most` is infinite where so many were given up. Null where there was no request. */
 function percentileBounds(row: SummaryRow, percent: number): Bounds | null {
   const granted = latencies(row, 'toPrivate');
-  const requests = latencies({ cells: row.cells.filter(hasGivenUp) }, 'abandoned');
-  requests.merge(granted);
+  const requests = requestLatencies(row);
   const least = requests.percentile(percent);
   if (least === null) return null;
   const rank = Math.ceil((percent * requests.count) / 100);

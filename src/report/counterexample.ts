@@ -31,7 +31,30 @@ export function formatCounterexample(verdict: Verdict, { format, replay }: Count
   if (counterexample === null) return formatVerdict(verdict, format === 'md' ? 'md' : 'table');
   if (format === 'mermaid') return sequenceDiagram(counterexample, traceRows(counterexample, { locks: isAboutLocks(verdict, counterexample) }));
   const page = format === 'md' ? markdown : text;
-  return shortEnough(verdict, counterexample, (shown) => page(verdict, counterexample, shown, replay));
+  return joined(shortEnough(verdict, counterexample, (shown) => page(verdict, counterexample, shown, replay)).lines);
+}
+
+/** A counterexample in parts, for a page that draws its own table. */
+export interface CounterexampleParts {
+  readonly title: string;
+  readonly findings: readonly (readonly [label: string, text: string])[];
+  readonly threads: readonly string[];
+  /** A cell a thread; all but one are empty. */
+  readonly rows: readonly (readonly string[])[];
+  readonly leftOut: readonly string[];
+}
+
+/** As short as the other forms are. */
+export function counterexampleParts(verdict: Verdict, counterexample: Counterexample): CounterexampleParts {
+  const { shown } = shortEnough(verdict, counterexample, (candidate) => markdown(verdict, counterexample, candidate, ''));
+  const columns = [...columnsOf(counterexample, shown.rows)];
+  return {
+    title: title(verdict, counterexample),
+    findings: findings(verdict, counterexample),
+    threads: columns.map(([, name]) => name),
+    rows: shown.rows.map((row) => columns.map(([thread]) => (thread === row.thread ? cellText(row) : ''))),
+    leftOut: leftOutText(shown),
+  };
 }
 
 /** Lock steps are told only where they are the point. */
@@ -50,8 +73,8 @@ interface Shown {
 
 type Page = (shown: Shown) => readonly string[];
 
-/** Prints as much as fits: first go counts that come back, then rows far from the violation, then what led to its own row. */
-function shortEnough(verdict: Verdict, counterexample: Counterexample, page: Page): string {
+/** As much as fits on a page: first go counts that come back, then rows far from the violation, then what led to its own row. */
+function shortEnough(verdict: Verdict, counterexample: Counterexample, page: Page): { readonly shown: Shown; readonly lines: readonly string[] } {
   const locks = isAboutLocks(verdict, counterexample);
   const whole = { rows: traceRows(counterexample, { locks }), rowsLeftOut: 0, changesLeftOut: 0 };
   const brief = { ...whole, rows: traceRows(counterexample, { locks, brief: true }) };
@@ -59,12 +82,12 @@ function shortEnough(verdict: Verdict, counterexample: Counterexample, page: Pag
   const fewer = order.map((_, nth): Shown => ({ rows: without(brief.rows, new Set(order.slice(0, nth + 1))), rowsLeftOut: nth + 1, changesLeftOut: 0 }));
   const fewest = fewer.at(-1) ?? brief;
   const shorter = fewest.rows.flatMap((row) => withFewerParts(row).map((part, nth): Shown => ({ ...fewest, rows: [part], changesLeftOut: nth + 1 })));
-  let lines: readonly string[] = [];
-  for (const shown of [whole, brief, ...fewer, ...shorter]) {
-    lines = page(shown);
-    if (lines.length <= LINES_MAX) break;
+  let found = { shown: whole, lines: page(whole) };
+  for (const shown of [brief, ...fewer, ...shorter]) {
+    if (found.lines.length <= LINES_MAX) break;
+    found = { shown, lines: page(shown) };
   }
-  return joined(lines);
+  return found;
 }
 
 /** A row with ever fewer of its parts, but for what operation it is and what came last. */

@@ -8,20 +8,26 @@ import type { Group } from './rows.ts';
 import { wrap } from './wrap.ts';
 
 export function footer(record: ResultsRecord, groups: readonly Group[], profile: CostProfile | undefined): string {
-  const lines = [
-    '* best of the column; withheld where who has it completed less work than another policy',
-    '> at least: some of these requests were given up at that time',
-    'safe: as foliobench explore found it in every interleaving of its litmus files; stale: the sources have changed since',
-    methodLine(record),
-    ...reportOf(record.experiment.family).footerLines(record, groups),
-    `prices: ${record.experiment.costs.name}, hash ${record.experiment.costs.hash}; of the priced time ${priceShares(groups)}`,
-    ...(profile === undefined ? [] : orderLines(groups, profile)),
-    ...failures(record),
-    ...missing(record),
-  ];
+  const lines = [...LEGEND, ...methodLines(record, groups), ...(profile === undefined ? [] : orderLines(groups, profile)), ...gapLines(record)];
   // The command stays in one piece, to be copied.
   return [...lines.flatMap((line) => wrap(line)), `repeat with: ${record.experiment.command}`].join('\n');
 }
+
+export const LEGEND: readonly string[] = [
+  '* best of the column; withheld where who has it completed less work than another policy',
+  '> at least: some of these requests were given up at that time',
+  'safe: as foliobench explore found it in every interleaving of its litmus files; stale: the sources have changed since',
+];
+
+/** What was run, at which prices, and what figures of the tables mean there. */
+export const methodLines = (record: ResultsRecord, groups: readonly Group[]): readonly string[] => [
+  methodLine(record),
+  ...reportOf(record.experiment.family).footerLines(record, groups),
+  `prices: ${record.experiment.costs.name}, hash ${record.experiment.costs.hash}; of the priced time ${priceShares(groups)}`,
+];
+
+/** Cells that failed, and cells that are not there. */
+export const gapLines = (record: ResultsRecord): readonly string[] => [...failures(record), ...missing(record)];
 
 function methodLine({ cells, experiment: { seeds, runs }, tool: { version } }: ResultsRecord): string {
   const lengths = [...new Set(runs.flatMap(({ params }) => params.accesses ?? []))];

@@ -23,6 +23,12 @@ export function formatFigure(value: number): string {
   return `${threeDigits(scaled)}${SUFFIXES[suffix]}`;
 }
 
+/** Microseconds as a sentence has them: `7.68 us`, `54.5 ms`, `1.20 s`. */
+export function formatTime(us: number): string {
+  if (us >= 999_500) return `${formatFigure(us / 1_000_000)} s`;
+  return us >= 999.5 ? `${formatFigure(us / 1000)} ms` : `${formatFigure(us)} us`;
+}
+
 /** A share as per cent: `0`, `<0.1`, `12.3`, `100`. Only what is all of it prints as 100, and only what is nothing as 0. */
 export function formatPercent(share: number): string {
   if (share === 0 || share === 1) return String(share * 100);

@@ -3,7 +3,7 @@ import { chosenText } from '../harness/choices.ts';
 import { familyNamed, type FamilyFacts } from '../harness/families/index.ts';
 import { OPERATIONS } from '../model/operations.ts';
 import type { CostProfile } from '../simulate/costs.ts';
-import { formatOrderStability, orderStability, type StabilityRow } from './orderStability.ts';
+import { formatOrderStability, orderStability, type OrderStability, type StabilityRow } from './orderStability.ts';
 import { countsOf, total, type Group, type SummaryRow } from './rows.ts';
 
 const FLIPS_SHOWN = 3;
@@ -15,14 +15,20 @@ const pricesOf = ({ prices, priceNs }: CostProfile, { operations }: FamilyFacts)
 });
 
 export function orderLines(groups: readonly Group[], profile: CostProfile): readonly string[] {
-  return groups.flatMap(({ label, workloads, rows }) => {
-    const policies = rows.filter(({ isMeasure, cells, missing }) => !isMeasure && cells.length > 0 && missing === 0);
-    if (policies.length < 2) return [];
+  return groups.flatMap((group) => {
+    const { label, workloads } = group;
+    const stability = stabilityOf(group, profile);
+    if (stability === null) return [];
     const isDivided = groups.some((other) => other.label === label && other.workloads !== workloads);
     const heading = isDivided ? `${label}, ${workloads.join(', ')}` : label;
-    const text = formatOrderStability(orderStability(policies.map(stabilityRow), pricesOf(profile, familyNamed(policies[0].family))), FLIPS_SHOWN);
-    return `${heading}: ${text}`.split('\n');
+    return `${heading}: ${formatOrderStability(stability, FLIPS_SHOWN)}`.split('\n');
   });
+}
+
+/** Of the policies that have all their cells; null where those are fewer than two. */
+export function stabilityOf({ rows }: Pick<Group, 'rows'>, profile: CostProfile): OrderStability | null {
+  const policies = rows.filter(({ isMeasure, cells, missing }) => !isMeasure && cells.length > 0 && missing === 0);
+  return policies.length < 2 ? null : orderStability(policies.map(stabilityRow), pricesOf(profile, familyNamed(policies[0].family)));
 }
 
 function stabilityRow(row: SummaryRow): StabilityRow {

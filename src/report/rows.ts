@@ -33,7 +33,8 @@ export interface Group {
   readonly rows: readonly SummaryRow[];
 }
 
-const MEASURES: ReadonlySet<string> = new Set(['null', 'lower-bound']);
+/** Rows that stand beside the policies: the harness itself, and what no safe policy can beat. */
+export const MEASURES: ReadonlySet<string> = new Set(['null', 'lower-bound']);
 
 /** One group a label, or one a label and workload; labels and workloads in the order of the plan. */
 export function groupCells({ experiment, cells }: ResultsRecord, by: 'label' | 'workload', safety: Safety = nothingChecked): readonly Group[] {

@@ -3,7 +3,6 @@
  * below it in words where two policies change places.
  */
 import Table from 'cli-table3';
-import type { CellParams, FolioSize } from '../harness/experiment.ts';
 import { familyNamed, labelOf } from '../harness/families/index.ts';
 import { figureAt, type NumberMetric } from '../harness/metrics.ts';
 import type { ResultsRecord, SucceededCell } from '../harness/record.ts';
@@ -11,12 +10,13 @@ import { VARIED, type Axis } from '../harness/sweep.ts';
 import { UserError, nearestNames } from '../model/userError.ts';
 import { crossingsOf, growthOf, type Curve } from './curves.ts';
 import { ABSENT, formatFigure } from './numbers.ts';
+import { MEASURES } from './rows.ts';
 import { RULES } from './rules.ts';
+import { placeOf, valueOf } from './varied.ts';
 import { wrap } from './wrap.ts';
 
 /** Crossings that are told below one table. */
 const CROSSINGS_MAX = 12;
-const MEASURES: ReadonlySet<string> = new Set(['null', 'lower-bound']);
 
 /** The metric of a family with this path; without one, the figure that its sweeps show. @throws UserError where there is none, or it is no number */
 export function metricNamed(family: string, wanted?: string): NumberMetric {
@@ -50,8 +50,6 @@ export function formatSweep(record: ResultsRecord, [axis, second]: readonly Axis
   return `${[...blocks, [...method.flatMap((line) => wrap(line)), `repeat with: ${experiment.command}`].join('\n')].join('\n\n')}\n`;
 }
 
-const valueOf = (params: CellParams, { name }: Axis): number | FolioSize | null => params[VARIED[name].field] ?? null;
-
 /** One curve a row of the experiment, in its order. */
 function curvesOf(cells: readonly SucceededCell[], axis: Axis, { path }: NumberMetric): readonly Curve[] {
   const rows = [...new Set(cells.map(rowName))];
@@ -73,9 +71,6 @@ const isTime = ({ unit }: NumberMetric): boolean => unit === 'ns';
 const unitOf = (metric: NumberMetric): string => (isTime(metric) ? 'us' : metric.unit);
 const textOf = (figure: number | null, metric: NumberMetric): string => (figure === null ? ABSENT : formatFigure(isTime(metric) ? figure / 1000 : figure));
 
-/** Where along the axis a value lies; folio sizes lie where their bytes do. */
-const placeOf = (value: number | FolioSize): number => (typeof value === 'number' ? value : { '4K': 4096, '2M': 2 ** 21, '1G': 2 ** 30 }[value as string] ?? 0);
-
 function blockOf(title: string, curves: readonly Curve[], axis: Axis, metric: NumberMetric): string {
   const places = axis.values.map(placeOf);
   const table = new Table({
@@ -89,7 +84,7 @@ function blockOf(title: string, curves: readonly Curve[], axis: Axis, metric: Nu
   return [title, ...lines, ...crossingLines(places, curves, axis, metric)].join('\n');
 }
 
-function growthText(growth: ReturnType<typeof growthOf>): string {
+export function growthText(growth: ReturnType<typeof growthOf>): string {
   if (growth === null) return ABSENT;
   const exponent = growth.exponent.toFixed(2).replace(/^-(0\.00)$/, '$1');
   return growth.error === null ? exponent : `${exponent} +- ${growth.error.toFixed(2)}`;
@@ -103,4 +98,4 @@ function crossingLines(places: readonly number[], curves: readonly Curve[], { na
   return [...lines, ...(crossings.length > CROSSINGS_MAX ? [`and ${crossings.length - CROSSINGS_MAX} more changes of order`] : [])].flatMap((line) => wrap(line));
 }
 
-const atText = (at: number, name: Axis['name']): string => (name === 'memory' ? `${formatFigure(at / 2 ** 20)} MiB` : `about ${at < 10 ? at.toFixed(1) : at.toFixed(0)} ${VARIED[name].unit}`);
+export const atText = (at: number, name: Axis['name']): string => (name === 'memory' ? `${formatFigure(at / 2 ** 20)} MiB` : `about ${at < 10 ? at.toFixed(1) : at.toFixed(0)} ${VARIED[name].unit}`);
