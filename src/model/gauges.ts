@@ -18,6 +18,9 @@ export const GAUGES = [
   'leaves4K',
   'leaves2M',
   'leaves1G',
+  // Entries that map nothing and are kept for their write-protection, and page tables that have some.
+  'keptEntries',
+  'keptTables',
 ] as const;
 export type GaugeName = (typeof GAUGES)[number];
 

@@ -34,7 +34,7 @@ export type EventKind = (typeof Event)[keyof typeof Event];
 
 /** Why a task waits when it does not wait for a lock. Lock waits are `index * WAIT_KINDS + class`; these come after the lock classes. */
 export const WAIT_KINDS = 16;
-export const Waiting = { CrossCall: 8, Slot: 9, Child: 10, Folio: 11, Migration: 12, Draining: 13 } as const;
+export const Waiting = { CrossCall: 8, Slot: 9, Child: 10, Folio: 11, Migration: 12, Draining: 13, Userfault: 14 } as const;
 
 const PHASE_STRIDE = 16;
 
