@@ -61,7 +61,7 @@ export const shmemColumns = {
   /** Pages that a scan reported. */
   found: column('u32', 'task', tasks, pagesMax),
   /** i_rwsem of the file. */
-  inodeLock: column('u16', 'world', one, () => WRITER),
+  inodeLock: column<'u16', ShmemShape>('u16', 'world', one, () => WRITER),
   /** The hole that is being punched; 0 to 0: none. */
   holeStart: column('u32', 'world', one, pagesMax, 'page'),
   holeEnd: column('u32', 'world', one, pagesMax, 'page'),
