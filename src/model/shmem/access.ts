@@ -11,12 +11,13 @@ import { FrameBit, addPinPart, dropReference, takeReference } from '../memory/fr
 import { bornStep } from '../memory/processes.ts';
 import { SlotKind, clearSlot } from '../memory/slots.ts';
 import { lockId, waitFor } from '../locks.ts';
-import { Event, Waiting } from '../meter.ts';
+import { Waiting } from '../meter.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, callRoutine, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
+import { Flow, acquire, callRoutine, free, goTo, guarded, release, steady, waits } from '../step.ts';
+import { WpSpan, done } from './calls.ts';
 import { serves } from './fault.ts';
 import { isFake, noteSpecial } from './kept.ts';
-import { ownEntry, wantsWrite } from './tasks.ts';
+import { WpFlag, ownEntry, wantsWrite } from './tasks.ts';
 import { Promised, Userfault } from './world.ts';
 import type { ShmemRun, ShmemStep, ShmemWorld } from './world.ts';
 
@@ -55,20 +56,23 @@ const access: ShmemRun = (world, task) => {
 
 const beginFault: ShmemRun = (world) => {
   world.meter.charge(Op['host.fault']);
-  world.meter.raise(Event.HostFaultBegin);
+  world.meter.beginSpan(WpSpan.Fault);
   return Flow.Next;
 };
 
 const endFault: ShmemRun = (world) => {
-  world.meter.raise(Event.HostFaultEnd);
+  world.meter.endSpan(WpSpan.Fault);
   return Flow.Next;
 };
 
 /** Sleeps until the monitor has resolved the userfault of the task, where it has one. */
 const sleep: ShmemRun = (world, task) => (world.userfault[task] === Userfault.None ? Flow.Next : waitFor(world, lockId(Waiting.Userfault, task)));
 
-const endUserfault: ShmemRun = (world) => {
-  world.meter.raise(Event.GuestFaultEnd);
+/** Otherwise it had none. */
+const endUserfault: ShmemRun = (world, task) => {
+  if ((world.flags[task] & WpFlag.InUserfault) === 0) return Flow.Otherwise;
+  world.flags[task] &= ~WpFlag.InUserfault;
+  world.meter.endSpan(WpSpan.Userfault);
   return Flow.Next;
 };
 
@@ -81,7 +85,7 @@ export const accessSteps: readonly ShmemStep[] = [
   release('mmapLock.readUnlock', readUnlockMmap),
   free('fault.end', endFault),
   waits('userfault.sleep', sleep),
-  free('userfault.end', endUserfault),
+  free('userfault.end', endUserfault, 'access'),
   goTo('access'),
 ];
 
@@ -116,7 +120,7 @@ export const pinSteps: readonly ShmemStep[] = [
   steady('gup.grab', grabPage),
   release('ptl.unlock', unlockEntry),
   release('mmapLock.readUnlock', readUnlockMmap),
-  free('done', () => Flow.Done),
+  free('done', done),
   release('ptl.unlockMissed', unlockEntry),
   callRoutine('gup.fault', 'fault'),
   goTo('ptl.lock'),
@@ -133,4 +137,4 @@ const unpinPage: ShmemRun = (world, task) => {
   return Flow.Next;
 };
 
-export const unpinSteps: readonly ShmemStep[] = [steady('unpin', unpinPage), end];
+export const unpinSteps: readonly ShmemStep[] = [steady('unpin', unpinPage), free('done', done)];

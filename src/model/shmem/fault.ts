@@ -13,14 +13,14 @@ import { EntryBit, EntryType, typeOf } from '../memory/entries.ts';
 import { ZERO_FRAME, addMapping } from '../memory/frames.ts';
 import { lockEntry, unlockEntry } from '../memory/locks.ts';
 import { LockClass, lockId, waitFor } from '../locks.ts';
-import { Event } from '../meter.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
+import { WpSpan } from './calls.ts';
 import { aroundSteps } from './faultAround.ts';
 import { allocateFolio, freeNewFolio, insertFolio, isStillOfPage, lockFolio, lookupFolio, putFolio, unlockFolio } from './folios.ts';
 import { isEmpty, isFake, isKept, maps, needTable, noteSpecial, setEntry } from './kept.ts';
 import type { WpRules } from './kept.ts';
-import { ownEntry, wantsWrite } from './tasks.ts';
+import { WpFlag, ownEntry, wantsWrite } from './tasks.ts';
 import { Promised, Userfault } from './world.ts';
 import type { ShmemRun, ShmemShape, ShmemStep, ShmemWorld } from './world.ts';
 import { wakeMonitor } from './monitor.ts';
@@ -129,7 +129,8 @@ const resolveAsync: ShmemRun = (world, task) => {
 /** The userfault is in the queue; the monitor may read it from now on. */
 const queueUserfault: ShmemRun = (world, task) => {
   world.userfault[task] = Userfault.Pending;
-  world.meter.raise(Event.GuestFaultBegin);
+  world.flags[task] |= WpFlag.InUserfault;
+  world.meter.beginSpan(WpSpan.Userfault);
   wakeMonitor(world);
   return Flow.Next;
 };

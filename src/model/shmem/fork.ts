@@ -15,24 +15,18 @@ import { Backing, WindowFlag, copyWindow } from '../memory/windows.ts';
 import { sendFlush, waitCalls } from '../crossCalls.ts';
 import { Gauge } from '../gauges.ts';
 import { LockClass, checkOrder, lockId, noteHeld, noteReleased, waitFor } from '../locks.ts';
-import { Event } from '../meter.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
+import { Flow, acquire, end, free, guarded, release, steady, waits } from '../step.ts';
 import { isEmpty, isKept, maps, needTable, noteSpecial, setEntry } from './kept.ts';
 import type { WpRules } from './kept.ts';
-import { endCall, isMigrationEntry } from './protect.ts';
+import { beginCall, endCall } from './calls.ts';
+import { isMigrationEntry } from './protect.ts';
 import { WpKind } from './tasks.ts';
 import { Promised } from './world.ts';
 import type { ShmemRun, ShmemStep, ShmemWorld } from './world.ts';
 import { nextTable, walkChunkEnd, walkedWindow, zapWindowSteps } from './zap.ts';
 
 const childOf = ({ slot }: ShmemWorld, task: number): number => slot[task];
-
-const beginFork: ShmemRun = (world) => {
-  world.meter.charge(Op.syscall);
-  world.meter.raise(Event.KernelBegin);
-  return Flow.Next;
-};
 
 const conceiveChild: ShmemRun = (world, task) => conceive(world, childOf(world, task));
 
@@ -127,7 +121,7 @@ const bearChild: ShmemRun = (world, task) => {
 
 export const forkSteps = (rules: WpRules): readonly ShmemStep[] => [
   bornStep,
-  free('call.begin', beginFork),
+  free('call.begin', beginCall),
   waits('child.conceive', conceiveChild),
   acquire('mmapLock.write', writeLockMmap),
   acquire('rmap.writeLock', writeLockRmap),
@@ -183,6 +177,7 @@ const buryOwn: ShmemRun = (world, task) => {
 
 export const exitSteps = (rules: WpRules): readonly ShmemStep[] => [
   bornStep,
+  free('call.begin', beginCall),
   acquire('mmapLock.write', writeLockMmap),
   free('exit.begin', beginExit),
   ...zapWindowSteps(rules, true),
@@ -191,6 +186,6 @@ export const exitSteps = (rules: WpRules): readonly ShmemStep[] => [
   release('rmap.writeUnlock', writeUnlockRmap),
   release('mmapLock.writeUnlock', writeUnlockMmap),
   steady('mm.bury', buryOwn),
-  goTo('end'),
+  free('call.end', endCall),
   end,
 ];

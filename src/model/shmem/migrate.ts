@@ -11,7 +11,8 @@ import { Flow, acquire, end, free, goTo, guarded, release, steady, waits } from 
 import { lockFolio, lookupFolio, putFolio, unlockFolio } from './folios.ts';
 import { isKept, maps, noteWalked, setEntry } from './kept.ts';
 import type { Kept, WpRules } from './kept.ts';
-import { beginCall, endCall, isMigrationEntry } from './protect.ts';
+import { beginCall, endCall } from './calls.ts';
+import { isMigrationEntry } from './protect.ts';
 import { WpFlag } from './tasks.ts';
 import type { ShmemRun, ShmemStep, ShmemWorld } from './world.ts';
 import { beginRmap, endRmap, lockWalked, nextTable, nextWindow, putGathered, removeMappings, sendZapFlush, unlockWalked, waitZapFlush, walkedWindow } from './zap.ts';

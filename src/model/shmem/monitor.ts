@@ -6,7 +6,7 @@
  */
 import { lockId } from '../locks.ts';
 import { mmOf } from '../memory/shape.ts';
-import { Event, Waiting } from '../meter.ts';
+import { Waiting } from '../meter.ts';
 import { Op } from '../operations.ts';
 import { DEPTH_MAX, Flow, callRoutine, free, goTo, steady } from '../step.ts';
 import { Promised, Userfault, monitorOf } from './world.ts';
@@ -64,12 +64,6 @@ export const wakeSleeper: ShmemRun = (world, task) => {
     world.meter.release(lockId(Waiting.Userfault, sleeper));
     return Flow.Otherwise;
   }
-  return Flow.Next;
-};
-
-/** A fault in a range that is being protected or not: the end of what a fault's userfault took. */
-export const endUserfault: ShmemRun = (world) => {
-  world.meter.raise(Event.GuestFaultEnd);
   return Flow.Next;
 };
 

@@ -14,9 +14,9 @@ import { ZERO_FRAME } from '../memory/frames.ts';
 import { bornStep } from '../memory/processes.ts';
 import { mmOf } from '../memory/shape.ts';
 import { sendFlush, waitCalls } from '../crossCalls.ts';
-import { Event } from '../meter.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, end, free, release, steady, waits } from '../step.ts';
+import { beginCall, done, endCall } from './calls.ts';
 import { isAnonymous, isEmpty, isFake, isKept, keepProtection, maps, needTable, noteSpecial, noteWalked, setEntry } from './kept.ts';
 import type { Kept, WpRules } from './kept.ts';
 import { wakeSleeper } from './monitor.ts';
@@ -25,18 +25,6 @@ import { Promised } from './world.ts';
 import type { ShmemRun, ShmemStep, ShmemWorld } from './world.ts';
 
 /* ---- the walk ---- */
-
-export const beginCall: ShmemRun = (world, task) => {
-  world.meter.charge(Op.syscall);
-  world.meter.raise(Event.KernelBegin);
-  world.cursor[task] = world.rangeStart[task];
-  return Flow.Next;
-};
-
-export const endCall: ShmemRun = (world) => {
-  world.meter.raise(Event.KernelEnd);
-  return Flow.Next;
-};
 
 /** Otherwise the walk is through its range. */
 const hasMore: ShmemRun = (world, task) => (world.cursor[task] < world.rangeEnd[task] ? Flow.Next : Flow.Otherwise);
@@ -243,7 +231,7 @@ export const readBitSteps = ({ keeps }: WpRules): readonly ShmemStep[] => [
   steady('pagemap.read', readBit(keeps)),
   release('ptl.unlock', unlockOwn),
   release('mmapLock.readUnlock', readUnlockMmap),
-  end,
+  free('done', done),
 ];
 
 export const isMigrationEntry = (bits: number): boolean => (bits & EntryBit.Present) === 0 && typeOf(bits) === EntryType.Migration;

@@ -16,7 +16,7 @@ import { Op } from '../operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
 import { unlockFolio } from './folios.ts';
 import type { WpRules } from './kept.ts';
-import { beginCall, endCall } from './protect.ts';
+import { beginCall, endCall } from './calls.ts';
 import { Promised } from './world.ts';
 import type { ShmemRun, ShmemStep, ShmemWorld } from './world.ts';
 

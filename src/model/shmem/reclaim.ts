@@ -13,7 +13,7 @@ import { LockClass, noteHeld } from '../locks.ts';
 import { Op } from '../operations.ts';
 import { Flow, callRoutine, end, free, goTo, release, steady } from '../step.ts';
 import { putFolio, unlockFolio } from './folios.ts';
-import { beginCall, endCall } from './protect.ts';
+import { beginCall, endCall } from './calls.ts';
 import { WpFlag } from './tasks.ts';
 import type { ShmemRun, ShmemStep } from './world.ts';
 

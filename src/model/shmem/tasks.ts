@@ -34,6 +34,8 @@ export const WpFlag = {
   Changed: 1 << 5,
   /** The range had a page that was in use. */
   Busy: 1 << 6,
+  /** Its fault has queued a userfault. */
+  InUserfault: 1 << 7,
 } as const;
 
 export const wantsWrite = ({ kind }: ShmemWorld, task: number): boolean => kind[task] === WpKind.Write;
