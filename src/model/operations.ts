@@ -168,8 +168,7 @@ export const OPERATIONS = [
   event('get.stale', 'a page read through FOLL_GET that was not what the process sees there; it is what the page was when it was taken, or later'),
   event('unpin.notExclusive', 'a pinned anonymous page that was not exclusive any more when it was unpinned: debug kernels stop there'),
   // Write-protection by userfaultfd, over shmem.
-  work('pte.keep', 'bookkeeping', 'write an entry that maps nothing, for the sake of its write-protection'),
-  work('pte.protect', 'bookkeeping', 'look at one entry in a walk that changes protections, and change it'),
+  work('wp.keep', 'bookkeeping', 'write an entry that maps nothing, for the sake of its write-protection'),
   work('pagemap.entry', 'bookkeeping', 'tell one entry in PAGEMAP_SCAN or pagemap'),
   work('uffd.event', 'bookkeeping', 'queue a userfault, wake the monitor, and let it read the event'),
   work('uffd.wake', 'bookkeeping', 'wake one thread that sleeps in a userfault'),
@@ -177,7 +176,6 @@ export const OPERATIONS = [
   work('numa.hint', 'bookkeeping', 'handle a NUMA hinting fault beside locks'),
   work('shmem.swapOut', 'bookkeeping', 'move one page of shmem from the page cache to swap, without the device'),
   work('shmem.swapIn', 'bookkeeping', 'bring one page of shmem back from swap, without the device'),
-  work('fork.pte', 'vmm', 'copy one page-table entry of a window to the child'),
   event('wp.event', 'the monitor read a write-protection fault'),
   event('wp.spurious', 'of those, on a page that nobody had asked to protect any more'),
   event('wp.lost', 'a page that was write-protected was written, and the monitor was not told'),

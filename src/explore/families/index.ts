@@ -6,6 +6,8 @@
  */
 import { policies } from '../../policies/index.ts';
 import { unsharingPolicies } from '../../policies/unsharing/index.ts';
+import { wpMarkerPolicies } from '../../policies/wp-markers/index.ts';
+import { wrongWpPolicies } from '../../policies/wp-markers/wrong.ts';
 import { wrongPolicies } from '../../policies/wrong/index.ts';
 import { wrongUnsharingPolicies } from '../../policies/wrong/unsharing.ts';
 import { exploredFamily } from '../family.ts';
@@ -13,12 +15,15 @@ import type { ExploredFamily } from '../family.ts';
 import type { AnyLitmus, Litmus } from '../litmus.ts';
 import { conversion } from './conversion.ts';
 import { unsharing } from './unsharing.ts';
+import { wpMarkers } from './wp-markers.ts';
 
 export const conversionFamily = exploredFamily(conversion, { policies, wrongPolicies });
 
 export const unsharingFamily = exploredFamily(unsharing, { policies: unsharingPolicies, wrongPolicies: wrongUnsharingPolicies });
 
-export const families: readonly ExploredFamily[] = [conversionFamily, unsharingFamily];
+export const wpMarkersFamily = exploredFamily(wpMarkers, { policies: wpMarkerPolicies, wrongPolicies: wrongWpPolicies });
+
+export const families: readonly ExploredFamily[] = [conversionFamily, unsharingFamily, wpMarkersFamily];
 
 /** Whether a file is about guest_memfd. */
 export const isOfConversions = (litmus: AnyLitmus): litmus is Litmus => litmus.family === conversionFamily;

@@ -73,7 +73,7 @@ export function keepProtection(world: ShmemWorld, window: number, page: number, 
   if (keeps === 'nothing') return;
   if (keeps === 'marker') setEntry(world, window, page, EntryType.Marker | EntryBit.UffdWp, 0);
   else setEntry(world, window, page, FAKE, FAKE_TARGET);
-  world.meter.charge(Op['pte.keep']);
+  world.meter.charge(Op['wp.keep']);
 }
 
 /** Places that have to know of kept entries: rows of the debate. */

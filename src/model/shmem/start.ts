@@ -12,9 +12,8 @@ import type { ShmemShape, ShmemWorld } from './world.ts';
 export interface ShmemSizes {
   readonly pages: number;
   readonly cpus: number;
-  /** Processes that live from the start, and children that may be born. */
+  /** Those that live from the start, and children that may be born. */
   readonly processes: number;
-  readonly children: number;
   /** Buffers of one page. */
   readonly slots: number;
   readonly regionOrder: number;
@@ -23,17 +22,14 @@ export interface ShmemSizes {
   readonly faultAroundPages: number;
   readonly monitored: boolean;
   readonly contents: boolean;
-  /** Windows are of anonymous memory, which nobody forks. */
-  readonly anonymous?: boolean;
 }
 
 /** The shape of a world of these sizes. Frames: what the file can have, what pins and faults in flight keep beside it, and the zero page. */
-export function shmemShape({ pages, cpus, processes, children, slots, regionOrder, chunk, wpAsync, faultAroundPages, monitored, contents }: ShmemSizes): ShmemShape {
-  const mms = processes + children;
+export function shmemShape({ pages, cpus, processes, slots, regionOrder, chunk, wpAsync, faultAroundPages, monitored, contents, anonymous = false }: ShmemSizes & { readonly anonymous?: boolean }): ShmemShape {
   return {
     pages,
-    windows: mms,
-    mms,
+    windows: processes,
+    mms: processes,
     cpus,
     vcpus: 0,
     tasks: cpus + (monitored ? 1 : 0),
@@ -41,7 +37,7 @@ export function shmemShape({ pages, cpus, processes, children, slots, regionOrde
     broadcastFlush: false,
     windowsPerMm: 1,
     regionOrder,
-    frames: 1 + pages + slots + 2 * cpus,
+    frames: 1 + pages * (anonymous ? processes : 1) + slots + 2 * cpus,
     hugeFolios: 0,
     filePages: pages,
     swapSlots: 0,
@@ -54,9 +50,16 @@ export function shmemShape({ pages, cpus, processes, children, slots, regionOrde
   };
 }
 
-/** @param processOfCpu the process that each CPU runs; a child's does not live yet */
-export function startShmem(world: ShmemWorld, { processes, anonymous = false }: Pick<ShmemSizes, 'processes' | 'anonymous'>, processOfCpu: readonly number[]): void {
-  for (let mm = 0; mm < processes; mm++) {
+export interface Processes {
+  /** By CPU. A child's does not live yet. */
+  readonly processOfCpu: readonly number[];
+  /** The processes that live from the start. */
+  readonly alive: readonly number[];
+  readonly anonymous?: boolean;
+}
+
+export function startShmem(world: ShmemWorld, { processOfCpu, alive, anonymous = false }: Processes): void {
+  for (const mm of alive) {
     world.mmState[mm] = MmState.Alive;
     openWindow(world, mm, anonymous ? Backing.Anonymous : Backing.FileShared, WindowFlag.UffdWp);
   }

@@ -22,7 +22,7 @@ import type { Kept, WpRules } from './kept.ts';
 import { beginCall, endCall } from './calls.ts';
 import { isMigrationEntry } from './protect.ts';
 import { WpFlag } from './tasks.ts';
-import { Zapped } from './world.ts';
+import { Promised, Zapped } from './world.ts';
 import type { ShmemRun, ShmemStep, ShmemWorld } from './world.ts';
 
 /** The window that the walk is at. */
@@ -71,6 +71,8 @@ const clearChunk = (keeps: Kept, drops: boolean): ShmemRun => (world, task) => {
   const loses = drops || isAnonymous(world, window);
   let cleared = 0;
   let met = 0;
+  // What a zap of anonymous memory drops with the data was promised of that data.
+  if (isAnonymous(world, window)) world.promise.fill(Promised.Nothing, base + world.walkCursor[task], base + last);
   const first = world.walkCursor[task];
   for (let page = first; page < last; page++) {
     const at = base + page;

@@ -25,9 +25,6 @@ const CHUNK = 512;
 /** fault_around_bytes: 64 KiB. */
 const FAULT_AROUND_PAGES = 16;
 
-/** The process of a child is one behind those that live from the start. */
-const childrenOf = (processes: readonly number[]): number => Math.max(0, ...processes);
-
 export const wpMarkersModel: FamilyModel<ShmemWorld, WpMarkerPolicy> = {
   name: 'wp-markers',
   policies: wpMarkerPolicies,
@@ -47,8 +44,7 @@ export const wpMarkersModel: FamilyModel<ShmemWorld, WpMarkerPolicy> = {
     const shape = shmemShape({
       pages: pageCount,
       cpus: actors.length,
-      processes: 1,
-      children: childrenOf(processOfCpu),
+      processes: 1 + Math.max(0, ...processOfCpu),
       slots,
       regionOrder: REGION_ORDER,
       chunk: CHUNK,
@@ -58,7 +54,7 @@ export const wpMarkersModel: FamilyModel<ShmemWorld, WpMarkerPolicy> = {
       contents: false,
     });
     const world = createShmemWorld(shape, createMeter(shape.tasks));
-    startShmem(world, { processes: 1 }, processOfCpu);
+    startShmem(world, { processOfCpu, alive: [0] });
     for (const [page, count] of launch) for (let at = page; at < page + count; at++) populate(world, at);
     return { world, ...buildShmemHost(policy.rules({ check: 'refcount', choices }), shape) };
   },
