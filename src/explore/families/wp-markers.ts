@@ -37,6 +37,7 @@ export const wpMarkers: Debate<ShmemWorld, WpMarkerPolicy, WpWorld> = {
   grammar: WP_GRAMMAR,
   sentences: sentencesOf([noLostWrite, noMissedScan], SHMEM_INVARIANTS),
   moveRules: MOVE_RULES,
+  askedFor: 'write-protection',
   asked: new Set([WpAccess.Protect, WpAccess.ScanProtect]),
   createScene,
 };

@@ -164,16 +164,18 @@ export const putGathered: ShmemRun = (world, task) => {
 
 /** Steps that zap [walkStart, walkEnd) of the walked window. @param drops what is kept goes, too */
 export function zapWindowSteps({ keeps, keepsLater = false }: WpRules, drops: boolean): readonly ShmemStep[] {
+  const later = keepsLater && !drops;
+  const keep = steady('pte.keep', keepChunk(keeps));
   return [
     steady('zap.table', nextTable, 'zap.done'),
     acquire('zap.lock', lockWalked),
     steady('pte.clear', clearChunk(keeps, drops)),
-    ...(keepsLater && !drops ? [release<ShmemWorld>('zap.gap', dropWalked), acquire<ShmemWorld>('zap.lockAgain', lockWalked)] : []),
-    ...(drops ? [] : [steady<ShmemWorld>('pte.keep', keepChunk(keeps))]),
-    steady('tlb.send', sendZapFlush, 'zap.unlock'),
+    ...(drops || later ? [] : [keep]),
+    steady('tlb.send', sendZapFlush, later ? 'zap.gap' : 'zap.unlock'),
     waits('tlb.wait', waitZapFlush),
     steady('rmap.remove', removeMappings),
     steady('gather.put', putGathered),
+    ...(later ? [release('zap.gap', dropWalked), acquire('zap.lockAgain', lockWalked), keep] : []),
     release('zap.unlock', unlockWalked, 'zap.table'),
     free('zap.done', () => Flow.Next),
   ];
