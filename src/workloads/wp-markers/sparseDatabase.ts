@@ -16,13 +16,14 @@ const sparse = (pages: number) => (random: RandomState): Plan => (batch, at) =>
 
 export const sparseDatabase: Workload = {
   name: 'sparse-database',
-  summary: 'a database with one page of data in 64 is tracked as a whole: what is kept for holes is page tables that nobody else needs',
+  summary: 'a database with one page of data in 64 is tracked as a whole, and drops its cache of it with MADV_DONTNEED: what is kept for holes is page tables that nobody else needs',
   open(options) {
     requirePages('sparse-database', options, 1);
     const { pageCount, vcpus } = options;
     const plans = [
-      ...threads(vcpus, 90, sparse(pageCount)),
+      ...threads(vcpus, 86, sparse(pageCount)),
       { name: 'tracker', percent: 6, plan: protector(pageCount) },
+      { name: 'cache', percent: 4, plan: scattered(pageCount, RECLAIM_PAGES, WpAccess.DontNeed) },
       { name: 'kswapd', percent: 4, plan: scattered(pageCount, RECLAIM_PAGES, WpAccess.Reclaim) },
     ];
     return opened({ actors: actorsOf(plans, options) });
