@@ -16,7 +16,7 @@ const PLACES: readonly SpecialCase[] = ['none', 'swap', 'present', 'numa', 'fork
 const OPERATIONS: readonly OperationName[] = [
   'host.access', 'syscall', 'host.fault', 'lock.mmap', 'lock.invalidate', 'lock.folio', 'lock.iMmap', 'lock.pageTable', 'folio.alloc', 'folio.free', 'page.clear',
   'page.copy', 'pageCache.lookup', 'pageCache.insert', 'pageCache.remove', 'folio.put', 'folio.freeze', 'munmap', 'fork', 'fork.vma', 'rmap.walk', 'vma.visit', 'pte.check',
-  'pte.zap', 'pte.set', 'tlb.flush', 'tlb.ipi', 'tlb.interrupt', 'gup.slow', 'gup.grab', 'gup.release', 'access.done', 'work.done', 'access.failed', 'fork.pte', 'pte.protect',
+  'pte.zap', 'pte.set', 'tlb.flush', 'tlb.flushEntry', 'tlb.flushAll', 'tlb.ipi', 'tlb.interrupt', 'gup.slow', 'gup.grab', 'gup.release', 'access.done', 'work.done', 'access.failed', 'fork.pte', 'pte.protect',
   'wp.keep', 'pagemap.entry', 'uffd.event', 'uffd.wake', 'uffd.save', 'numa.hint', 'shmem.swapOut', 'shmem.swapIn', 'wp.event', 'wp.spurious', 'wp.lost', 'scan.missed',
   'fault.around', 'special.none', 'special.swap', 'special.present', 'special.numa', 'special.fork', 'special.gup', 'special.pagemap', 'special.fault',
 ];

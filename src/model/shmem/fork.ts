@@ -12,7 +12,7 @@ import { writeLockMmap, writeLockRmap, writeUnlockMmap, writeUnlockRmap } from '
 import { bear, bornStep, bury, conceive } from '../memory/processes.ts';
 import { regionsOf } from '../memory/shape.ts';
 import { Backing, WindowFlag, copyWindow } from '../memory/windows.ts';
-import { sendFlush, waitCalls } from '../crossCalls.ts';
+import { ALL_ENTRIES, sendFlush, waitCalls } from '../crossCalls.ts';
 import { Gauge } from '../gauges.ts';
 import { LockClass, checkOrder, lockId, noteHeld, noteReleased, waitFor } from '../locks.ts';
 import { Op } from '../operations.ts';
@@ -110,7 +110,7 @@ const copyChunk: ShmemRun = (world, task) => {
 
 /** The parent's TLBs are flushed at the end of every fork. */
 const flushParent: ShmemRun = (world, task) => {
-  sendFlush(world, task, world.mm[task]);
+  sendFlush(world, task, world.mm[task], ALL_ENTRIES);
   return Flow.Next;
 };
 

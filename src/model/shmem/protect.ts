@@ -147,7 +147,7 @@ const sendWalkFlush: ShmemRun = (world, task) => {
   let needed = (world.flags[task] & WpFlag.Changed) !== 0;
   for (let page = world.rangeStart[task]; !needed && page < world.rangeEnd[task]; page++) needed = world.stale[base + page] !== 0;
   if (!needed) return Flow.Otherwise;
-  sendFlush(world, task, mmOf(world, world.window[task]));
+  sendFlush(world, task, mmOf(world, world.window[task]), world.rangeEnd[task] - world.rangeStart[task]);
   return Flow.Next;
 };
 

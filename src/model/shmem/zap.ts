@@ -119,7 +119,7 @@ const keepChunk = (keeps: Kept): ShmemRun => (world, task) => {
 /** Otherwise nothing was cleared that a TLB could hold. */
 export const sendZapFlush: ShmemRun = (world, task) => {
   if ((world.flags[task] & WpFlag.Changed) === 0) return Flow.Otherwise;
-  sendFlush(world, task, mmOf(world, walkedWindow(world, task)));
+  sendFlush(world, task, mmOf(world, walkedWindow(world, task)), walkChunkEnd(world, task) - world.walkCursor[task]);
   return Flow.Next;
 };
 
