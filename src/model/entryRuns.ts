@@ -2,7 +2,7 @@
  * Runs of host entries that are alike: a zap of a large folio goes from run to run, and not from page to page.
  *
  * Most of the 512 entries of a table are often none, or all are the same. They are looked at four at a time through `entryWords`, the same bytes
- * as `entry`, so that whoever finds nothing to do has found it in a quarter of the looks. Short stretches are looked at one by one.
+ * as `entry`, and where a folio of 1 GiB may be all alike sixteen at a time. Short stretches are looked at one by one.
  * Units: places in `entry`, [window x pages + page].
  */
 import type { World } from './world.ts';
@@ -36,6 +36,9 @@ export function nextEntryWith({ entry, entryWords }: World, from: number, end: n
   if (end - at >= WORTH_WORDS) {
     for (; (at & 3) !== 0; at++) if (entry[at] & bits) return at;
     const masks = Math.imul(bits, ONES);
+    for (let word = at >>> 2; at <= end - 16; at += 16, word += 4) {
+      if (((entryWords[word] | entryWords[word + 1] | entryWords[word + 2] | entryWords[word + 3]) & masks) !== 0) break;
+    }
     for (const last = end - 4; at <= last && (entryWords[at >>> 2] & masks) === 0; ) at += 4;
   }
   while (at < end && (entry[at] & bits) === 0) at++;
@@ -49,6 +52,10 @@ export function endOfEntries({ entry, entryWords }: World, from: number, end: nu
     for (; (at & 3) !== 0; at++) if ((entry[at] & mask) !== wanted) return at;
     const masks = Math.imul(mask, ONES);
     const wants = Math.imul(wanted, ONES);
+    for (let word = at >>> 2; at <= end - 16; at += 16, word += 4) {
+      const differ = (entryWords[word] ^ wants) | (entryWords[word + 1] ^ wants) | (entryWords[word + 2] ^ wants) | (entryWords[word + 3] ^ wants);
+      if ((differ & masks) !== 0) break;
+    }
     for (const last = end - 4; at <= last && (entryWords[at >>> 2] & masks) === wants; ) at += 4;
   }
   while (at < end && (entry[at] & mask) === wanted) at++;

@@ -13,6 +13,7 @@
  */
 import { column } from './columns.ts';
 import { EntryBit } from './entries.ts';
+import { endOfEntries, nextEntryWith } from './entryRuns.ts';
 import type { World } from './world.ts';
 
 export const WindowFlag = {
@@ -100,12 +101,13 @@ export function firstInIMmap(world: World, window: number, start: number, end: n
 }
 
 /** First page of [start, end) that a VMA of a window in i_mmap covers, or covers not; else `end`. A folio of 1 GiB has 262144 pages. */
-function nextInIMmap({ entry, windowFlags, shape: { pages } }: World, window: number, start: number, end: number, isCovered: boolean): number {
-  const wanted = isCovered === ((windowFlags[window] & WindowFlag.Inverted) !== 0) ? EntryBit.IMmapMark : 0;
-  const last = window * pages + end;
-  let at = window * pages + start;
-  while (at < last && (entry[at] & EntryBit.IMmapMark) !== wanted) at++;
-  return at - window * pages;
+function nextInIMmap(world: World, window: number, start: number, end: number, isCovered: boolean): number {
+  const base = window * world.shape.pages;
+  const isMarked = isCovered === ((world.windowFlags[window] & WindowFlag.Inverted) !== 0);
+  const at = isMarked
+    ? nextEntryWith(world, base + start, base + end, EntryBit.IMmapMark)
+    : endOfEntries(world, base + start, base + end, EntryBit.IMmapMark, EntryBit.IMmapMark);
+  return at - base;
 }
 
 /** Where the VMA in i_mmap that covers `start` ends, or `end`. */
