@@ -16,7 +16,7 @@ import type { World } from '../src/model/world.ts';
 import type { ConversionPolicy } from '../src/policies/policy.ts';
 import { createConversionEngine } from '../src/simulate/conversion.ts';
 import { Access } from '../src/workloads/workload.ts';
-import { libraryFiles, shippedPolicies } from './tools/library.ts';
+import { IS_SOAK, libraryFiles, shippedPolicies } from './tools/library.ts';
 import { randomLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
 import { policyNamed } from './tools/runScript.ts';
 import { scriptedActors } from './tools/scripted.ts';
@@ -35,7 +35,8 @@ function numbersOf(seed: number): (limit: number) => number {
 const START_NS = 2_000;
 const PRICE_NS = 64;
 const STATES_MAX = 60_000;
-const RANDOM_STATES_MAX = 4_000;
+/** In the worlds of random workloads, which are many; a soak has larger ones, too. */
+const RANDOM_STATES_MAX = IS_SOAK ? 4_000 : 1_200;
 
 const machineOf = (litmus: Litmus, policy: ConversionPolicy): Machine => new Machine({ litmus, policy, check: 'refcount', reductions: NO_REDUCTIONS, keepResults: false });
 

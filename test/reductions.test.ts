@@ -3,20 +3,21 @@
  * outcomes, with all reductions, with each alone and with none.
  *
  * Asked of the whole library (which cells are too large stands below), and of litmuses that nobody thought of. Of a file that is for all
- * policies the newer ones are asked in one cell of three, by its name: they share their steps. FOLIOBENCH_SOAK=1 asks them all.
+ * policies the newer ones are asked in one cell of three, by its name: they share their steps. FOLIOBENCH_SOAK=1 asks them all, and
+ * larger ones, too.
  */
 import { assert, constantFrom, nat, pre, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { threadClasses } from '../src/explore/symmetry.ts';
 import { ALL_REDUCTIONS } from '../src/explore/verdict.ts';
 import { UserError } from '../src/model/userError.ts';
-import { allPolicies, anyCellsOf, cellName, isSampled, libraryFiles, otherFiles } from './tools/library.ts';
+import { IS_SOAK, allPolicies, anyCellsOf, cellName, isSampled, libraryFiles, otherFiles } from './tools/library.ts';
 import { randomLitmus, randomPmdLitmus, readRandom, textOf } from './tools/randomLitmus.ts';
 import { REDUCTION_SETS, saidBy, searchCell, searched } from './tools/searched.ts';
 import type { AnyCell, Cell, Searched } from './tools/searched.ts';
 
-/** States of a search without reductions; cells that have more are left out, and named. */
-const STATES_MAX = 60_000;
+/** States of a search without reductions; cells that have more are left out. A soak goes further, and names them. */
+const STATES_MAX = IS_SOAK ? 60_000 : 12_000;
 /** Up to so many, each reduction is asked alone too; with one thread there is nothing that could go wrong between two. */
 const STATES_ALONE_MAX = 1_000;
 /** Where other work keeps the machine busy. */
@@ -64,12 +65,14 @@ describe('reductions say what a search without them says', () => {
   }, TIMEOUT_MS);
 
   test('but for a few cells that are too large without them', () => {
-    expect(tooLarge).toEqual([
+    const known = [
       'converter-fault-and-pin under refuse-mmap/refcount', 'migration-entries-are-waited-at under migrate-like/refcount', 'munmap-dirty under refuse-mmap/refcount',
       'pmd-munmap-dirty under refuse-mmap/refcount',
       'read-only-against-munmap under read-only-shared/refcount', 'read-only-forever under read-only-shared/refcount', 'reference-protocol under sigbus-on-fault/refcount', 'shared-again-while-pending under folio-put-callback/refcount',
       'two-processes under refuse-mmap/refcount',
-    ]);
+    ];
+    expect(tooLarge).toEqual(IS_SOAK ? known : expect.arrayContaining(known));
+    expect(tooLarge.length).toBeLessThan(60);
     // Threads that are interchangeable are for src/explore/symmetry.test.ts: few of these files have any.
     expect(files.filter((litmus) => threadClasses(litmus).length > 0).map(({ name }) => name)).toEqual(['reference-protocol', 'second-request-while-pending']);
   });

@@ -21,6 +21,7 @@ import type { ExploredPolicy, MoveRule, Scene } from './family.ts';
 import type { AnyLitmus, LitmusOperation } from './litmus.ts';
 import { endsOtherwise, neverEnds } from './before.ts';
 import { Choice, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './moves.ts';
+import { sameElements } from './packing.ts';
 import { layProgress } from './progress.ts';
 import { fits, resultId } from './results.ts';
 import type { Reductions } from './verdict.ts';
@@ -125,7 +126,7 @@ export class Machine<W extends TaskWorld = World> {
 
   /** Whether the state is, byte for byte, the one that was kept. */
   get isAsKept(): boolean {
-    return this.stateBytes.every((byte, at) => byte === this.savedState[at]) && this.progressBytes.every((byte, at) => byte === this.savedProgress[at]);
+    return sameElements(this.stateBytes, this.savedState) && sameElements(this.progressBytes, this.savedProgress);
   }
 
   /** All bytes of the state, as a copy. */

@@ -234,6 +234,12 @@ export class RowColumn {
   }
 }
 
+/** Whether two arrays of one length hold the same: a loop, since `every` calls a function for each byte. */
+export function sameElements<T extends Uint8Array | Float64Array>(one: T, other: T): boolean {
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
+}
+
 function allocate(length: number): Uint32Array<ArrayBuffer> {
   try {
     return new Uint32Array(length);

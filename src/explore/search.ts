@@ -12,7 +12,7 @@ import type { TaskWorld } from '../model/taskWorld.ts';
 import { endReachable, noStepThrows, nobodyStuck, sentenceOfThrow } from './commonSentences.ts';
 import { Choice, acknowledgementOf, moveOf } from './moves.ts';
 import type { Machine } from './machine.ts';
-import { RowColumn } from './packing.ts';
+import { RowColumn, sameElements } from './packing.ts';
 import { errnoText, fits, resultText, succeeded } from './results.ts';
 import { createStates } from './states.ts';
 import type { States } from './states.ts';
@@ -295,7 +295,7 @@ function outcomeOf<W extends TaskWorld>({ litmus, results, firstResult }: Machin
 function survivesPacking<W extends TaskWorld>(machine: Machine<W>, states: States, row: number): boolean {
   const before = machine.bytes();
   states.load(row);
-  return machine.bytes().every((byte, at) => byte === before[at]);
+  return sameElements(machine.bytes(), before);
 }
 
 /** Takes the same move again and compares; a move that was not taken must have changed nothing but what its thread began with. */
@@ -306,7 +306,7 @@ function suspect<W extends TaskWorld>(machine: Machine<W>, row: number, move: nu
   machine.restore();
   machine.world.meter.count.fill(0);
   const second = again();
-  const same = second === did && machine.bytes().every((byte, at) => byte === first[at]) && machine.world.meter.count.every((times, at) => times === charged[at]);
+  const same = second === did && sameElements(machine.bytes(), first) && sameElements(machine.world.meter.count, charged);
   return same ? undefined : { rule: noStepThrows.name, what: 'the same step on the same state did something else', row, move };
 }
 

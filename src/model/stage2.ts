@@ -133,12 +133,12 @@ function takeSmallLeaves(world: World, region: number): number {
   return taken;
 }
 
-/** Maps the page with the largest leaf that its surroundings allow. */
-export function setLeaf(world: World, page: number): void {
+/** Maps the page with the largest leaf that its surroundings allow. @param maySetGigantic default: yes */
+export function setLeaf(world: World, page: number, maySetGigantic = true): void {
   if (largeLeafOf(world, page) !== Leaf.None) return;
   const { regionOrder, giganticOrder } = world.shape;
   const region = page >> regionOrder;
-  if (giganticOrder !== undefined && mayMapGigantic(world, page >> giganticOrder)) {
+  if (maySetGigantic && giganticOrder !== undefined && mayMapGigantic(world, page >> giganticOrder)) {
     setGiganticLeaf(world, page >> giganticOrder);
   } else if (mayMapLarge(world, region)) {
     setLargeLeaf(world, region);

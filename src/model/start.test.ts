@@ -93,4 +93,14 @@ describe('a world at its start', () => {
     expect(pages.map((page) => stage2Maps(world, page))).toEqual([false, false, true, true]);
     expect(brokenInvariant(world, program)).toBeUndefined();
   });
+
+  test.each([
+    [false, [true, true, true, true]],
+    [true, [true, true, false, false]],
+  ])('has one in a gigantic page, which maps all of it but where the guest donates by its first touch (lazy: %s)', (lazy, mapped) => {
+    const world = started({ lazy, folioOrder: 2, largeBacking: true, giganticOrder: 2, backingOrder: 2 });
+    populate(world, 0);
+    expect(pages.map((page) => stage2Maps(world, page))).toEqual(mapped);
+    expect(brokenInvariant(world, program)).toBeUndefined();
+  });
 });

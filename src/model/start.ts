@@ -70,7 +70,10 @@ function mapAtStart(world: World, window: number, [page, count]: readonly [page:
   }
 }
 
-/** A page of the launch image: in the page cache, written, mapped in stage-2. */
+/**
+ * A page of the launch image: in the page cache, written, mapped in stage-2. Where the guest's first touch donates a page, no gigantic
+ * leaf maps it: that would map all that the guest has not touched yet, and nothing would ever be donated.
+ */
 export function populate(world: World, page: number): void {
   if (isApart(world, page)) {
     if ((world.pageState[page] & PageBit.PrivatePresent) === 0) insertPrivatePage(world, page);
@@ -84,5 +87,5 @@ export function populate(world: World, page: number): void {
     world.refcount[head] = cacheReferences(world, head);
     noteFolio(world, head, 1);
   }
-  setLeaf(world, page);
+  setLeaf(world, page, !world.shape.lazy);
 }

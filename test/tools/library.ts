@@ -43,7 +43,8 @@ export const cellsOf = (litmus: Litmus): readonly Cell[] => anyCellsOf(litmus) a
 
 export const cellName = ({ litmus, policy, check }: AnyCell): string => `${litmus.name} under ${policy.name}${check === undefined ? '' : `/${check}`}`;
 
-const IS_SOAK = process.env['FOLIOBENCH_SOAK'] !== undefined;
+/** Everything is asked that a test otherwise samples. */
+export const IS_SOAK = process.env['FOLIOBENCH_SOAK'] !== undefined;
 const ONE_IN = 3;
 
 /**
