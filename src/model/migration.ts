@@ -23,7 +23,7 @@ import { clearPmd, isPmd } from './pmd.ts';
 import { blame } from './references.ts';
 import { Flow, acquire, acquireUnless, free, freeWhen, goTo, guarded, release, releaseUnless, steady, waits } from './step.ts';
 import type { Run, Step } from './step.ts';
-import { Gather, TaskFlag, passesMax } from './tasks.ts';
+import { TaskFlag, addToGather, passesMax } from './tasks.ts';
 import { beginWalk, chunkEnd, endWalk, lockTable, nextTable, nextVma, unlockWalkedTable, unmapEverywhereSteps } from './zap.ts';
 import type { World } from './world.ts';
 
@@ -92,11 +92,7 @@ const setMigrationEntries: Run = (world, task) => {
   for (let at = nextPresent(world, end, base + last); at < base + last; at = nextPresent(world, end, base + last)) {
     end = endOfEntries(world, at, base + last, EntryBit.Present, EntryBit.Present);
     changeEntries(world, at, end, EntryBit.Present, EntryBit.Migration | EntryBit.StaleZap | EntryBit.RmapDelayed);
-    if (world.gather[task] === Gather.None) {
-      world.gather[task] = Gather.Pending;
-      world.gatherStart[task] = at - base;
-    }
-    world.gatherEnd[task] = end - base;
+    addToGather(world, task, at - base, end - base);
     replaced += end - at;
     inRange += Math.max(0, Math.min(end - base, world.rangeEnd[task]) - Math.max(at - base, world.rangeStart[task]));
   }

@@ -22,7 +22,7 @@ import { PageBit, headOf, isLarge } from './file.ts';
 import { addMapping } from './folios.ts';
 import { Gauge } from './gauges.ts';
 import { Op } from './operations.ts';
-import { Gather, TaskFlag } from './tasks.ts';
+import { TaskFlag, addToGather } from './tasks.ts';
 import { inMm } from './windows.ts';
 import type { World } from './world.ts';
 
@@ -134,11 +134,7 @@ export function clearPmd(world: World, task: number, stale: StaleBit, split: boo
   const table = tableOf(world, window, first);
   world.table[table] = (world.table[table] & ~TableBit.Pmd) | clearedBit(stale);
   if (delayed) world.flags[task] |= TaskFlag.DirtyTable;
-  if (world.gather[task] === Gather.None) {
-    world.gather[task] = Gather.Pending;
-    world.gatherStart[task] = first;
-  }
-  world.gatherEnd[task] = last;
+  addToGather(world, task, first, last);
   meter.charge(Op['pte.check']);
   meter.charge(Op['pte.zap']);
   if (stale === EntryBit.StaleZap && (last <= rangeStart || first >= rangeEnd)) meter.charge(Op['pte.zapNeighbour']);

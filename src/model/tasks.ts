@@ -97,6 +97,15 @@ export const TaskFlag = {
 /** State of a gather. */
 export const Gather = { None: 0, Pending: 1, Sent: 2, Flushed: 3 } as const;
 
+/** The task has cleared the entries of [first, end), which lie behind those that it has cleared before. */
+export function addToGather(world: World, task: number, first: number, end: number): void {
+  if (world.gather[task] === Gather.None) {
+    world.gather[task] = Gather.Pending;
+    world.gatherStart[task] = first;
+  }
+  world.gatherEnd[task] = end;
+}
+
 /** Puts all locals of a task back to zero; its mm and what it is stay. */
 export function clearTask(world: World, task: number): void {
   clearCommonLocals(world, task);

@@ -19,7 +19,7 @@ import { Op } from './operations.ts';
 import { clearPmd, isClearedPmd, isPmd, putClearedPmd, removeClearedPmd, removePmdMapping, wasPmd } from './pmd.ts';
 import { Flow, acquire, acquireUnless, free, freeWhen, goTo, release, releaseUnless, steady, waits } from './step.ts';
 import type { FlowKind, Run, Step } from './step.ts';
-import { Gather, TaskFlag } from './tasks.ts';
+import { Gather, TaskFlag, addToGather } from './tasks.ts';
 import { staleBitOf } from './inFlight.ts';
 import { endInIMmap, firstInIMmap, treeLevels, vmaCount } from './windows.ts';
 import type { World } from './world.ts';
@@ -117,11 +117,7 @@ const clearEntries = (stale: StaleBit): Run => (world, task) => {
       neighbours++;
       pageState[page] |= PageBit.NeighbourZapped;
     }
-    if (world.gather[task] === Gather.None) {
-      world.gather[task] = Gather.Pending;
-      world.gatherStart[task] = page;
-    }
-    world.gatherEnd[task] = page + 1;
+    addToGather(world, task, page, page + 1);
   }
   meter.chargeMany(Op['pte.check'], last - first);
   if (zapped > 0) meter.chargeMany(Op['pte.zap'], zapped);

@@ -1,5 +1,6 @@
 /** A table of words: a row a litmus file, a column a policy. As text at most 120 columns wide, in several parts where there are many policies. */
 import Table from 'cli-table3';
+import { UNBROKEN_RULES } from './rules.ts';
 import { LINE_WIDTH } from './wrap.ts';
 
 export interface VerdictTable {
@@ -16,7 +17,7 @@ export function verdictTable({ policies, rows }: VerdictTable, format: 'table' |
     .join('\n\n');
 }
 
-const GAP = '  ';
+const GAP = UNBROKEN_RULES.middle;
 /** A column is at least as wide as a usual verdict, and a longer policy's name breaks at its hyphens. */
 const HEAD_WIDTH = 16;
 /** A longer file's name breaks at its hyphens. */
@@ -58,7 +59,7 @@ function textTable(head: readonly string[], rows: readonly (readonly string[])[]
   const table = new Table({
     head: head.map((name) => broken(name, HEAD_WIDTH).join('\n')),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-    chars: RULES,
+    chars: UNBROKEN_RULES,
   });
   for (const [name, ...cells] of rows) table.push([nameLines(name).join('\n'), ...cells]);
   return table
@@ -67,13 +68,6 @@ function textTable(head: readonly string[], rows: readonly (readonly string[])[]
     .map((line) => line.trimEnd())
     .join('\n');
 }
-
-/** Rules above, below and under the header only, over the gaps as well. */
-const RULES = {
-  top: '-', 'top-mid': '--', 'top-left': '', 'top-right': '',
-  bottom: '-', 'bottom-mid': '--', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '-', 'mid-mid': '--', right: '', 'right-mid': '', middle: GAP,
-} as const;
 
 /** Padded, so that it reads as a table where nobody renders it. */
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
