@@ -274,7 +274,7 @@ export class Machine<W extends TaskWorld = World> {
   /** The rule that the last move broke, by what it counted; of these, or of all that there are. */
   brokenMoveRule(asked: readonly MoveRule[] = this.moveRules): string | undefined {
     const { count } = this.world.meter;
-    for (const { name, operation } of asked) if (count[operation] > 0) return name;
+    for (let nth = 0; nth < asked.length; nth++) if (count[asked[nth].operation] > 0) return asked[nth].name;
     return undefined;
   }
 
@@ -282,7 +282,8 @@ export class Machine<W extends TaskWorld = World> {
   private clearSignals(): void {
     const { meter } = this.world;
     const { count } = meter;
-    for (const { operation } of this.moveRules) count[operation] = 0;
+    const { moveRules } = this;
+    for (let nth = 0; nth < moveRules.length; nth++) count[moveRules[nth].operation] = 0;
     count[Op['access.failed']] = 0;
     meter.event = Event.None;
   }

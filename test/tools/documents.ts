@@ -17,6 +17,10 @@ import type { Shape } from '../../src/model/shape.ts';
 import { worldColumns } from '../../src/model/world.ts';
 import { formatFigure } from '../../src/report/numbers.ts';
 import type { VerdictsRecord } from '../../src/harness/verdicts.ts';
+import { commonSentences } from '../../src/explore/commonSentences.ts';
+import type { Sentence } from '../../src/explore/commonSentences.ts';
+import { conversionFamily, families } from '../../src/explore/families/index.ts';
+import type { ExploredFamily } from '../../src/explore/family.ts';
 import { sentences } from '../../src/explore/sentences.ts';
 import { policies } from '../../src/policies/index.ts';
 import { CHECKS } from '../../src/policies/policy.ts';
@@ -60,8 +64,24 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
   speed,
   'planted race': () => fenced(outputOf(RACE_EXAMPLE).trimEnd()),
   verdicts: verdictsTable,
-  sentences: () => sentences.map(({ name, sentence }) => `- \`${name}\`: ${sentence}.`).join('\n'),
+  sentences: () => sentenceList(sentences),
+  ...Object.fromEntries(families.slice(1).map((family) => [`grammar of ${family.name}`, () => grammarOf(family)])),
 };
+
+/* ---- litmus files ---- */
+
+const sentenceList = (told: readonly Sentence[]): string => told.map(({ name, sentence }) => `- \`${name}\`: ${sentence}.`).join('\n');
+const inCell = (text: string): string => text.replaceAll('|', '\\|');
+
+/** The keys, operations and sentences of a family, out of its grammar. */
+function grammarOf({ grammar: { worldKeys, operations }, sentences: all }: ExploredFamily): string {
+  return [
+    ['| key of its `world` | default | |', '| --- | --- | --- |', ...worldKeys.map(({ key, usual = '', means = '' }) => `| \`${key}\` | ${usual} | ${inCell(means)} |`)].join('\n'),
+    ['| its operation | example | |', '| --- | --- | --- |', ...operations.map(({ form, example = '', means = '' }) => `| \`${inCell(form)}\` | \`${inCell(example)}\` | ${inCell(means)} |`)].join('\n'),
+    `Its sentences, beside the common ones (${commonSentences.map(({ name }) => `\`${name}\``).join(', ')}):`,
+    sentenceList(all.filter((one) => !commonSentences.includes(one))),
+  ].join('\n\n');
+}
 
 /* ---- runs ---- */
 
@@ -229,7 +249,7 @@ function verdictsTable(): string {
   const { verdicts } = JSON.parse(readDocument('results/verdicts.json')) as VerdictsRecord;
   const shipped = policies.filter(({ reference }) => reference === undefined);
   const cell = (policy: string, check: Check): string => {
-    const of = verdicts.filter((verdict) => verdict.policy === policy && verdict.check === check);
+    const of = verdicts.filter((verdict) => verdict.family === conversionFamily.name && verdict.policy === policy && verdict.check === check);
     const broken = of.filter(({ safety }) => safety === 'broken');
     if (broken.length === 0) return `not broken in any of ${of.length}`;
     const shortest = broken.toSorted((a, b) => (a.counterexample?.length ?? 0) - (b.counterexample?.length ?? 0))[0];

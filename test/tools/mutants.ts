@@ -4,11 +4,14 @@
  *   npm run mutants               ends with 1 where a survivor has no reason (test/tools/survivors.ts), where a reason fits no
  *                                 survivor, or where results/mutants.json says something else
  *   npm run mutants -- --update   writes results/mutants.json; the diff of the file is for the reviewer
+ *
+ * And the routines that ask the rules of the other families' policies: results/family-mutants.json (test/tools/familyMutation.ts).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createPool } from '../../src/harness/pool.ts';
 import { runQueue } from '../../src/harness/queue.ts';
+import { allFamilyFates, formatFamilyMutants } from './familyMutation.ts';
 import { allMutants, formatMutants, mutantName, mutatedPolicies, type Fate, type MutantsRecord, type UnmutatedLibrary } from './mutation.ts';
 import type { MutantResult, MutantTask } from './mutantWorker.ts';
 import { complaintsAbout } from './survivors.ts';
@@ -21,12 +24,20 @@ const PROGRESS_STRIDE = 25;
 const WORKER = fileURLToPath(new URL('./mutantWorker.js', import.meta.url));
 const COMMITTED = fileURLToPath(new URL('../../../results/mutants.json', import.meta.url));
 
+const FAMILIES = fileURLToPath(new URL('../../../results/family-mutants.json', import.meta.url));
+
 const record = await run();
 const survivors = record.mutants.filter(({ killedBy }) => killedBy === null);
 const complaints = [...complaintsAbout(survivors)];
-if (process.argv.includes('--update')) writeFileSync(COMMITTED, formatMutants(record));
-else complaints.push(...differences(readFileSync(COMMITTED, 'utf8'), record));
-process.stdout.write(`${record.mutants.length} mutants, ${survivors.length} survive; left out: ${record.leftOut.map(({ policy, file }) => `${file} under ${policy}`).join(', ') || 'no file'}\n`);
+const families = allFamilyFates((what) => process.stderr.write(`${what}\n`));
+if (process.argv.includes('--update')) {
+  writeFileSync(COMMITTED, formatMutants(record));
+  writeFileSync(FAMILIES, formatFamilyMutants(families));
+} else {
+  complaints.push(...differences(readFileSync(COMMITTED, 'utf8'), record));
+  if (readFileSync(FAMILIES, 'utf8') !== formatFamilyMutants(families)) complaints.push('results/family-mutants.json says something else; if that is meant: npm run mutants -- --update');
+}
+process.stdout.write(`${record.mutants.length} mutants, ${survivors.length} survive; ${families.length} of the other families, ${families.filter(({ killedBy }) => killedBy === null).length} survive; left out: ${record.leftOut.map(({ policy, file }) => `${file} under ${policy}`).join(', ') || 'no file'}\n`);
 if (complaints.length > 0) process.stdout.write(`${complaints.join('\n')}\n`);
 process.exitCode = complaints.length > 0 ? 1 : 0;
 
