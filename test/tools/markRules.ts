@@ -49,7 +49,10 @@ const OF_MEMORY: MarkRules = {
   walks: () => false,
   lockWords: new Set(['mmapLock', 'rmapLock', 'invalidateLock', 'inodeLock']),
   lockBits: { table: MemoryTableBit.Locked, frameFlags: FrameBit.Locked },
-  alsoReads: [{ step: /\b(folio|page|frame)\.(lock|unlock)/i, columns: ['hugeSplit'], because: 'who locks a folio has a reference on it, and a split waits for that' }],
+  alsoReads: [
+    { step: /\b(folio|page|frame)\.(lock|unlock)/i, columns: ['hugeSplit'], because: 'who locks a folio has a reference on it, and a split waits for that' },
+    { step: /^gup\.taken$/, columns: ['slotCount'], because: 'a buffer that is being filled is its filler\'s: everybody else waits for it' },
+  ],
 };
 
 export const markRulesOf = (family: string): MarkRules => (family === 'conversion' ? OF_CONVERSIONS : OF_MEMORY);

@@ -11,7 +11,7 @@ import { FrameBit, ZERO_FRAME, addMapping, allocateFrame, allocateHuge, dropRefe
 import { lockEntry, unlockEntry } from '../memory/locks.ts';
 import { Backing, isPrivateMapping } from '../memory/windows.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, callRoutine, end, free, goTo, release, steady } from '../step.ts';
+import { Flow, acquire, callRoutine, end, free, goTo, guarded, release, steady } from '../step.ts';
 import { AnonymousFlag } from './kinds.ts';
 import { NEW_ANONYMOUS, changeFlags, fitsPmd, regionPages, setPmd } from './pmd.ts';
 import { serves } from './access.ts';
@@ -176,7 +176,7 @@ export function faultSteps({ swap }: { readonly swap: boolean }): readonly Step[
     steady('pte.read', readEntry, 'done'),
     free('pte.isAbsent', ifNotPresent, 'present'),
     ...(swap ? [free('pte.isNone', ifNone, 'swap.in')] : []),
-    free('vma.isAnonymous', ifAnonymous, 'pageCache.get'),
+    guarded('vma.isAnonymous', ifAnonymous, 'pageCache.get'),
     free('fault.isRead', ifRead, 'folio.alloc'),
     acquire('ptl.lockZero', lockEntry),
     steady('pte.setZero', setZero),

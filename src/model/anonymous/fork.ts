@@ -257,7 +257,7 @@ export function forkSteps(rules: UnsharingRules, { huge }: { readonly huge: bool
           steady('pmd.share', sharePmd),
           goTo('pte.protect'),
           steady('pmd.put', putFolio),
-          free('pmd.isHugetlb', ifHugetlb, 'pmd.split'),
+          guarded('pmd.isHugetlb', ifHugetlb, 'pmd.split'),
           steady('hugetlb.copy', copyHugeForChild),
           goTo('page.next'),
           steady('pmd.split', splitParent),

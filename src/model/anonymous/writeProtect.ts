@@ -21,7 +21,7 @@ import { lockEntry, unlockEntry } from '../memory/locks.ts';
 import { isPrivateMapping } from '../memory/windows.ts';
 import { lockId, LockClass } from '../locks.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, end, free, goTo, release, steady, waits } from '../step.ts';
+import { Flow, acquire, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
 import { AnonymousFlag } from './kinds.ts';
 import { at, isSame, mapNew, putNew, putOld, wantsUnshare, wantsWrite } from './fault.ts';
 import { NEW_ANONYMOUS, changeFlags, changePmd, clearPmd, isHugetlb, isPmd, regionPages, regionStart, removePmdMapping, setPmd, splitPmd } from './pmd.ts';
@@ -248,7 +248,7 @@ export function writeProtectedSteps(rules: UnsharingRules, { swap, huge }: { rea
       ? [
           steady('pmd.isNone', ifNoPmd, 'pmd.isHugetlb'),
           goTo('folio.get'),
-          free('pmd.isHugetlb', ifHugetlb, 'pmd.split'),
+          guarded('pmd.isHugetlb', ifHugetlb, 'pmd.split'),
           goTo('folio.get'),
           steady('pmd.split', splitMapping),
           goTo('ptl.unlock'),
