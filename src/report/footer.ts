@@ -1,5 +1,6 @@
 /** The method under the tables: what was run, how far to trust it, and the command that repeats it. */
 import { PRICE_SOURCES, type CostProfile, type PriceSource } from '../simulate/costs.ts';
+import { familyNamed } from '../harness/families/index.ts';
 import type { ResultsRecord, SucceededCell } from '../harness/record.ts';
 import { reportOf } from './families/index.ts';
 import { formatCount, formatPercent } from './numbers.ts';
@@ -8,14 +9,15 @@ import type { Group } from './rows.ts';
 import { wrap } from './wrap.ts';
 
 export function footer(record: ResultsRecord, groups: readonly Group[], profile: CostProfile | undefined): string {
-  const lines = [...LEGEND, ...methodLines(record, groups), ...(profile === undefined ? [] : orderLines(groups, profile)), ...gapLines(record)];
+  const lines = [...legendOf(record), ...methodLines(record, groups), ...(profile === undefined ? [] : orderLines(groups, profile)), ...gapLines(record)];
   // The command stays in one piece, to be copied.
   return [...lines.flatMap((line) => wrap(line)), `repeat with: ${record.experiment.command}`].join('\n');
 }
 
-export const LEGEND: readonly string[] = [
+/** What the marks of the tables mean. */
+export const legendOf = ({ experiment: { family } }: ResultsRecord): readonly string[] => [
   '* best of the column; withheld where who has it completed less work than another policy',
-  '> at least: some of these requests were given up at that time',
+  ...(reportOf(family).legend ?? []),
   'safe: as foliobench explore found it in every interleaving of its litmus files; stale: the sources have changed since',
 ];
 
@@ -29,9 +31,10 @@ export const methodLines = (record: ResultsRecord, groups: readonly Group[]): re
 /** Cells that failed, and cells that are not there. */
 export const gapLines = (record: ResultsRecord): readonly string[] => [...failures(record), ...missing(record)];
 
-function methodLine({ cells, experiment: { seeds, runs }, tool: { version } }: ResultsRecord): string {
+function methodLine({ cells, experiment: { family, seeds, runs }, tool: { version } }: ResultsRecord): string {
+  const isRecorded = familyNamed(family).defaultTraces.length > 0;
   const lengths = [...new Set(runs.flatMap(({ params }) => params.accesses ?? []))];
-  const accesses = lengths.length === 0 ? 'recorded accesses' : `${lengths.join(', ')} accesses a cell (a recorded guest: its own)`;
+  const accesses = lengths.length === 0 ? 'recorded accesses' : `${lengths.join(', ')} accesses a cell${isRecorded ? ' (a recorded guest: its own)' : ''}`;
   return `${accesses}; seed${seeds.length === 1 ? '' : 's'} ${seeds.join(', ')}; ${formatCount(cells.length)} cells; foliobench ${version}`;
 }
 

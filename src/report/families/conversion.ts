@@ -9,6 +9,7 @@ import type { FamilyReport } from './family.ts';
 export const conversionReport: FamilyReport = {
   family: 'conversion',
   blocks: BLOCKS,
+  legend: ['> at least: some of these requests were given up at that time'],
   footerLines: (record, groups) => [...settings(record), ...rogueLines(groups), ...orphanLines(groups)],
 };
 

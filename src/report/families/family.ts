@@ -8,6 +8,8 @@ export interface FamilyReport {
   readonly family: string;
   /** The tables of a group of rows, in their order. */
   readonly blocks: readonly Block[];
-  /** Lines of the footer that only this family has. */
+  /** Meanings of marks that only this family has; default: none. */
+  readonly legend?: readonly string[];
+  /** What else its footer says, of a record. */
   readonly footerLines: (record: ResultsRecord, groups: readonly Group[]) => readonly string[];
 }

@@ -8,7 +8,7 @@
 import type { FoundCounterexample } from '../../harness/counterexamples.ts';
 import type { ResultsRecord } from '../../harness/record.ts';
 import type { CommittedVerdict } from '../../harness/verdicts.ts';
-import { LEGEND, gapLines, methodLines } from '../footer.ts';
+import { gapLines, legendOf, methodLines } from '../footer.ts';
 import { groupCells, type Group } from '../rows.ts';
 import type { TableOptions } from '../table.ts';
 import { variedAxes } from '../varied.ts';
@@ -153,7 +153,7 @@ async function summarySection(record: ResultsRecord, groups: readonly Group[], t
       ...(overview === null ? [] : [await htmlFigure(overview, renderer)]),
       ...(table === null ? [] : ['<h3>What exploration proved</h3>', htmlTable(table)]),
       ...tableGroups.flatMap((group) => [labelHeading(group.label, `${group.meaning}; ${workloadsOf(group)}`), ...summaryTables(group)]),
-      `<ul class="caption">${LEGEND.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`,
+      `<ul class="caption">${legendOf(record).map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`,
     ],
   };
 }
