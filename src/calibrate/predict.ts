@@ -99,10 +99,10 @@ function correct(counts: Float64Array, { operation, pages, vmas, touched }: Plac
   if (walksForNothing && vmas > 0) counts[Op['pte.check']] = pages;
 }
 
-/** What shmem does otherwise than guest_memfd, beside punching: fault-around maps up to 16 pages in a fault for reading, and long-term pins may go fast. */
+/** What shmem does otherwise than guest_memfd, and the model does not have: fault-around maps up to 16 pages in a fault for reading. */
 function isOtherInShmem({ operation, touched, dirty }: Place): boolean {
   if (operation === 'fault.minor' || operation === 'populate') return !dirty;
-  return operation === 'gup.pin' || (operation === 'gup.get' && !touched);
+  return operation === 'gup.get' && !touched;
 }
 
 interface Scene {
@@ -147,7 +147,8 @@ const SCRIPTS: Readonly<Record<Place['operation'], Script>> = {
   },
   'punch.empty': (scene, place, backing) => () => punch(scene, place, backing),
   'gup.get': (scene, place) => held(scene, place, Access.Splice),
-  'gup.pin': (scene, place) => held(scene, place, Access.PinLong),
+  // A long-term pin of shmem may go fast, as a short one of guest_memfd does (gup_fast_folio_allowed).
+  'gup.pin': (scene, place, backing) => held(scene, place, backing === 'memfd' ? Access.PinShort : Access.PinLong),
   'gup.unpin': (scene, place) => {
     held(scene, place, Access.PinLong)();
     return () => access(scene, Access.Unpin, {});

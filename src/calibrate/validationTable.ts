@@ -4,9 +4,10 @@ import { errorFigures } from './fitPoints.ts';
 import type { CheckedPoint, FittedPoints } from './fitPoints.ts';
 import { placeName } from './points.ts';
 import type { PointsRecord } from './points.ts';
+import { formatRepeatFigures } from './repeat.ts';
 
 /** Ends in a newline. @param all every point, and not only what is off by more than a quarter */
-export function formatValidation({ backing, environment, date, quick }: PointsRecord, { checked, unsteady, unknown }: FittedPoints, all: boolean): string {
+export function formatValidation({ backing, environment, date, quick, points }: PointsRecord, { checked, unsteady, unknown }: FittedPoints, all: boolean): string {
   const shown = all ? checked : checked.filter(({ errorPercent }) => Math.abs(errorPercent) > FAR_PERCENT);
   const figures = [
     ['all points', checked],
@@ -20,6 +21,7 @@ export function formatValidation({ backing, environment, date, quick }: PointsRe
     ...(shown.length > 0 ? [table(['point', 'measured ns', 'predicted ns', 'error %', 'held back', 'mostly'], shown.map(pointRow))] : []),
     ...(all ? [] : [`${checked.length - shown.length} points are off by at most ${FAR_PERCENT} %; --all shows them too\n`]),
     table(['', 'points', 'median error %', 'largest error %'], figures.filter(([, some]) => some.length > 0).map(figureRow)),
+    ...[formatRepeatFigures(points)].filter((text) => text !== ''),
     ...(unsteady.length > 0 ? [`not counted, because their runs disagree: ${unsteady.map(placeName).join('; ')}\n`] : []),
     ...(unknown.length > 0 ? [`not predicted, because the model has no such thing on a ${backing}: ${[...new Set(unknown.map(({ operation }) => operation))].join(', ')} (${unknown.length} points)\n`] : []),
   ];
