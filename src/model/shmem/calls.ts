@@ -1,6 +1,7 @@
 /**
  * Where calls begin and end: what is timed, and that an access of the workload is done.
  */
+import { Errno } from '../errno.ts';
 import { Op } from '../operations.ts';
 import { Flow } from '../step.ts';
 import { WpKind } from './tasks.ts';
@@ -35,10 +36,10 @@ export const beginCall: ShmemRun = (world, task) => {
   return Flow.Next;
 };
 
-/** The monitor's calls are no accesses of the workload. */
+/** The monitor's calls are no accesses of the workload. What found pages in use has not done what it was asked for. */
 export const endCall: ShmemRun = (world, task) => {
   const kind = world.kind[task];
-  if (kind !== 0) world.meter.note(Op['access.done']);
+  if (kind !== 0) world.meter.note(Op[world.outcome[task] === Errno.OK ? 'access.done' : 'access.failed']);
   world.meter.endSpan(SPANS[kind]);
   return Flow.Next;
 };
