@@ -14,7 +14,7 @@ const copied = (name: string, title: string, operations: readonly OperationName[
 
 const UNSHARING_OPERATIONS: readonly OperationName[] = [
   'host.access', 'device.access', 'syscall', 'host.fault', 'signal', 'lock.mmap', 'lock.folio', 'lock.pageTable', 'irq.toggle', 'folio.alloc', 'folio.free', 'page.clear', 'page.copy',
-  'pageCache.lookup', 'pageCache.insert', 'folio.readRef', 'folio.put', 'munmap', 'fork', 'fork.vma', 'vma.visit', 'pte.check', 'pte.zap', 'pte.set', 'tlb.flush', 'tlb.ipi', 'tlb.interrupt',
+  'pageCache.lookup', 'pageCache.insert', 'folio.readRef', 'folio.put', 'munmap', 'fork', 'fork.vma', 'vma.visit', 'pte.check', 'pte.zap', 'pte.set', 'tlb.flush', 'tlb.flushEntry', 'tlb.flushAll', 'tlb.ipi', 'tlb.interrupt',
   'gup.fast', 'gup.slow', 'gup.grab', 'gup.undo', 'gup.release', 'access.done', 'work.done', 'access.failed', 'signal.SIGSEGV',
   'fork.pte', 'pte.protect', 'pmd.split', 'swap.write', 'swap.read', ...COPIES, 'fault.reuse', 'pin.done', 'pin.failed', 'pin.stale', 'pin.lost', 'get.stale', 'unpin.notExclusive',
 ];

@@ -13,7 +13,7 @@ import { Backing, isPrivateMapping } from '../memory/windows.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, guarded, release, steady } from '../step.ts';
 import { AnonymousFlag } from './kinds.ts';
-import { NEW_ANONYMOUS, changeFlags, fitsPmd, regionPages, setPmd } from './pmd.ts';
+import { NEW_ANONYMOUS, changeFlags, fitsPmd, isHugetlb, regionPages, setPmd } from './pmd.ts';
 import { serves } from './access.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 
@@ -48,7 +48,8 @@ export const isSame = (world: AnonymousWorld, task: number): boolean =>
 const ifNotPresent: Run = (world, task) => (isPresent(world.readEntry[task]) ? Flow.Otherwise : Flow.Next);
 const ifNone: Run = (world, task) => (isSwapEntry(world.readEntry[task]) ? Flow.Otherwise : Flow.Next);
 const ifAnonymous: Run = (world, task) => (world.windowBacking[world.window[task]] === Backing.Anonymous ? Flow.Next : Flow.Otherwise);
-const ifRead: Run = (world, task) => (wantsWrite(world, task) ? Flow.Otherwise : Flow.Next);
+/** A read that zeros will do for: hugetlb has no page of them, and allocates at once (hugetlb_no_page). */
+const ifRead: Run = (world, task) => (wantsWrite(world, task) || isHugetlb(world, world.window[task]) ? Flow.Otherwise : Flow.Next);
 const ifDone: Run = (world, task) => (world.flags[task] & AnonymousFlag.Again ? Flow.Otherwise : Flow.Next);
 
 /** A read finds zeros: the zero page, which nobody counts. */
@@ -70,11 +71,11 @@ const allocateZeroed: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Maps the new page, writable and the mapping's alone; otherwise somebody was faster. */
+/** Maps the new page, the mapping's alone, and writable where that is wanted; otherwise somebody was faster. */
 const setNew: Run = (world, task) => {
   const entry = at(world, task);
   const frame = world.newFrame[task] - 1;
-  const bits = EntryBit.Present | EntryBit.Write | EntryBit.Dirty;
+  const bits = EntryBit.Present | (wantsWrite(world, task) ? EntryBit.Write | EntryBit.Dirty : 0);
   if (frame >= world.shape.frames) {
     if (!fitsPmd(world, world.window[task], world.page[task])) return Flow.Otherwise;
     changeFlags(world, frame, 0, NEW_ANONYMOUS);

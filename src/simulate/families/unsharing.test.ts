@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { flatCosts } from '../../../test/tools/flatCosts.ts';
+import { brokenAnonymous, recountReferences } from '../../model/anonymous/invariants.ts';
+import { AnonymousAccess } from '../../model/anonymous/kinds.ts';
+import type { AnonymousWorld } from '../../model/anonymous/world.ts';
+import { Op } from '../../model/operations.ts';
+import type { OperationName } from '../../model/operations.ts';
+import { put } from '../../workloads/synthetic/stream.ts';
+import { unsharingWorkloads } from '../../workloads/unsharing/index.ts';
+import { deviceReads, exits, forks, inParts, openRounds, reads, takes, unpins, writes } from '../../workloads/unsharing/rounds.ts';
+import type { Part, RoundActor } from '../../workloads/unsharing/rounds.ts';
+import type { Workload } from '../../workloads/workload.ts';
+import type { FamilyRunOptions } from '../family.ts';
+import { unsharingFamily } from './unsharing.ts';
+
+const PAGES = 1024;
+/** Pages that are pinned. */
+const N = 24;
+
+const workloadOf = (actors: readonly RoundActor[]): Workload => ({
+  name: 'made-up',
+  summary: 'for a test',
+  open: (options) => openRounds({ workload: 'made-up', options, slots: 2, slotPages: N, actors }),
+});
+
+const optionsOf = (policy: string, workload: Workload, more: Partial<FamilyRunOptions> = {}): FamilyRunOptions => ({
+  policy,
+  workload,
+  costs: flatCosts(100),
+  folioOrder: 0,
+  options: { pageCount: PAGES, accessCount: 1, seed: 1, vcpus: 1, processes: 2, windowsPerProcess: 1, conversion: 'explicit', dma: 'pool', io: 'direct', pace: 'closed' },
+  ...more,
+});
+
+/** One round of these actors under a policy, as counts of operations and the tally. */
+async function round(policy: string, actors: readonly RoundActor[], more: Partial<FamilyRunOptions> = {}) {
+  const { tally } = await unsharingFamily.run(optionsOf(policy, workloadOf(actors), more));
+  return { tally, count: (name: OperationName): number => tally.operations[Op[name]] };
+}
+
+const idleChild = inParts('child', 1, [reads(0, 1), exits]);
+const pinned = (...more: readonly Part[]): readonly RoundActor[] => [
+  inParts('parent', 0, [writes(0, N), forks(1), takes(AnonymousAccess.PinLongRead, 0, 0, N), ...more]),
+  // The child stays until the parent has done everything: it reads for longer than that takes.
+  inParts('child', 1, [[5000, (batch, at) => put(batch, at, AnonymousAccess.Read, 0)], exits]),
+];
+
+describe('n pages that are pinned for reading behind a fork', () => {
+  test('are n copies under unshare-and-pin, and none at the writes that follow', async () => {
+    const { count, tally } = await round('unshare-and-pin', pinned(writes(0, N), deviceReads(0), unpins(0)));
+    expect([count('copy.unshare'), count('copy.writeFault'), count('copy.fork'), count('pin.done'), count('pin.stale')]).toEqual([N, 0, 0, N, 0]);
+    expect([tally.latencyNs.pin.count, tally.latencyNs.writeFault.count, tally.latencyNs.fork.count]).toEqual([1, 2 * N, 1]);
+    // First writes map zeroed pages; those behind the pin find exclusive ones, and reuse them.
+    expect([count('page.clear'), count('fault.reuse')]).toEqual([N, N]);
+  });
+
+  test('are n copies at the writes under ignore-and-pin, and n stale reads', async () => {
+    const { count } = await round('ignore-and-pin', pinned(writes(0, N), deviceReads(0, 3), unpins(0)));
+    expect([count('copy.unshare'), count('copy.writeFault'), count('pin.stale'), count('unpin.notExclusive')]).toEqual([0, N, 3 * N, N]);
+  });
+
+  test('are one refused pin under fail-to-pin', async () => {
+    const { count, tally } = await round('fail-to-pin', pinned(writes(0, N), deviceReads(0), unpins(0)));
+    expect([count('pin.failed'), count('pin.done'), count('copy.unshare'), count('copy.writeFault'), count('pin.stale'), count('access.failed')]).toEqual([1, 0, 0, N, 0, 1]);
+    expect([tally.latencyNs.pin.count, tally.errors.gup[3]]).toEqual([0, 1]);
+  });
+});
+
+describe('pages that are a process\'s own', () => {
+  const alone = [inParts('alone', 0, [writes(0, N), takes(AnonymousAccess.PinLongRead, 0, 0, N), writes(0, N), deviceReads(0), unpins(0)])];
+  test.each(['ignore-and-pin', 'fail-to-pin', 'unshare-and-pin'])('are pinned by GUP-fast without a copy under %s', async (policy) => {
+    const { count } = await round(policy, alone);
+    expect([count('pin.done'), count('pin.failed'), count('pin.stale'), count('page.copy'), count('gup.slow'), count('irq.toggle'), count('gup.fast'), count('host.fault')]).toEqual([N, 0, 0, 0, 0, 1, N, N]);
+  });
+
+  test('cost what their operations cost, to the nanosecond', async () => {
+    const { tally } = await round('unshare-and-pin', [inParts('alone', 0, [writes(0, 1)])]);
+    // A fault: exception, mmap_lock, the entry read, a folio, zeros, the table's lock, the entry; then the store.
+    expect([tally.virtualNs, tally.latencyNs.writeFault.maxNs]).toEqual([800, 800]);
+  });
+
+  test('that are pinned when their process forks are copied by the fork', async () => {
+    const { count } = await round('ignore-and-pin', [inParts('parent', 0, [writes(0, N), takes(AnonymousAccess.PinRead, 0, 0, N), forks(1), writes(0, N), deviceReads(0), unpins(0)]), idleChild]);
+    expect([count('copy.fork'), count('copy.writeFault'), count('fault.reuse'), count('pin.stale')]).toEqual([N, 0, 0, 0]);
+  });
+});
+
+describe.each(unsharingWorkloads.map((workload) => [workload.name, workload] as const))('the workload %s', (_name, workload) => {
+  test.each(['ignore-and-pin', 'fail-to-pin', 'unshare-and-pin'])('comes to its end under %s, and its counts are right then', async (policy) => {
+    const worlds: AnonymousWorld[] = [];
+    const options = { ...optionsOf(policy, workload, { onStep: (world) => void (worlds[0] = world as AnonymousWorld) }), folioOrder: 0 };
+    const { tally } = await unsharingFamily.run({ ...options, options: { ...options.options, pageCount: 512, accessCount: 1 } });
+    const count = (name: OperationName): number => tally.operations[Op[name]];
+    expect(tally.completed + count('access.failed')).toBe(tally.accesses);
+    if (policy !== 'ignore-and-pin') expect(brokenAnonymous(worlds[0])).toBeUndefined();
+    expect([...recountReferences(worlds[0])]).toEqual([...worlds[0].frameRefs]);
+    expect([...worlds[0].slotCount].every((held) => held === 0)).toBe(true);
+    if (policy === 'unshare-and-pin') expect([count('pin.stale'), count('pin.failed'), count('pin.lost'), count('unpin.notExclusive')]).toEqual([0, 0, 0, 0]);
+    if (policy === 'fail-to-pin') expect([count('pin.stale'), count('copy.unshare'), count('unpin.notExclusive')]).toEqual([0, 0, 0]);
+  });
+
+  test('gives the same figures once more, and others with another seed or other accesses', async () => {
+    const figures = async (change: object) => {
+      const options = optionsOf('unshare-and-pin', workload);
+      return (await unsharingFamily.run({ ...options, options: { ...options.options, pageCount: 512, accessCount: 1, ...change } })).tally;
+    };
+    expect(await figures({})).toEqual(await figures({}));
+    expect((await figures({ accessCount: 8000 })).accesses).toBeGreaterThan((await figures({})).accesses);
+  });
+});
+
+test('huge pages are there from the first write where the run asks for them, and small memory is refused', async () => {
+  const { count } = await round('unshare-and-pin', pinned(writes(0, N), deviceReads(0), unpins(0)), { folioOrder: 9 });
+  // One folio of 512 pages is cleared; the pin takes its PMD to pieces, and copies what it pins.
+  expect([count('page.clear'), count('pmd.split'), count('copy.unshare'), count('copy.writeFault')]).toEqual([512, 1, N, 0]);
+  const small = optionsOf('unshare-and-pin', unsharingWorkloads[0]);
+  await expect(unsharingFamily.run({ ...small, options: { ...small.options, pageCount: 100 } })).rejects.toThrow('does not fit 100 pages');
+});
