@@ -111,6 +111,8 @@ describe('the gate never passes, and says what is wrong, with', () => {
     const { exitCode, stdout } = await run(['gate', '--baseline', baseline, '--costs', 'dearer'], { catalogue: dearer });
     expect([exitCode, stdout.split('\n')[0]]).toEqual([3, 'INCONCLUSIVE']);
     expect(stdout).toContain('priced by dearer, the baseline by fake: times were not compared');
+    const changed: Catalogue = { ...fakeCatalogue, loadCostProfile: () => ({ ...fakeCosts, hash: 'ba9876543210' }) };
+    expect((await run(['gate', '--baseline', baseline], { catalogue: changed })).stdout).toContain('priced by fake (ba9876543210), the baseline by fake (0123456789ab): times');
     await edit((record) => (figuresOf(record)['rmap']['walks'] as number) -= 1);
     const counted = await run(['gate', '--baseline', baseline, '--costs', 'dearer'], { catalogue: dearer });
     expect(counted.exitCode).toBe(1);
@@ -197,6 +199,17 @@ describe('gate', () => {
     expect(annotation).toMatch(/^::error file=baseline\.json,line=\d+,title=foliobench gate%3A FAIL::sigbus-on-fault .*%0Armap\.walks: \d+ -> \d+ \(\+\d+ %25\)$/);
     expect([annotation.match(/line=(\d+)/)?.[1], others]).toEqual([String(line), []]);
     expect(await readFile(summaryFile, 'utf8')).toMatch(/^of an earlier step\n### foliobench gate: FAIL\n\n```text\nFAIL\n/);
+  });
+
+  test('keeps its verdict where the job summary cannot be written, and says so', async () => {
+    const { exitCode, stderr } = await run(['gate', '--baseline', baseline], { ciEnvironment: { summaryFile: join(folder, 'none', 'summary.md') } });
+    expect([exitCode, stderr]).toEqual([0, expect.stringMatching(/^foliobench: the job summary is not written: ENOENT.*\n$/)]);
+  });
+
+  test('says that a folder cannot be written to before it runs anything', async () => {
+    const catalogue: Catalogue = { ...fakeCatalogue, run: () => Promise.reject(new Error('nothing is to be run')) };
+    const { exitCode, stderr } = await run(['gate', '--baseline', baseline, '-o', join(folder, 'none', 'r.json')], { catalogue });
+    expect([exitCode, stderr.split('\n')[0]]).toEqual([2, `foliobench: cannot write ${join(folder, 'none', 'r.json')}`]);
   });
 
   test('annotates what is about no cell without a line, and tells nothing where nothing is wrong', async () => {

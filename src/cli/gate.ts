@@ -9,9 +9,9 @@ import { EXACT, readTolerances } from '../gate/tolerances.ts';
 import { ALPHA, BLOCKS_DEFAULT, BLOCKS_MIN, SLOWDOWN_DEFAULT } from '../gate/wallClock.ts';
 import { compare } from '../harness/compare.ts';
 import { cellKey, type Cell, type Experiment } from '../harness/experiment.ts';
-import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
+import { refuseUnlessWritable, writeWhole } from '../harness/output.ts';
 import { readPolicyFiles } from '../harness/policyFiles.ts';
-import { formatRecord, readRecord, type ResultsRecord } from '../harness/record.ts';
+import { formatRecord, messageOf, readRecord, type ResultsRecord } from '../harness/record.ts';
 import { quoted } from '../harness/shell.ts';
 import { UserError } from '../model/userError.ts';
 import { annotatedPath } from './ciEnvironment.ts';
@@ -86,8 +86,8 @@ async function runGate(flags: GateFlags, context: CliContext): Promise<void> {
   await checkResultFlags(flags, path);
   const tolerances = flags.config === undefined ? EXACT : await readTolerances(flags.config);
   const before = await readRecord(path);
-  if (flags.update === true) await refuseUnlessFile(path);
-  if (flags.output !== undefined) await refuseUnlessFile(flags.output);
+  if (flags.update === true) await refuseUnlessWritable(path);
+  if (flags.output !== undefined) await refuseUnlessWritable(flags.output);
   const after = flags.result === undefined ? await runAgain(before, flags, context) : await readRecord(flags.result);
   if (after === undefined) return;
   const counted = compareRecords(before, after, tolerances);
@@ -144,7 +144,7 @@ async function policyFilesOf({ policyFiles = [] }: Experiment): Promise<Pick<Exp
   return { policyFiles: policyFiles.map((source) => ({ ...source, hash: files.find(({ path }) => path === source.path)?.hash ?? source.hash })) };
 }
 
-async function tell(comparison: Comparison, path: string, { format, update, result }: GateFlags, { stdout, ciEnvironment }: CliContext): Promise<void> {
+async function tell(comparison: Comparison, path: string, { format, update, result }: GateFlags, { stdout, stderr, ciEnvironment }: CliContext): Promise<void> {
   const options = {
     baseline: path,
     current: result ?? 'this program',
@@ -155,7 +155,9 @@ async function tell(comparison: Comparison, path: string, { format, update, resu
   else stdout.write(`${update === true ? updateLine(comparison, path) : ''}${formatComparison(comparison, options)}`);
   const { annotates = false, summaryFile } = ciEnvironment;
   if (annotates && format === 'text') stdout.write(formatAnnotations(comparison, { file: annotatedPath(path, ciEnvironment), lineOf: linesOf(await readFile(path, 'utf8')) }));
-  if (summaryFile !== undefined) await appendFile(summaryFile, formatSummary(comparison, options));
+  if (summaryFile === undefined) return;
+  // The verdict stands without it.
+  await appendFile(summaryFile, formatSummary(comparison, options)).catch((error: unknown) => stderr.write(`foliobench: the job summary is not written: ${messageOf(error)}\n`));
 }
 
 /** Times alone are no reason to write a file that is kept under version control. */

@@ -29,7 +29,7 @@ export function compareRecords(baseline: ResultsRecord, current: ResultsRecord, 
   const after = wholenessOf(current, expected, 'the new run');
   const findings: Finding[] = [...before.findings, ...after.findings];
   const samePrices = baseline.experiment.costs.hash === current.experiment.costs.hash;
-  if (!samePrices) findings.push({ kind: 'inconclusive', what: `priced by ${current.experiment.costs.name}, the baseline by ${baseline.experiment.costs.name}: times were not compared` });
+  if (!samePrices) findings.push({ kind: 'inconclusive', what: `${otherPrices(baseline, current)}: times were not compared` });
   const metrics = metricsOf(baseline.experiment.family).filter((metric) => samePrices || !dependsOnPrices(metric));
   let cells = 0;
   let figures = 0;
@@ -40,6 +40,12 @@ export function compareRecords(baseline: ResultsRecord, current: ResultsRecord, 
     for (const metric of metrics) figures += compareMetric({ key, metric, tolerances, before: old.deterministic, after: fresh.deterministic }, findings);
   }
   return { verdict: verdictOf(findings, figures), findings, cells, figures };
+}
+
+/** A profile that was changed has the name that it had. */
+function otherPrices({ experiment: { costs: before } }: ResultsRecord, { experiment: { costs: now } }: ResultsRecord): string {
+  const nameOf = ({ name, hash }: typeof before): string => (before.name === now.name ? `${name} (${hash})` : name);
+  return `priced by ${nameOf(now)}, the baseline by ${nameOf(before)}`;
 }
 
 const OF_PRICES: ReadonlySet<Metric['unit']> = new Set(['ns', 'histogram', 'per second', 'pages per second']);
