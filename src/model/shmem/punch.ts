@@ -89,20 +89,16 @@ const isMapped: ShmemRun = (world, task) => {
   return world.frameMaps[world.grabFrame[task] - 1] > 0 ? Flow.Next : Flow.Otherwise;
 };
 
+/** The cache's reference is the task's from here on. */
 const removeFolio: ShmemRun = (world, task) => {
   const page = world.page[task];
   world.cacheFrame[page] = 0;
+  world.oldFrame[task] = world.grabFrame[task];
   forget(world, page);
   world.meter.charge(Op['pageCache.remove']);
   world.meter.move(Gauge.pages, -1);
   world.cursor[task] = page + 1;
   return Flow.Next;
-};
-
-/** The cache's reference is the last that the folio's lock needs. */
-const unlockRemoved: ShmemRun = (world, task) => {
-  world.oldFrame[task] = world.grabFrame[task];
-  return unlockFolio(world, task);
 };
 
 const putRemoved: ShmemRun = (world, task) => {
@@ -124,7 +120,7 @@ export const punchSteps = ({ punchKeeps }: WpRules): readonly ShmemStep[] => [
   guarded('folio.isMapped', isMapped, 'pageCache.remove'),
   callRoutine('unmapAgain', 'unmapDrop'),
   steady('pageCache.remove', removeFolio),
-  release('folio.unlock', unlockRemoved),
+  release('folio.unlock', unlockFolio),
   steady('folio.put', putRemoved),
   goTo('truncate.next'),
   steady('hole.end', endHole),
