@@ -129,4 +129,30 @@ describe('other commands on records of the family', () => {
     expect((await run('list policies --family ledger')).stdout).toBe('locked    Adds under a lock (start: zero or one)\nunlocked  Adds without a lock (start: zero or one)\n');
     expect((await run('list workloads --family ledger')).stdout.split('\n')).toHaveLength(3);
   });
+
+  test('explain plays the scene of the family, step by step, with what was chosen', async () => {
+    const { exitCode, stdout } = await run('explain locked --choose locked.start=one');
+    expect(exitCode).toBe(0);
+    const lines = stdout.split('\n');
+    expect(lines.slice(0, 2)).toEqual(['locked, start=one', 'Adds under a lock.']);
+    expect(stdout).toContain('- a clerk (1 Jan 2020): it adds up\n');
+    expect(stdout).toContain('add: the second clerk adds to page 1\n');
+    expect(stdout).not.toContain('it failed');
+    expect(lines.find((line) => line.startsWith('(before)'))).toMatch(/^\(before\) +2$/);
+    expect(lines.find((line) => line.startsWith('  write '))).toMatch(/^  write +P +3 +0? *pte\.set$/);
+    expect(stdout).not.toMatch(/what it answers|both sides of the contract/);
+    expect((await run('explain unlocked --format md')).stdout).toContain('| (before) |');
+    expect(JSON.parse((await run('explain unlocked --format json')).stdout)).toMatchObject({ family: 'ledger', policy: 'unlocked', parts: [{ name: 'add', before: ['1'], result: 'done' }, { name: 'flush' }] });
+  });
+
+  test.each([
+    ['unlocked --folio 2M', '--folio does not go with unlocked', 'it is of the family ledger'],
+    ['unlocked --format mermaid', 'no diagram of unlocked', 'mermaid draws a conversion'],
+    ['unlock --family ledger', 'the family ledger has no policy "unlock"', 'the nearest are unlocked'],
+    ['unlocked --choose locked.start=one', '"locked.start=one" chooses for a policy that does not take part', 'these do: unlocked'],
+  ])('explain %s is refused: %s', async (words, what, why) => {
+    const { exitCode, stderr } = await run(`explain ${words}`);
+    expect(exitCode).toBe(2);
+    for (const part of [what, why]) expect(stderr).toContain(part);
+  });
 });

@@ -12,9 +12,11 @@ import { DEFAULT_FAMILY } from './families/index.ts';
 import { loadOwnPolicy } from './policyFiles.ts';
 
 /** A family that brings its own policies and workloads, and no recorded guests. */
-export function catalogueOfFamily({ name: family, policies: own, workloads: synthetic, run: runFamily }: SimulatedFamily): FamilyCatalogue {
+export function catalogueOfFamily(simulated: SimulatedFamily): FamilyCatalogue {
+  const { name: family, policies: own, workloads: synthetic, run: runFamily } = simulated;
   return {
     family,
+    simulated,
     policies: own,
     workloads: synthetic,
     traceNames: () => [],

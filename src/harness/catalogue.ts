@@ -7,6 +7,7 @@ import type { VmmStrategy } from '../model/request.ts';
 import type { ChosenValues } from '../policies/choices.ts';
 import type { Check, PolicyChoice } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
+import type { SimulatedFamily } from '../simulate/family.ts';
 import type { RunOutcome } from '../simulate/run.ts';
 import type { BaseTally } from '../simulate/tally.ts';
 import type { Workload, WorkloadOptions } from '../workloads/workload.ts';
@@ -26,6 +27,8 @@ export interface PolicyFacts {
 /** What there is to compare in one family. */
 export interface FamilyCatalogue {
   readonly family: string;
+  /** What its policies are explained by, where it brings all of itself. */
+  readonly simulated?: SimulatedFamily;
   readonly policies: readonly PolicyFacts[];
   /** Synthetic workloads, in the order of the documents. */
   readonly workloads: readonly Workload[];

@@ -44,7 +44,10 @@ export interface View {
 
 export type Counts = Readonly<Partial<Record<OperationName, number>>>;
 
-export interface ExplainedStep {
+/** What is shown after a step: of conversions a view, of other families a text a column. */
+export type Seen = View | readonly string[];
+
+export interface ExplainedStep<V extends Seen = View> {
   readonly routine: string;
   readonly name: string;
   readonly depth: number;
@@ -61,17 +64,17 @@ export interface ExplainedStep {
   /** What other CPUs do for it, and what that costs them. */
   readonly others: Counts;
   readonly othersNs: number;
-  readonly view: View;
+  readonly view: V;
 }
 
 /** One access from its first step to its last. */
-export interface ExplainedPart {
-  readonly name: 'to-private' | 'to-shared' | 'mmap' | 'to-private of a page in use';
+export interface ExplainedPart<V extends Seen = View> {
+  readonly name: V extends View ? 'to-private' | 'to-shared' | 'mmap' | 'to-private of a page in use' : string;
   readonly asked: string;
   readonly result: 'done' | 'failed';
   /** Who can reach the page before the first step. */
-  readonly before: View;
-  readonly steps: readonly ExplainedStep[];
+  readonly before: V;
+  readonly steps: readonly ExplainedStep<V>[];
   /** Steps of the same routines that this scene has no use for, with where they lead otherwise. */
   readonly notTaken: readonly { readonly routine: string; readonly steps: readonly string[] }[];
   /** Phases that took any time. */
@@ -87,7 +90,8 @@ export interface ExplainedVerdict {
   readonly litmusFiles: number;
 }
 
-export interface Explanation {
+/** What a page about a policy of any family says. */
+export interface ExplanationPage<V extends Seen> {
   readonly schema: typeof EXPLANATION_SCHEMA;
   readonly policy: string;
   readonly summary: string;
@@ -102,9 +106,17 @@ export interface Explanation {
   readonly contract: readonly string[];
   readonly scene: string;
   readonly costs: { readonly name: string; readonly hash: string };
-  readonly parts: readonly ExplainedPart[];
+  readonly parts: readonly ExplainedPart<V>[];
   readonly answers: readonly Answer[];
   readonly verdicts: readonly ExplainedVerdict[];
+}
+
+export type Explanation = ExplanationPage<View>;
+
+/** Of a policy of another family: what its columns are, and what they mean. */
+export interface FamilyExplanation extends ExplanationPage<readonly string[]> {
+  readonly family: string;
+  readonly look: { readonly columns: readonly string[]; readonly legend: string };
 }
 
 export interface ExplainOptions {
@@ -256,7 +268,7 @@ async function refusalOf(stage: Stage): Promise<ExplainedPart> {
 
 const STALE = [EntryBit.StaleMunmap, EntryBit.StaleZap] as const;
 
-type SeenStep = WalkedStep & { readonly view: View };
+type SeenStep<V extends Seen = View> = WalkedStep & { readonly view: V };
 
 function look(step: WalkedStep, world: World): SeenStep {
   const { entry, shape, refcount } = world;
@@ -279,20 +291,21 @@ function look(step: WalkedStep, world: World): SeenStep {
   };
 }
 
-interface PartOptions {
-  readonly name: ExplainedPart['name'];
+export interface PartOptions<V extends Seen, P> {
+  readonly name: ExplainedPart<V>['name'];
   readonly asked: string;
   /** Another access before, whose last step shows how things stood. */
-  readonly earlier: readonly SeenStep[];
-  readonly steps: readonly SeenStep[];
-  readonly host: Host;
+  readonly earlier: readonly SeenStep<V>[];
+  readonly steps: readonly SeenStep<V>[];
+  readonly host: { readonly program: P };
   readonly costs: CostProfile;
 }
 
-function partOf({ name, asked, earlier, steps, host, costs }: PartOptions): ExplainedPart {
+export function partOf<V extends Seen, P extends ProgramWords>({ name, asked, earlier, steps, host, costs }: PartOptions<V, P>): ExplainedPart<V> {
   const explained = steps.filter(isVisible).map((step) => explainStep(step, host, costs));
   const phases = PHASES.map((phase, index) => [phase, steps.reduce((sum, { phasesNs }) => sum + phasesNs[index], 0)] as const);
-  const isDone = steps.at(-1)?.counts.some(([operation]) => operation === Op['access.done'] || operation === Op['work.done']) === true;
+  const told = new Set(steps.flatMap(({ counts }) => counts.map(([operation]) => operation)));
+  const isDone = (told.has(Op['access.done']) || told.has(Op['work.done'])) && !told.has(Op['access.failed']);
   return {
     name,
     asked,
@@ -306,9 +319,12 @@ function partOf({ name, asked, earlier, steps, host, costs }: PartOptions): Expl
   };
 }
 
+/** What of a program is told, whatever the world that it steps in. */
+type ProgramWords = Pick<Host['program'], 'names' | 'routineNames' | 'otherwise' | 'callee' | 'marks'>;
+
 const WAITING: ReadonlySet<number> = new Set([Mark.Waits, Mark.Acquire]);
 
-function explainStep({ routine, name, at, depth, counts, phasesNs, locks, view }: SeenStep, { program }: Host, { priceNs }: CostProfile): ExplainedStep {
+function explainStep<V extends Seen>({ routine, name, at, depth, counts, phasesNs, locks, view }: SeenStep<V>, { program }: { readonly program: ProgramWords }, { priceNs }: CostProfile): ExplainedStep<V> {
   const others = othersCounts(counts);
   const own = counts.map(([operation, times]) => [operation, times - (others.get(operation) ?? 0)] as const).filter(([, times]) => times > 0);
   return {
@@ -327,14 +343,14 @@ function explainStep({ routine, name, at, depth, counts, phasesNs, locks, view }
   };
 }
 
-const branchOf = ({ otherwise, names }: Host['program'], at: number): string | null => (otherwise[at] === 0 ? null : names[otherwise[at]]);
+const branchOf = ({ otherwise, names }: ProgramWords, at: number): string | null => (otherwise[at] === 0 ? null : names[otherwise[at]]);
 
 /** Of what has a price. */
 const countsOf = (counts: readonly (readonly [number, number])[]): Counts =>
   Object.fromEntries(counts.filter(([operation]) => OPERATIONS[operation].kind === 'work').map(([operation, times]) => [OPERATIONS[operation].name, times]));
 
 /** Of every routine that was seen, in the order in which they were: what was not. */
-function notTakenOf(steps: readonly SeenStep[], { program }: Host): ExplainedPart['notTaken'] {
+function notTakenOf(steps: readonly WalkedStep[], { program }: { readonly program: ProgramWords }): ExplainedPart['notTaken'] {
   const taken = new Set(steps.map(({ at }) => at));
   return [...new Set(steps.map(({ routine }) => routine))].flatMap((routine) => {
     const missing = program.names.flatMap((name, at) => {

@@ -10,7 +10,7 @@ import type { Check, ConversionPolicy } from '../policies/policy.ts';
 import type { CostProfile } from '../simulate/costs.ts';
 import { run } from '../simulate/run.ts';
 import type { RunOutcome } from '../simulate/run.ts';
-import { Walker } from '../simulate/walk.ts';
+import { WALKED_CONVERSIONS, Walker } from '../simulate/walk.ts';
 import type { WalkedStep } from '../simulate/walk.ts';
 import { scripted } from '../workloads/scripted.ts';
 import type { ScriptedAccess } from '../workloads/scripted.ts';
@@ -95,7 +95,7 @@ export async function walkScene<Step extends WalkedStep>(
   });
   return { walked, host: program };
 
-  function walkerOf(task: number, actor: SceneAccess['by']): Walker<Step> {
-    return new Walker(task, accessesOf(script, actor).map(({ kind }) => kind), look);
+  function walkerOf(task: number, actor: SceneAccess['by']): Walker<World, Step> {
+    return new Walker(task, accessesOf(script, actor).map(({ kind }) => kind), look, WALKED_CONVERSIONS);
   }
 }

@@ -1,26 +1,26 @@
 /** Rounds of a loop: where the same steps come many times, the first and the last round tell it all. */
-import type { ExplainedStep, View } from '../harness/explanation.ts';
+import type { ExplainedStep, Seen, View } from '../harness/explanation.ts';
 
 /** Rounds between the first and the last one. */
-export interface Rounds {
+export interface Rounds<V extends Seen = View> {
   /** Steps of one round. */
   readonly steps: number;
   readonly times: number;
   /** Of all of them. */
   readonly ns: number;
   /** After the last of them. */
-  readonly view: View;
+  readonly view: V;
 }
 
-export const isRounds = (one: ExplainedStep | Rounds): one is Rounds => 'times' in one;
+export const isRounds = <V extends Seen>(one: ExplainedStep<V> | Rounds<V>): one is Rounds<V> => 'times' in one;
 
 /** A round has at most so many steps. */
 const LENGTH_MAX = 64;
 const ROUNDS_MIN = 3;
 
 /** The steps with the middle of each loop of three rounds or more taken together. */
-export function foldRounds(steps: readonly ExplainedStep[]): readonly (ExplainedStep | Rounds)[] {
-  const folded: (ExplainedStep | Rounds)[] = [];
+export function foldRounds<V extends Seen>(steps: readonly ExplainedStep<V>[]): readonly (ExplainedStep<V> | Rounds<V>)[] {
+  const folded: (ExplainedStep<V> | Rounds<V>)[] = [];
   for (let at = 0; at < steps.length; ) {
     const { length, times } = loopAt(steps, at);
     if (times < ROUNDS_MIN) {
@@ -36,7 +36,7 @@ export function foldRounds(steps: readonly ExplainedStep[]): readonly (Explained
 }
 
 /** The loop that begins here and takes the most steps; `times` is 1 where there is none. */
-function loopAt(steps: readonly ExplainedStep[], at: number): { readonly length: number; readonly times: number } {
+function loopAt(steps: readonly ExplainedStep<Seen>[], at: number): { readonly length: number; readonly times: number } {
   let best = { length: 1, times: 1 };
   for (let length = 1; length <= LENGTH_MAX && at + length * ROUNDS_MIN <= steps.length; length++) {
     let times = 1;
@@ -47,7 +47,7 @@ function loopAt(steps: readonly ExplainedStep[], at: number): { readonly length:
 }
 
 /** Whether the steps from `second` on are those from `first` on again. */
-function isRound(steps: readonly ExplainedStep[], first: number, second: number, length: number): boolean {
+function isRound(steps: readonly ExplainedStep<Seen>[], first: number, second: number, length: number): boolean {
   for (let nth = 0; nth < length; nth++) {
     const [one, other] = [steps[first + nth], steps[second + nth]];
     if (other === undefined || one.name !== other.name || one.routine !== other.routine || one.depth !== other.depth) return false;

@@ -12,6 +12,7 @@ import { Op } from '../model/operations.ts';
 import type { TaskWorld } from '../model/taskWorld.ts';
 import type { ChosenValues } from '../policies/choices.ts';
 import type { Policy } from '../policies/policy.ts';
+import type { ScriptedAccess } from '../workloads/scripted.ts';
 import type { OpenedWorkload, Workload, WorkloadOptions } from '../workloads/workload.ts';
 import type { CostProfile } from './costs.ts';
 import { Engine } from './engine.ts';
@@ -19,6 +20,7 @@ import type { EngineFamily, Staging } from './engineFamily.ts';
 import type { RunOutcome } from './run.ts';
 import { Spans } from './spans.ts';
 import type { BaseTally, FamilyTally } from './tally.ts';
+import type { LockWords } from './walk.ts';
 
 /** What the world and the program of one run are made of. */
 export interface StageRequest<P extends Policy> {
@@ -38,6 +40,33 @@ export interface Stage<W extends TaskWorld> extends Staging<W> {
   readonly world: W;
 }
 
+/** An access of a scene; the n-th of a script comes after n milliseconds, so that each is alone. */
+export interface SceneAccess {
+  /** Number of the actor. */
+  readonly by: number;
+  readonly access: ScriptedAccess;
+  /** It is told step by step, under this name and as this request. */
+  readonly told?: { readonly name: string; readonly asked: string };
+}
+
+/** A few accesses that a policy of the family is explained by. */
+export interface ExplainedScene<W extends TaskWorld> {
+  /** What there is, in words. */
+  readonly scene: string;
+  readonly pages: number;
+  /** One an actor: its process. */
+  readonly processes: readonly number[];
+  readonly launch?: OpenedWorkload['launch'];
+  readonly script: readonly SceneAccess[];
+  /** What is shown of the world after a step: headers of columns, and a sentence that says what they mean. */
+  readonly columns: readonly string[];
+  readonly legend: string;
+  /** One text a column. */
+  view(world: W): readonly string[];
+  /** Words of its locks, where they tell who reads and who writes. */
+  lockWords(world: W): LockWords;
+}
+
 export interface FamilyModel<W extends TaskWorld, P extends Policy> {
   readonly name: string;
   /** In the order of the documents. */
@@ -54,6 +83,8 @@ export interface FamilyModel<W extends TaskWorld, P extends Policy> {
   readonly isAtRequest?: (world: W, task: number) => boolean;
   /** Figures of the world as it stands at the end, by name. */
   readonly figuresOf?: (world: W) => Readonly<Record<string, number>>;
+  /** What `foliobench explain` plays. */
+  readonly explained: ExplainedScene<W>;
 }
 
 export interface FamilyRunOptions<W extends TaskWorld = TaskWorld> {
@@ -78,6 +109,7 @@ export interface SimulatedFamily {
   readonly policies: readonly Policy[];
   readonly workloads: readonly Workload[];
   readonly latencies: readonly string[];
+  readonly explained: ExplainedScene<TaskWorld>;
   /** Runs one cell in virtual time. @throws UserError for a run that there is no room for */
   run(options: FamilyRunOptions): Promise<RunOutcome<FamilyTally>>;
 }
@@ -86,9 +118,9 @@ export interface SimulatedFamily {
 const awaitsNothing = (): boolean => false;
 
 export function createSimulatedFamily<W extends TaskWorld, P extends Policy>(model: FamilyModel<W, P>): SimulatedFamily {
-  const { name, policies, workloads, latencies, clearTask, acknowledge = acknowledgeFlush, isAtRequest = () => false } = model;
+  const { name, policies, workloads, latencies, clearTask, explained, acknowledge = acknowledgeFlush, isAtRequest = () => false } = model;
   const engineFamily: EngineFamily<W> = { clearTask, acknowledge, isAtRequest, awaitsReferences: awaitsNothing, plainKinds: 0 };
-  return { name, policies, workloads, latencies, run: (options: FamilyRunOptions<W>) => runFamily(model, engineFamily, options) };
+  return { name, policies, workloads, latencies, explained, run: (options: FamilyRunOptions<W>) => runFamily(model, engineFamily, options) };
 }
 
 async function runFamily<W extends TaskWorld, P extends Policy>(model: FamilyModel<W, P>, family: EngineFamily<W>, runOptions: FamilyRunOptions<W>): Promise<RunOutcome<FamilyTally>> {

@@ -152,6 +152,20 @@ export const ledgerModel: FamilyModel<LedgerWorld, LedgerPolicy> = {
     clearCommonLocals(world, task);
     world.seen[task] = 0;
   },
+  explained: {
+    scene: 'a ledger of two pages and two clerks',
+    pages: 2,
+    processes: [0, 0],
+    script: [
+      { by: 0, access: { kind: LedgerAccess.Add, page: 1 } },
+      { by: 1, access: { kind: LedgerAccess.Add, page: 1 }, told: { name: 'add', asked: 'the second clerk adds to page 1' } },
+      { by: 0, access: { kind: LedgerAccess.Flush }, told: { name: 'flush', asked: 'the first clerk flushes' } },
+    ],
+    columns: ['page 1'],
+    legend: 'page 1 = what stands there.',
+    view: ({ ledger }) => [String(ledger[1])],
+    lockWords: () => ({}),
+  },
   figuresOf: ({ ledger }) => ({ sum: ledger.reduce((sum, entry) => sum + entry, 0) }),
 };
 

@@ -2,7 +2,7 @@
 import type { ConversionPolicy } from '../../src/policies/policy.ts';
 import { loadCostProfile, DEFAULT_COSTS } from '../../src/simulate/costs.ts';
 import { run } from '../../src/simulate/run.ts';
-import { Walker } from '../../src/simulate/walk.ts';
+import { WALKED_CONVERSIONS, Walker } from '../../src/simulate/walk.ts';
 import type { WalkedStep } from '../../src/simulate/walk.ts';
 import { a, scripted } from './scripted.ts';
 import type { ScriptedActor } from './scripted.ts';
@@ -20,7 +20,7 @@ export const VMM = 1;
 
 /** The accesses of one task in the story under a policy, each as the list of its steps. */
 export async function walkStory(policy: ConversionPolicy, task: number): Promise<readonly (readonly WalkedStep[])[]> {
-  const walker = new Walker(task, ACTORS[task].accesses.map(({ kind }) => kind), (step) => step);
+  const walker = new Walker(task, ACTORS[task].accesses.map(({ kind }) => kind), (step) => step, WALKED_CONVERSIONS);
   await run({
     policy,
     workload: scripted({ actors: ACTORS }),

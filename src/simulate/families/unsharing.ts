@@ -11,6 +11,7 @@ import type { UnsharingPolicy } from '../../policies/unsharing/policy.ts';
 import { unsharingWorkloads } from '../../workloads/unsharing/index.ts';
 import { createSimulatedFamily } from '../family.ts';
 import type { FamilyModel, StageRequest } from '../family.ts';
+import { unsharingScene } from './unsharingScene.ts';
 
 /** Pages behind one page table, and in a huge folio: 2 MiB. */
 const REGION_ORDER = 9;
@@ -44,6 +45,7 @@ export const unsharingModel: FamilyModel<AnonymousWorld, UnsharingPolicy> = {
     });
     return { world, ...buildAnonymousHost(policy.rules(), shape) };
   },
+  explained: unsharingScene,
   clearTask: clearAnonymousTask,
 };
 

@@ -17,6 +17,7 @@ import { isAsync } from '../../workloads/wp-markers/access.ts';
 import type { FamilyModel } from '../family.ts';
 import { createSimulatedFamily } from '../family.ts';
 import { checkActors } from '../prepare.ts';
+import { wpMarkersScene } from './wpMarkersScene.ts';
 
 /** log2 of the pages behind one page table. */
 const REGION_ORDER = 9;
@@ -58,6 +59,7 @@ export const wpMarkersModel: FamilyModel<ShmemWorld, WpMarkerPolicy> = {
     for (const [page, count] of launch) for (let at = page; at < page + count; at++) populate(world, at);
     return { world, ...buildShmemHost(policy.rules({ check: 'refcount', choices }), shape) };
   },
+  explained: wpMarkersScene,
   clearTask: clearShmemTask,
   figuresOf: ({ promise, mmState }) => ({
     protectedPages: promise.reduce((sum, is) => sum + (is === Promised.Now ? 1 : 0), 0),
