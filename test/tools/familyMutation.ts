@@ -4,6 +4,7 @@
  *
  * Their policies are rules, and the routines that ask them are where the debate is: those are mutated, under each proposal. Where a
  * routine is other steps in another world (one with swap, or with huge folios), a pair is swapped wherever it is adjacent.
+ * Steps that only jump stay where they are: what they mean is their place.
  */
 import { checkLitmus } from '../../src/explore/checkLitmus.ts';
 import { explorableOf, proposalsOf } from '../../src/explore/family.ts';
@@ -18,10 +19,13 @@ import { UserError } from '../../src/model/userError.ts';
 import { filesOf, otherFamilies } from './library.ts';
 import type { Kill, KilledHow } from './mutation.ts';
 
-/** Routines that ask the rules of a policy, by family. */
-const ROUTINES: Readonly<Record<string, readonly string[]>> = {
-  unsharing: ['gup', 'writeProtected', 'fork', 'swapOut'],
-  'wp-markers': ['fault', 'protect', 'unmapKeep', 'punch', 'fork', 'scanProtect'],
+/**
+ * By family: the policies that keep what they promise, and the routines that ask their rules. A policy that is broken anyway would hide
+ * its mutants, and one that refuses comes to few files.
+ */
+const MUTATED: Readonly<Record<string, { readonly policies: readonly string[]; readonly routines: readonly string[] }>> = {
+  unsharing: { policies: ['unshare-and-pin'], routines: ['gup', 'writeProtected', 'fork', 'swapOut'] },
+  'wp-markers': { policies: ['pte-marker', 'protnone-zero-page'], routines: ['fault', 'protect', 'unmapKeep', 'punch', 'fork', 'scanProtect'] },
 };
 
 export interface FamilyMutant {
@@ -55,7 +59,7 @@ const REDUCTIONS: Reductions = { ...ALL_REDUCTIONS, movers: false };
 
 export const familyMutantName = ({ policy, routine, first, second }: FamilyMutant): string => `${policy} ${routine}: ${first}, ${second}`;
 
-const mutatedOf = (family: ExploredFamily): readonly ExploredPolicy[] => proposalsOf(family).filter(({ onRequest }) => onRequest !== true);
+const mutatedOf = (family: ExploredFamily): readonly ExploredPolicy[] => proposalsOf(family).filter(({ name }) => MUTATED[family.name]?.policies.includes(name) === true);
 
 /** The cheapest first. What a file says of the policy as it is; files whose `before` the policy does not do are left out. */
 function saidOf(family: ExploredFamily, policy: ExploredPolicy): readonly Said[] {
@@ -73,11 +77,11 @@ const sceneOf = (litmus: AnyLitmus, policy: ExploredPolicy): Scene => litmus.fam
 export function mutantsOf(family: ExploredFamily): readonly FamilyMutant[] {
   const found = new Map<string, FamilyMutant>();
   for (const policy of mutatedOf(family)) {
-    for (const routine of ROUTINES[family.name] ?? []) {
+    for (const routine of MUTATED[family.name]?.routines ?? []) {
       for (const litmus of filesOf(family)) {
         const { names, routineNames } = sceneOf(litmus, policy).program;
         for (let at = 1; at < names.length; at++) {
-          if (routineNames[at - 1] !== routine || routineNames[at] !== routine) continue;
+          if (routineNames[at - 1] !== routine || routineNames[at] !== routine || isPlace(names[at - 1]) || isPlace(names[at])) continue;
           const mutant = { family: family.name, policy: policy.name, routine, first: names[at - 1], second: names[at] };
           found.set(familyMutantName(mutant), mutant);
         }
@@ -86,6 +90,9 @@ export function mutantsOf(family: ExploredFamily): readonly FamilyMutant[] {
   }
   return [...found.values()];
 }
+
+/** Whether a step only says where to go on, or that it is over. */
+const isPlace = (name: string): boolean => name === 'end' || name.startsWith('to ');
 
 /** Where the pair stands in a program; -1 where it does not. */
 const placeOf = ({ names, routineNames }: Pick<Program, 'names' | 'routineNames'>, { routine, first, second }: FamilyMutant): number =>
