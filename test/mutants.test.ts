@@ -28,7 +28,7 @@ describe('the committed list of mutants', () => {
   test('has every adjacent pair of steps of every list of every policy that is mutated, once, in order', () => {
     expect(mutants.map(mutantName)).toEqual(allMutants().map(mutantName));
     expect(new Set(mutants.map(mutantName)).size).toBe(mutants.length);
-    expect(new Set(mutants.map(({ policy }) => policy))).toEqual(new Set(['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'disallow-gup', 'split-4k', 'wait-for-pins', 'exclusive-pin', 'sigsegv-on-fault', 'read-only-shared', 'migrate-like', 'in-place', 'folio-put-callback']));
+    expect(new Set(mutants.map(({ policy }) => policy))).toEqual(new Set(['sigbus-on-fault', 'folio-mmapped', 'refuse-mmap', 'disallow-gup', 'split-4k', 'split-4k-lazy', 'wait-for-pins', 'exclusive-pin', 'sigsegv-on-fault', 'read-only-shared', 'separate-shared-memory', 'migrate-like', 'in-place', 'folio-put-callback']));
     expect(new Set(mutants.filter(({ policy }) => policy === 'folio-mmapped').map(({ list }) => list))).toEqual(
       new Set(['toPrivate', 'toShared', 'mmapHook', 'vmm.beforeToPrivate', 'vmm.afterRequest']),
     );
@@ -85,7 +85,10 @@ describe('the reasons', () => {
 
   test('are complained about where their survivors are gone', () => {
     expect(complaintsAbout(survivors.filter(({ first, second }) => first !== 'gather.put' || second !== 'gather.done'))).toEqual(
-      ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins', 'read-only-shared', 'migrate-like'].map((policy) => `the reason for ${policy} toPrivate: gather.put, gather.done fits no survivor`),
+      [
+        ...['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins', 'read-only-shared', 'split-4k-lazy', 'migrate-like'].map((policy) => `${policy} toPrivate`),
+        'separate-shared-memory vmm.afterRequest',
+      ].map((list) => `the reason for ${list}: gather.put, gather.done fits no survivor`),
     );
   });
 });

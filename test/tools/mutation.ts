@@ -83,11 +83,8 @@ const BOUND_MIN = 1000;
  */
 const REDUCTIONS: Reductions = { merge: true, symmetry: true, movers: false };
 
-/** Policies whose survivors nobody has explained yet: they come in with their reasons. */
-export const UNEXPLAINED: readonly string[] = ['split-4k-lazy', 'separate-shared-memory'];
-
-/** The shipped policies, without the measures and the unexplained. */
-export const mutatedPolicies: readonly ConversionPolicy[] = policies.filter(({ name, reference }) => reference === undefined && !UNEXPLAINED.includes(name));
+/** The shipped policies, without the measures. */
+export const mutatedPolicies: readonly ConversionPolicy[] = policies.filter(({ reference }) => reference === undefined);
 
 export function policyNamed(wanted: string): ConversionPolicy {
   const policy = mutatedPolicies.find(({ name }) => name === wanted);

@@ -15,7 +15,7 @@ export interface Reason {
 }
 
 /** Policies of which the kernel unmaps by itself, and those of which it asks for mappings and refuses. */
-const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins', 'read-only-shared'];
+const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins', 'read-only-shared', 'split-4k-lazy'];
 const REFUSING: readonly string[] = ['folio-mmapped', 'refuse-mmap'];
 
 const BOTH = ['toPrivate', 'toShared'] as const;
@@ -32,7 +32,7 @@ export const reasons: readonly Reason[] = [
     because: 'they commute: state.prealloc only charges, walk.folios only sets locals',
   },
   {
-    policies: ['folio-put-callback'],
+    policies: ['folio-put-callback', 'separate-shared-memory'],
     lists: ['toPrivate'],
     pairs: [['state.prealloc', 'mmuLock.write']],
     because: 'they commute: state.prealloc only charges, and needs no lock for that',
@@ -251,6 +251,102 @@ export const reasons: readonly Reason[] = [
     because:
       'nobody can see it: a guest fault takes its snapshot of the sequence before invalidate_lock. One that took it before seq.begin was told there to start again; one that took it later ' +
       'waits for the lock, which is held over both',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    lists: ['toPrivate'],
+    pairs: [['seq.begin', 'spte.clear']],
+    because:
+      'nobody can see it: both are under mmu_lock, which a fault needs to look at the sequence. spte.clear finds its cursor, which seq.begin would have set, at page 0, and clears ' +
+      'leaves below the range as well, which the guest faults in again',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    lists: BOTH,
+    pairs: [['kick.send', 'kick.wait']],
+    because:
+      'nobody can see it: the calls of these kicks are waited for with those of the punch that follows. A kick empties the guest TLB, and the model has none: its guest looks at the leaf at ' +
+      'every access',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    lists: ['vmm.afterRequest'],
+    pairs: [['vmm.granted', 'vmm.unused']],
+    because: 'they commute: no request is refused here, so that vmm.granted always goes on with the step behind it, and discardPrivate is only called where it would have been',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    lists: ['vmm.afterRequest'],
+    pairs: [['vmm.unused', 'fallocate'], ['fallocate', 'invalidate.writeLock']],
+    because: 'they commute: fallocate only charges and clears a flag of its own task, which discardPrivate clears again; vmm.unused does not look at it, and neither does the lock',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    lists: ['vmm.afterRequest'],
+    pairs: [['mmuLock.write', 'seq.begin'], ['seq.begin', 'spte.clear'], ['spte.clear', 'kick.send'], ['kick.wait', 'mmuLock.unlock']],
+    because:
+      'nobody can see it: when the attribute was stored the leaves to the memory that is punched had been cleared, and no fault sets one for a page whose attribute names the other memory. ' +
+      'The zap of the punch finds none, whatever its cursor, nobody is kicked, and a fault that it meets only starts again',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    lists: ['vmm.afterRequest'],
+    pairs: [['dirty.wait', 'rmap.removeDelayed'], ['rmap.removeDelayed', 'ptl.unlock'], ['ptl.unlock', 'dirty.put'], ['gather.put', 'gather.done']],
+    because:
+      'nobody can see it: the walk is over one folio, whose lock the punch holds and on which it has a reference. A fault would need that lock to set the entry again, and nobody else decides ' +
+      'by the counts of the folio: who does needs invalidate_lock, which is held. gather.done does nothing',
+  },
+  {
+    policies: ['separate-shared-memory'],
+    lists: ['vmm.afterRequest'],
+    pairs: [['folio.unlock', 'folio.put']],
+    because: 'they commute: the folio is out of the file when its last reference drops, so that nobody comes to its lock any more',
+  },
+  {
+    policies: ['split-4k-lazy'],
+    lists: ['toPrivate'],
+    pairs: [['seq.begin', 'spte.clear']],
+    because:
+      'nobody can see it: spte.clear finds its cursor behind the range, where the look at the folios has left it, and clears nothing. What has a shared page is in pieces, so that the ' +
+      'leaves that stay are small ones, and lead the guest to the frames that it would fault in again; a large leaf over private and shared pages, by which others are noticed, there is none',
+  },
+  {
+    policies: ['split-4k-lazy'],
+    lists: ['toPrivate'],
+    pairs: [['state.store', 'merge.begin']],
+    because: 'they commute: merge.begin only sets locals, from locals',
+  },
+  {
+    policies: ['split-4k-lazy'],
+    lists: ['toPrivate'],
+    pairs: [['merge.begin', 'merge.next'], ['merge.next', 'folio.freeze'], ['folio.freeze', 'frozen'], ['folio.thaw', 'to merge.next']],
+    because:
+      'no result tells it: a folio that could be put together stays in pieces, since the walk ends before it, or nothing of it is found frozen. Pieces do what the whole does and ' +
+      'cost more (struct pages, small leaves), and no litmus has prices; src/policies/conversion/split-4k-lazy.test.ts counts merges',
+  },
+  {
+    policies: ['split-4k-lazy'],
+    lists: ['toPrivate'],
+    pairs: [['folio.merge', 'pageCache.insertLarge']],
+    because: 'they commute: folio.merge only charges, and moves a cursor that is at the head again when it begins',
+  },
+  {
+    policies: ['split-4k-lazy'],
+    lists: ['toPrivate'],
+    pairs: [['to merge.next', 'folio.thaw']],
+    because: 'nobody can see it: behind a merge the cursor is at the head, and folio.thaw finds no piece before it',
+  },
+  {
+    policies: ['split-4k-lazy'],
+    lists: ['toShared'],
+    pairs: [['state.store', 'split.begin']],
+    because: 'they commute: split.begin only sets locals, from locals',
+  },
+  {
+    policies: ['split-4k-lazy'],
+    lists: ['toShared'],
+    pairs: [['split.freeze', 'folio.split'], ['folio.split', 'pageCache.insertPieces']],
+    because: 'they commute: folio.split only charges, and moves a cursor at which neither of the others looks',
   },
   {
     policies: ['folio-mmapped', 'folio-put-callback'],
