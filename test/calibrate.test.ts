@@ -45,6 +45,7 @@ const small = ({ cpus }: { readonly cpus: number }): readonly Place[] => [
   { ...PLAIN, operation: 'gup.pin' },
   { ...PLAIN, operation: 'gup.unpin' },
   { ...PLAIN, operation: 'efault' },
+  { ...PLAIN, operation: 'mixed' },
 ];
 
 interface Options {

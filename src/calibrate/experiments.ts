@@ -11,6 +11,7 @@ import { KernelError, allocate, checked } from './backing.ts';
 import type { Backing } from './backing.ts';
 import { MAP_FAILED } from './libc.ts';
 import type { Address, Libc } from './libc.ts';
+import { openMixed } from './mixedExperiment.ts';
 import { MapCommand, mapElsewhere } from './neighbours.ts';
 import type { Mapper } from './neighbours.ts';
 import type { MeasuredOperation, Place } from './points.ts';
@@ -68,6 +69,7 @@ const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'gup.pin': openPin,
   'gup.unpin': openPin,
   'efault': openEfault,
+  'mixed': openMixed,
 };
 
 function callsOf({ pages, vmas, processes, touched }: Place): number {

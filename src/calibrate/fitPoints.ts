@@ -64,7 +64,8 @@ export function fitPoints(points: readonly Point[], prior: CostProfile): FittedP
 }
 
 /** What has no size has one point, and no other could be fitted in its place. */
-const heldBackOf = (point: Point): HeldBack => (SINGLE.has(point.operation) ? null : heldBackFor(`${point.backing} ${placeName(point)}`, point));
+const heldBackOf = (point: Point): HeldBack =>
+  point.operation === 'mixed' ? 'a whole sequence' : SINGLE.has(point.operation) ? null : heldBackFor(`${point.backing} ${placeName(point)}`, point);
 const SINGLE: ReadonlySet<MeasuredOperation> = new Set(['syscall', 'efault']);
 
 function checkedPoint(point: Point, { counts, terms }: Prediction, heldBack: HeldBack, priceNs: Float64Array, termNs: readonly number[]): CheckedPoint {

@@ -42,5 +42,6 @@ export function placesOf({ quick, cpus }: { readonly quick: boolean; readonly cp
     ...[0, 16].flatMap((count) => ENTRIES.flatMap((entries) => cross('munmap', { vmas: count, ...entries }, few))),
     ...[false, true].flatMap((touched) => [...cross('gup.get', { touched }), ...cross('gup.pin', { touched })]),
     ...cross('gup.unpin', { touched: true }),
+    ...[1, 2, 4, 8].flatMap((count) => [false, true].flatMap((dirty) => cross('mixed', { vmas: count, touched: true, dirty }, quick ? [256] : [64, 128, 256, 512]))),
   ];
 }

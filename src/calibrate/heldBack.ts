@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 
 /** What a point is held back for; null: it is fitted. */
-export type HeldBack = 'by its hash' | 'in the corner' | null;
+export type HeldBack = 'by its hash' | 'in the corner' | 'a whole sequence' | null;
 
 /** One point in so many. */
 const ONE_IN = 4;

@@ -31,6 +31,7 @@ export const OPERATIONS_MEASURED = {
   'gup.get': 'vmsplice of pages into a pipe (FOLL_GET), through a mapping that has entries where `touched`',
   'gup.pin': 'register pages as a fixed buffer of io_uring (FOLL_PIN | FOLL_LONGTERM), where `touched` as above',
   'gup.unpin': 'unregister such a buffer',
+  'mixed': 'a whole sequence of faults, populating, zaps, holes and pins over `pages` pages through `vmas` mappings (src/calibrate/mixed.ts); for writing where `dirty`',
   'efault': 'read(2) from /dev/zero into a private page, which answers EFAULT',
 } as const;
 export type MeasuredOperation = keyof typeof OPERATIONS_MEASURED;

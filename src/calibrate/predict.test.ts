@@ -74,7 +74,12 @@ test('mmap, munmap, zap, allocate, a read into a private page and a system call 
   expect(countsOf({ operation: 'syscall', pages: 0, vmas: 0 })).toEqual({ syscall: 1 });
 });
 
-test.each<Partial<Place>>([{ operation: 'fault.minor' }, { operation: 'populate' }, { operation: 'gup.pin', touched: true }, { operation: 'gup.get' }])(
-  'of a memfd the model has no %j: shmem maps around a read fault, and lets long-term pins go fast',
+test.each<Partial<Place>>([{ operation: 'fault.minor' }, { operation: 'populate' }, { operation: 'gup.get' }])(
+  'of a memfd the model has no %j: shmem maps around a read fault',
   (some) => expect(predict({ ...PLAIN, ...some }, 'memfd')).toBe(null),
 );
+
+test('a long-term pin goes fast in a memfd, and slowly in a guest_memfd', () => {
+  expect(countsOf({ operation: 'gup.pin', pages: 9, touched: true }, 'memfd')).toMatchObject({ 'gup.fast': 9, 'gup.grab': 9, 'irq.toggle': 1 });
+  expect(countsOf({ operation: 'gup.pin', pages: 9, touched: true })).not.toHaveProperty('gup.fast');
+});

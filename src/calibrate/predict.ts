@@ -21,20 +21,19 @@ import { Access } from '../workloads/workload.ts';
 import type { AccessKind } from '../workloads/workload.ts';
 import type { BackingName } from './backing.ts';
 import { drive } from './drive.ts';
+import { mixedSequence } from './mixed.ts';
+import type { MixedKind, MixedStep } from './mixed.ts';
 import { ownProgram } from './ownRoutines.ts';
 import { OPERATIONS_MEASURED } from './points.ts';
-import type { Place } from './points.ts';
+import type { MeasuredOperation, Place } from './points.ts';
 
 /** Of a load or a store, and of a system call that does nothing, there is nothing around the work. */
 const CALLS: readonly string[] = Object.keys(OPERATIONS_MEASURED).flatMap((operation) =>
-  /^(?:syscall|fault)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
+  /^(?:syscall|fault|mixed)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
 );
-/** GUP that has to fault pages in goes another way from the start. */
 function faulting(operation: string): string {
   return `${operation}.faulting`;
 }
-/** Index in CALLS; -1 where there is none. */
-const callOf = ({ operation, touched }: Place): number => CALLS.indexOf(operation.startsWith('gup.') && !touched ? faulting(operation) : operation);
 
 /** Those that may flush. */
 const FLUSHING: readonly string[] = ['punch', 'zap', 'munmap'];
@@ -62,24 +61,49 @@ const TASK = 0;
 
 /** What one call does at a place; null where the model has no such call. */
 export function predict(place: Place, backing: BackingName): Prediction | null {
-  const measured = SCRIPTS[place.operation];
   if (backing === 'memfd' && isOtherInShmem(place)) return null;
   const scene = openScene(place);
-  const run = measured(scene, place, backing);
+  if (place.operation === 'mixed') return predictMixed(scene, place, backing);
+  const run = SCRIPTS[place.operation](scene, place, backing);
+  return countCall(scene, place, run);
+}
+
+/** The sum of its calls. */
+function predictMixed(scene: Scene, place: Place, backing: BackingName): Prediction {
+  const counts = new Float64Array(OPERATIONS.length);
+  const terms = new Float64Array(TERMS.length);
+  for (const { kind, ...range } of mixedSequence(place)) {
+    for (const [operation, run] of MIXED[kind](scene, { ...place, ...range }, backing)) {
+      const call = countCall(scene, { ...place, operation }, run);
+      for (const [at, count] of call.counts.entries()) counts[at] += count;
+      for (const [at, count] of call.terms.entries()) terms[at] += count;
+    }
+  }
+  return { counts, terms };
+}
+
+function countCall(scene: Scene, place: Place, run: () => void): Prediction {
+  const { world } = scene;
   // The real file is larger than what its LRU batch holds.
-  drainBatch(scene.world, TASK);
-  const before = Float64Array.from(scene.world.meter.count);
-  const mapped = mappedPages(scene.world);
+  drainBatch(world, TASK);
+  const before = Float64Array.from(world.meter.count);
+  const mapped = mappedPages(world);
   run();
   const terms = new Float64Array(TERMS.length);
-  const counts = scene.world.meter.count.map((count, at) => count - before[at]);
+  const counts = world.meter.count.map((count, at) => count - before[at]);
   if (place.dirty) terms[DIRTY] = counts[Op['pte.zap']];
-  terms[LAST] = mapped.filter((page) => scene.world.mapcount[page] === 0).length;
+  terms[LAST] = mapped.filter((page) => world.mapcount[page] === 0).length;
   if (counts[Op['tlb.flush']] > 0) terms[FLUSHING.indexOf(place.operation)] = 1;
-  const call = callOf(place);
+  const call = CALLS.indexOf(callName(place, counts));
   if (call >= 0) terms[FIRST_CALL + call] = 1;
   correct(counts, place);
   return { counts, terms };
+}
+
+/** GUP that has to fault pages in goes another way from the start, and a hole without a page ends early. */
+function callName({ operation }: Place, counts: Float64Array): string {
+  if ((operation === 'gup.get' || operation === 'gup.pin') && counts[Op['pte.set']] > 0) return faulting(operation);
+  return operation === 'punch' && counts[Op['pageCache.remove']] === 0 ? 'punch.empty' : operation;
 }
 
 /** Pages of the file that somebody has mapped. */
@@ -101,7 +125,7 @@ function correct(counts: Float64Array, { operation, pages, vmas, touched }: Plac
 
 /** What shmem does otherwise than guest_memfd, and the model does not have: fault-around maps up to 16 pages in a fault for reading. */
 function isOtherInShmem({ operation, touched, dirty }: Place): boolean {
-  if (operation === 'fault.minor' || operation === 'populate') return !dirty;
+  if (operation === 'fault.minor' || operation === 'populate' || operation === 'mixed') return !dirty;
   return operation === 'gup.get' && !touched;
 }
 
@@ -114,7 +138,7 @@ interface Scene {
 
 type Script = (scene: Scene, place: Place, backing: BackingName) => () => void;
 
-const SCRIPTS: Readonly<Record<Place['operation'], Script>> = {
+const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, 'mixed'>, Script>> = {
   'syscall': ({ world }) => () => world.meter.charge(Op.syscall),
   'mmap': (scene, { pages }) => {
     access(scene, Access.Unmap, { count: pages, window: scene.extra });
@@ -132,20 +156,20 @@ const SCRIPTS: Readonly<Record<Place['operation'], Script>> = {
   },
   'populate': (scene, { pages }) => {
     allocate(scene, pages);
-    return () => own(scene, 'populate', pages);
+    return () => own(scene, 'populate', { count: pages });
   },
   'zap': (scene, { pages, touched, dirty }) => {
     allocate(scene, pages);
     if (touched) touch(scene, pages, [0], dirty);
-    return () => own(scene, 'zap', pages);
+    return () => own(scene, 'zap', { count: pages });
   },
   'allocate': (scene, { pages }) => () => allocate(scene, pages),
   'punch': (scene, place, backing) => {
     allocate(scene, place.pages);
     if (place.touched) touchEverywhere(scene, place);
-    return () => punch(scene, place, backing);
+    return () => punch(scene, { count: place.pages }, backing);
   },
-  'punch.empty': (scene, place, backing) => () => punch(scene, place, backing),
+  'punch.empty': (scene, { pages }, backing) => () => punch(scene, { count: pages }, backing),
   'gup.get': (scene, place) => held(scene, place, Access.Splice),
   // A long-term pin of shmem may go fast, as a short one of guest_memfd does (gup_fast_folio_allowed).
   'gup.pin': (scene, place, backing) => held(scene, place, backing === 'memfd' ? Access.PinShort : Access.PinLong),
@@ -154,6 +178,21 @@ const SCRIPTS: Readonly<Record<Place['operation'], Script>> = {
     return () => access(scene, Access.Unpin, {});
   },
   'efault': (scene) => () => access(scene, Access.Copy, {}),
+};
+
+type MixedRange = Place & Omit<MixedStep, 'kind'>;
+type MixedCall = readonly [MeasuredOperation, () => void];
+
+/** The calls of a step of a sequence; a touch is a fault, or none. */
+const MIXED: Readonly<Record<MixedKind, (scene: Scene, range: MixedRange, backing: BackingName) => readonly MixedCall[]>> = {
+  touch: (scene, { page, count, window, dirty }) => [['fault.first', () => touch(scene, count, [window], dirty, page)]],
+  populate: (scene, range) => [['populate', () => own(scene, 'populate', range)]],
+  zap: (scene, range) => [['zap', () => own(scene, 'zap', range)]],
+  punch: (scene, range, backing) => [['punch', () => punch(scene, range, backing)]],
+  pin: (scene, range, backing) => [
+    ['gup.pin', () => access(scene, backing === 'memfd' ? Access.PinShort : Access.PinLong, range)],
+    ['gup.unpin', () => access(scene, Access.Unpin, {})],
+  ],
 };
 
 function openScene({ pages, vmas, processes, cpus, operation }: Place): Scene {
@@ -193,8 +232,8 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place): Scene {
 
 const allocate = (scene: Scene, pages: number): void => access(scene, Access.Allocate, { count: pages });
 
-function touch(scene: Scene, pages: number, windows: readonly number[], dirty: boolean): void {
-  for (const window of windows) for (let page = 0; page < pages; page++) access(scene, dirty ? Access.HostWrite : Access.HostRead, { page, window });
+function touch(scene: Scene, pages: number, windows: readonly number[], dirty: boolean, first = 0): void {
+  for (const window of windows) for (let page = first; page < first + pages; page++) access(scene, dirty ? Access.HostWrite : Access.HostRead, { page, window });
 }
 
 /** Every process touches its own mappings, one after the other; at the time of the call none but the first runs. */
@@ -207,9 +246,9 @@ function touchEverywhere(scene: Scene, { pages, vmas, processes, dirty }: Place)
   world.mm[TASK] = 0;
 }
 
-function punch(scene: Scene, { pages }: Place, backing: BackingName): void {
-  if (backing === 'memfd') own(scene, 'punchRange', pages);
-  else access(scene, Access.Punch, { count: pages });
+function punch(scene: Scene, { page = 0, count = 1 }: What, backing: BackingName): void {
+  if (backing === 'memfd') own(scene, 'punchRange', { page, count });
+  else access(scene, Access.Punch, { page, count });
 }
 
 function held(scene: Scene, { pages, touched }: Place, kind: AccessKind): () => void {
@@ -230,9 +269,9 @@ function access(scene: Scene, kind: AccessKind, { page = 0, count = 1, window = 
   drive(scene.world, TASK, scene.host.program, scene.host.entries[kind]);
 }
 
-/** One routine of ours over the first pages, through the first window. */
-function own(scene: Scene, routine: string, pages: number): void {
-  begin(scene.world, Access.HostWrite, 0, pages, 0);
+/** One routine of ours over a range, through a window. */
+function own(scene: Scene, routine: string, { page = 0, count = 1, window = 0 }: What): void {
+  begin(scene.world, Access.HostWrite, page, count, window);
   drive(scene.world, TASK, ownProgram, ownProgram.entry(routine));
 }
 

@@ -14,6 +14,7 @@ export function formatValidation({ backing, environment, date, quick, points }: 
     ['fitted', checked.filter(({ heldBack }) => heldBack === null)],
     ['held back by their hash', checked.filter(({ heldBack }) => heldBack === 'by its hash')],
     [`held back, ${CORNER.pages} pages and ${CORNER.vmas} VMAs or more`, checked.filter(({ heldBack }) => heldBack === 'in the corner')],
+    ['whole sequences, none fitted', checked.filter(({ heldBack }) => heldBack === 'a whole sequence')],
     ...[...new Set(checked.map(({ point: { operation } }) => operation))].map((name) => [`  ${name}`, checked.filter(({ point: { operation } }) => operation === name)] as const),
   ] as const;
   const blocks = [
