@@ -112,10 +112,11 @@ const restoreHinted: ShmemRun = (world, task) => {
 /** Otherwise it is not protected, and the entry may be made writable. */
 const isProtected: ShmemRun = (world, task) => (world.readEntry[task] & EntryBit.UffdWp ? Flow.Next : Flow.Otherwise);
 
-/** wp_page_shared: the entry allows writes. With WP_ASYNC it may have been protected until now. */
+/** wp_page_shared: the entry allows writes. With WP_ASYNC it may have been protected until now; the zero page is copied when the access comes back. */
 const makeWritable: ShmemRun = (world, task) => {
-  const window = world.window[task];
-  setEntry(world, window, world.page[task], (world.readEntry[task] & ~EntryBit.UffdWp) | EntryBit.Write, world.readTarget[task]);
+  const target = world.readTarget[task];
+  const bits = world.readEntry[task] & ~EntryBit.UffdWp;
+  setEntry(world, world.window[task], world.page[task], target === ZERO_TARGET ? bits : bits | EntryBit.Write, target);
   world.meter.charge(Op['pte.set']);
   return Flow.Next;
 };

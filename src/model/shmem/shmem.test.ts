@@ -193,6 +193,15 @@ describe('asynchronous faults', () => {
     expect([count('wp.event'), count('wp.lost'), count('scan.missed')]).toEqual([0, 0, 0]);
   });
 
+  test('of the zero page copy it, and the zero page stays zero', () => {
+    const { run, count, world } = machineOf(MARKERS, { wpAsync: true, anonymous: true });
+    for (const page of [0, 1]) run(0, { kind: WpKind.Read, page });
+    run(0, { kind: WpKind.Protect, ...all });
+    run(0, { kind: WpKind.Write, page: 0, value: 6 });
+    expect([run(0, { kind: WpKind.Read, page: 0 }), run(0, { kind: WpKind.Read, page: 1 }), world.frameContent[0]]).toEqual([6, 0, 0]);
+    expect([run(0, { kind: WpKind.Scan, ...all }), count('wp.lost')]).toEqual([1, 0]);
+  });
+
   test('and say nothing of a written page that was reclaimed', () => {
     const { run, count } = machineOf(MARKERS, { wpAsync: true });
     run(0, { kind: WpKind.Protect, page: 0 });
