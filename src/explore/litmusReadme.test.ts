@@ -1,10 +1,13 @@
 /** litmus/README.md: every example in it is read, and its table has every operation with its form. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { policies } from '../policies/index.ts';
 import { CHECKS } from '../policies/policy.ts';
+import type { Check } from '../policies/policy.ts';
 import { checkLitmus } from './checkLitmus.ts';
+import { families } from './families/index.ts';
+import type { ExploredPolicy } from './family.ts';
 import { mistakeIn } from './litmusYaml.ts';
+import type { Complaint } from './litmusYaml.ts';
 import { KINDS, OPERATIONS } from './litmusOperations.ts';
 import { VERDICTS } from './litmus.ts';
 import { parseLitmus, readLitmus } from './parseLitmus.ts';
@@ -25,18 +28,19 @@ describe('litmus/README.md', () => {
   });
 
   const files = [...README.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => [/^name: (\S+)/.exec(text)?.[1] ?? '', text]);
-  test('has two files', () => expect(files.map(([name]) => name)).toEqual(['gup-fast-against-to-private', 'host-access-after-to-private']));
+  test('has a file or two of each family', () => expect(files.map(([name]) => name)).toEqual(['gup-fast-against-to-private', 'host-access-after-to-private', 'read-pin-and-write', 'protection-over-a-zap']));
   test.each(files)('has %s, which is read', (name, text) => expect(parseLitmus(text, `${name}.litmus.yaml`).name).toBe(name));
 
   test.each(files)('names in %s policies and checks that there are', (name, text) => {
-    const { mentions } = readLitmus(text, `${name}.litmus.yaml`);
-    const known = { policies: policies.map((policy) => policy.name), checks: CHECKS as readonly string[] };
+    const { mentions, litmus: { family } } = readLitmus(text, `${name}.litmus.yaml`);
+    const known = { policies: family.policies.map((policy) => policy.name), checks: CHECKS as readonly string[] };
     expect(mentions.filter(({ policy, check }) => !(policy === undefined || known.policies.includes(policy)) || !(check === undefined || known.checks.includes(check)))).toEqual([]);
   });
 
   test.each(files)('expects of %s what comes of it', (name, text) => {
     const litmus = parseLitmus(text, `${name}.litmus.yaml`);
-    const cells = policies.filter((policy) => litmus.policies?.includes(policy.name)).flatMap((policy) => (litmus.checks ?? policy.checks).map((check) => ({ policy, check })));
+    const checksOf = ({ checks }: ExploredPolicy): readonly (Check | undefined)[] => (checks.length === 0 ? [undefined] : (litmus.checks ?? checks));
+    const cells = litmus.family.policies.filter((policy) => litmus.policies?.includes(policy.name)).flatMap((policy) => checksOf(policy).map((check) => ({ policy, check })));
     const verdicts = cells.map(({ policy, check }) => checkLitmus({ litmus, policy, check }));
     expect(verdicts.length).toBeGreaterThan(1);
     expect(verdicts.filter(({ asExpected }) => asExpected !== true)).toEqual([]);
@@ -52,6 +56,14 @@ describe('litmus/README.md', () => {
     expect(OPERATIONS.find(({ words }) => text === words || text.startsWith(`${words} `))?.form).toBe(form);
   });
   test('has an example for every operation', () => expect(new Set(examples.map(([, form]) => form)).size).toBe(OPERATIONS.length));
+
+  test.each(families.slice(1).flatMap(({ grammar }) => grammar.operations.map((form) => ({ form, grammar }))))('has an example of $form.words, which is read', ({ form, grammar }) => {
+    const mistake = mistakeIn('README');
+    const context = { line: 1, pages: 4, windowsPerProcess: 2, role: 'vmm' as const, threads: ['parent', 'child'], slotOf: () => 0, mistake: (complaint: Complaint) => mistake(1, complaint) };
+    const { text } = readOperation(form.example ?? '', context, grammar);
+    expect(grammar.operations.find(({ words }) => text === words || text.startsWith(`${words} `))?.form).toBe(form.form);
+    expect(README).toContain(`\`${form.form.replaceAll('|', '\\|')}\``);
+  });
 
   test('has every verdict', () => expect(rowsOf('verdict').map(([verdict]) => inTicks(verdict)[0])).toEqual([...VERDICTS]));
 
