@@ -24,40 +24,42 @@ const told = (change: (world: MemoryWorld) => void, first: (world: MemoryWorld) 
   return [...memoryLocks(before, after), ...memoryChanges(before, after, { threads: ['a', 'b'], buffers: ['pipe'] })];
 };
 
-type Told = readonly [sentence: string, change: (world: MemoryWorld) => void, first?: (world: MemoryWorld) => void];
+type Change = (world: MemoryWorld) => void;
+const nothing: Change = () => {};
+const CHANGES: readonly (readonly [sentence: string, change: Change, first: Change])[] = [
+  ['takes mmap_lock of process 1 (write)', (world) => (world.mmapLock[1] = WRITER), nothing],
+  ['takes mmap_lock of process 0 (read)', (world) => (world.mmapLock[0] = 1), nothing],
+  ['drops mmap_lock of process 0 (read)', (world) => (world.mmapLock[0] = 0), (world) => (world.mmapLock[0] = 1)],
+  ['drops rmap lock', (world) => (world.rmapLock[0] = 0), (world) => (world.rmapLock[0] = WRITER)],
+  ['downgrades rmap lock', (world) => (world.rmapLock[0] = 1), (world) => (world.rmapLock[0] = WRITER)],
+  ['takes lock of the zero page', (world) => (world.frameFlags[0] |= FrameBit.Locked), nothing],
+  ['drops page-table lock 1', (world) => (world.table[1] = 0), (world) => (world.table[1] = TableBit.Locked)],
+  ['process 1 is conceived', (world) => (world.mmState[1] = MmState.Unborn), nothing],
+  ['process 1 is born', (world) => (world.mmState[1] = MmState.Alive), nothing],
+  ['process 1 is gone', (world) => (world.mmState[1] = MmState.None), (world) => (world.mmState[1] = MmState.Alive)],
+  ['fork sequence of process 1 is 1', (world) => (world.mmForkSequence[1] = 1), (world) => (world.mmState[1] = MmState.Alive)],
+  ['process 0 has pinned', (world) => (world.mmHasPinned[0] = 1), nothing],
+  ['mapping 0 of process 1 created', (world) => (world.windowBacking[1] = Backing.Anonymous), nothing],
+  ['mapping 0 of process 1 removed', (world) => (world.windowBacking[1] = 0), (world) => (world.windowBacking[1] = Backing.Anonymous)],
+  ['page 1 of process 0 has no VMA', (world) => (world.entry[1] |= EntryBit.NoVma), nothing],
+  ['page 1 of process 1: none becomes marker, uffd-wp', (world) => (world.entry[3] = EntryType.Marker | EntryBit.UffdWp), nothing],
+  ['frame 2 allocated', (world) => (world.frameRefs[2] = 1), nothing],
+  ['frame 2 freed', (world) => (world.frameRefs[2] = 0), (world) => (world.frameRefs[2] = 1)],
+  ['refcount of frame 2 1 -> 1025', (world) => (world.frameRefs[2] = 1025), (world) => (world.frameRefs[2] = 1)],
+  ['pincount of huge folio 0 0 -> 1', (world) => (world.hugePins[0] = 1), nothing],
+  ['page 0 of the file is frame 1', (world) => (world.cacheFrame[0] = 2), nothing],
+  ['page 0 of the file leaves the page cache', (world) => (world.cacheFrame[0] = 0), (world) => (world.cacheFrame[0] = 2)],
+  ['swap slot 0 is cached by frame 1', (world) => (world.swapFrame[0] = 2), nothing],
+  ['swap slot 0 has no cached page', (world) => (world.swapFrame[0] = 0), (world) => (world.swapFrame[0] = 2)],
+  ['buffer 1 holds frame 1', (world) => (world.slotFrame[1] = 2), nothing],
+  ['pipe drops frame 1', (world) => (world.slotFrame[0] = 0), (world) => (world.slotFrame[0] = 2)],
+  ['pipe is refused', (world) => (world.slotKind[0] = SlotKind.Refused), nothing],
+  ['interrupts off', (world) => (world.flags[1] = 1), nothing],
+  ['b flushes for a', (world) => (world.callPending[1] = 0), (world) => (world.callPending[1] = 1)],
+];
 
 describe('changes of worlds of processes', () => {
-  test.each<Told>([
-    ['takes mmap_lock of process 1 (write)', (world) => (world.mmapLock[1] = WRITER)],
-    ['takes mmap_lock of process 0 (read)', (world) => (world.mmapLock[0] = 1)],
-    ['drops mmap_lock of process 0 (read)', (world) => (world.mmapLock[0] = 0), (world) => (world.mmapLock[0] = 1)],
-    ['drops rmap lock', (world) => (world.rmapLock[0] = 0), (world) => (world.rmapLock[0] = WRITER)],
-    ['downgrades rmap lock', (world) => (world.rmapLock[0] = 1), (world) => (world.rmapLock[0] = WRITER)],
-    ['takes lock of the zero page', (world) => (world.frameFlags[0] |= FrameBit.Locked)],
-    ['drops page-table lock 1', (world) => (world.table[1] = 0), (world) => (world.table[1] = TableBit.Locked)],
-    ['process 1 is conceived', (world) => (world.mmState[1] = MmState.Unborn)],
-    ['process 1 is born', (world) => (world.mmState[1] = MmState.Alive)],
-    ['process 1 is gone', (world) => (world.mmState[1] = MmState.None), (world) => (world.mmState[1] = MmState.Alive)],
-    ['fork sequence of process 1 is 1', (world) => (world.mmForkSequence[1] = 1), (world) => (world.mmState[1] = MmState.Alive)],
-    ['process 0 has pinned', (world) => (world.mmHasPinned[0] = 1)],
-    ['mapping 0 of process 1 created', (world) => (world.windowBacking[1] = Backing.Anonymous)],
-    ['mapping 0 of process 1 removed', (world) => (world.windowBacking[1] = 0), (world) => (world.windowBacking[1] = Backing.Anonymous)],
-    ['page 1 of process 0 has no VMA', (world) => (world.entry[1] |= EntryBit.NoVma)],
-    ['page 1 of process 1: none becomes marker, uffd-wp', (world) => (world.entry[3] = EntryType.Marker | EntryBit.UffdWp)],
-    ['frame 2 allocated', (world) => (world.frameRefs[2] = 1)],
-    ['frame 2 freed', (world) => (world.frameRefs[2] = 0), (world) => (world.frameRefs[2] = 1)],
-    ['refcount of frame 2 1 -> 1025', (world) => (world.frameRefs[2] = 1025), (world) => (world.frameRefs[2] = 1)],
-    ['pincount of huge folio 0 0 -> 1', (world) => (world.hugePins[0] = 1)],
-    ['page 0 of the file is frame 1', (world) => (world.cacheFrame[0] = 2)],
-    ['page 0 of the file leaves the page cache', (world) => (world.cacheFrame[0] = 0), (world) => (world.cacheFrame[0] = 2)],
-    ['swap slot 0 is cached by frame 1', (world) => (world.swapFrame[0] = 2)],
-    ['swap slot 0 has no cached page', (world) => (world.swapFrame[0] = 0), (world) => (world.swapFrame[0] = 2)],
-    ['buffer 1 holds frame 1', (world) => (world.slotFrame[1] = 2)],
-    ['pipe drops frame 1', (world) => (world.slotFrame[0] = 0), (world) => (world.slotFrame[0] = 2)],
-    ['pipe is refused', (world) => (world.slotKind[0] = SlotKind.Refused)],
-    ['interrupts off', (world) => (world.flags[1] = 1)],
-    ['b flushes for a', (world) => (world.callPending[1] = 0), (world) => (world.callPending[1] = 1)],
-  ])('are told: %s', (...[sentence, change, first]: Told) => expect(told(change, first)).toEqual([sentence]));
+  test.each(CHANGES)('are told: %s', (sentence, change, first) => expect(told(change, first)).toEqual([sentence]));
 
   test('of a frame in use are its mappings, whether it is exclusive, and its content', () => {
     const change = (world: MemoryWorld): void => {
