@@ -13,7 +13,7 @@ export interface ProgramEnd {
   readonly code: number | null;
   /** What it said to stderr. */
   readonly said: string;
-  /** Nanoseconds that its threads were on a CPU, once it had begun to work (cpuTime.ts); null where it was killed. */
+  /** Nanoseconds that its threads were on a CPU once its workers were ready (cpuTime.ts); null where it was killed. */
   readonly cpuNs: number | null;
 }
 
