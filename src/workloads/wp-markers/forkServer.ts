@@ -7,8 +7,8 @@ import { WpAccess } from './access.ts';
 import { CALL_PAGES, rounds, worker } from './parts.ts';
 
 /** What parent and child do between a birth and the next. */
-const PARENT_ACCESSES = 40;
-const CHILD_ACCESSES = 40;
+const PARENT_ACCESSES = 120;
+const CHILD_ACCESSES = 120;
 const CHILD = 1;
 const SNAPSHOTTER_PERCENT = 6;
 

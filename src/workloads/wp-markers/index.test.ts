@@ -68,7 +68,7 @@ describe('the workloads of wp-markers', () => {
   test('end each birth with a death', async () => {
     const { server, child } = await streamsOf('fork-server');
     const births = countOf(server, WpAccess.Fork) + countOf(server, WpAccess.ForkWithEvents);
-    expect([births > 100, countOf(child, WpAccess.Exit)]).toEqual([true, births]);
+    expect([births > 50, countOf(child, WpAccess.Exit)]).toEqual([true, births]);
     expect(child[child.length - 1][0]).toBe(WpAccess.Exit);
   });
 
