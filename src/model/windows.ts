@@ -13,7 +13,7 @@
  */
 import { column } from './columns.ts';
 import { EntryBit } from './entries.ts';
-import { endOfEntries, nextEntryWith } from './entryRuns.ts';
+import { changeEntries, endOfEntries, nextEntryWith } from './entryRuns.ts';
 import type { World } from './world.ts';
 
 export const WindowFlag = {
@@ -118,29 +118,26 @@ export function endInIMmap(world: World, window: number, start: number, end: num
 
 /** VMAs of the mm's tree that touch [start, end). */
 export function vmasIn(world: World, window: number, start: number, end: number): number {
-  const { entry, windowFlags, shape: { pages } } = world;
-  const flags = windowFlags[window];
+  const flags = world.windowFlags[window];
   if ((flags & WindowFlag.Linked) === 0) return 0;
-  const covers = flags & WindowFlag.Inverted ? EntryBit.MmMark : 0;
+  const base = window * world.shape.pages;
+  const last = base + end;
+  const marksCover = (flags & WindowFlag.Inverted) !== 0;
   let count = 0;
-  let before = covers ^ EntryBit.MmMark;
   // A munmap of 1 GiB looks at 262144 pages.
-  for (let at = window * pages + start; at < window * pages + end; at++) {
-    const now = entry[at] & EntryBit.MmMark;
-    if (now === before) continue;
-    if (now === covers) count++;
-    before = now;
+  for (let at = base + start; at < last; count++) {
+    at = marksCover ? nextEntryWith(world, at, last, EntryBit.MmMark) : endOfEntries(world, at, last, EntryBit.MmMark, EntryBit.MmMark);
+    if (at === last) break;
+    at = marksCover ? endOfEntries(world, at, last, EntryBit.MmMark, EntryBit.MmMark) : nextEntryWith(world, at, last, EntryBit.MmMark);
   }
   return count;
 }
 
 /** Sets coverage of [start, end) in one of the two trees. */
 export function setCoverage(world: World, window: number, start: number, end: number, mark: number, cover: boolean): void {
-  const { entry } = world;
   const base = window * world.shape.pages;
   const set = cover === ((world.windowFlags[window] & WindowFlag.Inverted) !== 0);
-  if (set) for (let at = base + start; at < base + end; at++) entry[at] |= mark;
-  else for (let at = base + start; at < base + end; at++) entry[at] &= ~mark;
+  changeEntries(world, base + start, base + end, set ? 0 : mark, set ? mark : 0);
 }
 
 /** VMAs of one mm, which vm.max_map_count limits. */
