@@ -104,7 +104,7 @@ describe('a record as a page', () => {
 
   test('says what is not known: no profile, no verdicts', async () => {
     const text = words(await formatHtml(await record({ workloads: ['zipf'] })));
-    expect(text).toContain('Nothing is known of the safety of these policies (not checked).');
+    expect(text).toContain('Nobody has explored these policies (not checked).');
     expect(text).toContain('The cost profile of this record is not at hand');
     expect(text).toContain('foliobench explore finds out');
   });

@@ -85,6 +85,8 @@ td.proved{color:var(--good);font-weight:600}
 td{white-space:nowrap}
 td.broken{color:var(--bad);font-weight:600;white-space:normal}
 td.unknown{color:var(--quiet)}
+.heat0,.heat1,.heat2,.heat3,.heat4{background:color-mix(in srgb,var(--bar) var(--heat),transparent)!important}
+.heat0{--heat:0%}.heat1{--heat:8%}.heat2{--heat:16%}.heat3{--heat:24%}.heat4{--heat:32%}
 .matrix td,.matrix th{text-align:left;white-space:nowrap}
 .trace{table-layout:auto}
 .trace td,.trace th{text-align:left;white-space:normal}

@@ -20,7 +20,14 @@ function verdictRows(rows: readonly SummaryRow[]): readonly SummaryRow[] {
 
 const nameOf = ({ policy, check }: SummaryRow): string => `${policy}${check === null ? '' : `, check ${check}`}`;
 
-/** "3 of 4 policies are proved ..." */
+/** Of words in the column that are no verdict. */
+const UNKNOWN: Readonly<Record<string, string>> = {
+  'not proved': 'exploration did not see every state of',
+  'not checked': 'nobody has explored',
+  stale: 'the sources have changed since exploration judged',
+};
+
+/** "3 of 4 rows kept every safety sentence ...", and what is to be said of the others. */
 export function safetyFinding(rows: readonly SummaryRow[]): string {
   const shown = verdictRows(rows);
   const of = (kind: SafetyKind) => shown.filter(({ safe }) => safetyKind(safe) === kind);
@@ -30,7 +37,11 @@ export function safetyFinding(rows: readonly SummaryRow[]): string {
   const parts = [
     ...(proved.length === 0 ? [] : [proved.length === shown.length ? `${shown.length === 1 ? nameOf(shown[0]) : `All ${many(shown.length, 'policy').replace(/policys$/, 'policies')}`} kept every safety sentence in every interleaving of the litmus files` : `${proved.length} of ${shown.length} rows kept every safety sentence in every interleaving of the litmus files`]),
     ...(broken.length === 0 ? [] : [`${listed(broken.map(nameOf))} ${broken.length === 1 ? 'does' : 'do'} not: the shortest counterexample stands below`]),
-    ...(unknown.length === 0 ? [] : [`nothing is known of ${unknown.length === shown.length ? 'the safety of these policies' : listed(unknown.map(nameOf))} (${[...new Set(unknown.map(({ safe }) => safe))].join(', ')})`]),
+    ...[...new Set(unknown.map(({ safe }) => safe))].map((word) => {
+      const same = unknown.filter(({ safe }) => safe === word);
+      const names = same.length === shown.length ? 'these policies' : listed(same.map(nameOf));
+      return `${UNKNOWN[word] ?? 'nothing is known of'} ${names} (${word})`;
+    }),
   ];
   const text = parts.join('; ');
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
