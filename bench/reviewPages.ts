@@ -147,18 +147,18 @@ function markdownOf({ counterexamples }: ReviewInput, group: Group, verdicts: re
 
 /* ---- the picture ---- */
 
-/** "53 to 74 % with folios of 4K" */
-function rangeText(rows: Parameters<typeof extremesOf>[0], { value, title }: Panel): string {
+/** "53.3 to 73.5 (4K)" */
+function rangeText(rows: Parameters<typeof extremesOf>[0], { value }: Panel, folio: FolioSize): string {
   const ends = extremesOf(rows, value);
-  return ends === undefined ? `nothing with ${title}` : `${formatPercent(ends.least.value)} to ${formatPercent(ends.most.value)} % with ${title}`;
+  return ends === undefined ? `nothing (${folio})` : `${formatPercent(ends.least.value)} to ${formatPercent(ends.most.value)} (${folio})`;
 }
 
 async function pictureOf(group: Group, record: ResultsRecord): Promise<string> {
   const rows = proposals(namedRows(group.rows)).map(({ name, row }) => ({ row, name: `${name}  ${verdictShort(row.safe).split(' ')[0]}` }));
   const panels = foliosOf(group).map((folio): Panel => ({ title: `folios of ${folio}`, unit: '% of the lower bound', value: (row) => shareOfBound(row, group, { folio }), text: formatPercent }));
   const colorOf = ({ row }: (typeof rows)[number]): string => (safetyKind(row.safe) === 'broken' ? COLOR.bad : COLOR.bar);
-  const title = `Policies complete ${panels.map((panel) => rangeText(rows, panel)).join(', ')} of what no safe policy can beat`;
-  const workloads = `Completed work and safety: ${group.workloads.length} workloads, ${record.cells.length} simulated cells; work per second of virtual time as a share of what no safe policy can beat`;
+  const title = `Completed work, in % of the lower bound: ${foliosOf(group).map((folio, nth) => rangeText(rows, panels[nth], folio)).join(', ')}`;
+  const workloads = `Work per second of virtual time: ${group.workloads.length} workloads, ${record.cells.length} simulated cells; the lower bound is the bare state change and its flush`;
   const marks = [['proved', '✓ no litmus file breaks it in any interleaving'], ['broken', '✗ broken: exploration has a counterexample'], ['unknown', '? not known']] as const;
   const legend = marks.filter(([kind]) => rows.some(({ row }) => safetyKind(row.safe) === kind)).map(([, text]) => text).join(' · ');
   const svg = await (await createRenderer()).draw({ id: 'review', title, description: workloads, spec: barPanels(rows, panels, colorOf) });

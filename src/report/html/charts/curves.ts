@@ -137,7 +137,7 @@ function positions(x: CurveAxis, y: CurveAxis, { xTitle, yTitle }: { readonly xT
 
 function grid(panels: number): { readonly columns: number; readonly width: number; readonly height: number } {
   if (panels === 1) return { columns: 1, width: 940, height: 320 };
-  const columns = panels <= 4 ? 2 : panels <= 9 ? 3 : 4;
+  const columns = panels <= 4 ? 2 : panels <= 9 ? 3 : panels <= 12 ? 4 : 5;
   return { columns, width: Math.floor(CHART_WIDTH / columns) - AXIS_WIDTH - 12, height: columns === 2 ? 210 : 140 };
 }
 

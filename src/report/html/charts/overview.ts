@@ -1,4 +1,4 @@
-/** The first picture: completed work of each policy against what no safe policy can beat, with the verdict of exploration beside it. */
+/** The first picture: completed work of each policy against the lower bound, with the verdict of exploration beside it. */
 import { ratio, workPerVirtualSecond, type Column } from '../../columnLines.ts';
 import { formatFigure, formatPercent } from '../../numbers.ts';
 import { total, type Group, type SummaryRow } from '../../rows.ts';
@@ -22,7 +22,7 @@ export function overviewFigure({ label, rows }: Group): Figure | null {
   return {
     id: idOf('work', label),
     finding: workFinding(named, rows),
-    caption: `Completed work in pages per second of virtual time, higher is better${bound === undefined ? '' : '; the line is the lower bound, which no safe policy can beat'}. Beside it what exploration says of safety.`,
+    caption: `Completed work in pages per second of virtual time, higher is better${bound === undefined ? '' : '; the line is the lower bound, the bare state change and its flush'}. Beside it what exploration says of safety.`,
     spec: overviewSpec(named, bound),
     table: {
       caption: `completed work and verdict, ${label}`,
