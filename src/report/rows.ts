@@ -41,7 +41,7 @@ export function groupCells({ experiment, cells }: ResultsRecord, by: 'label' | '
   return Object.entries(familyNamed(experiment.family).labels).flatMap(([label, meaning]) => {
     const workloads = workloadsOf(experiment, label);
     const sets = by === 'workload' ? workloads.map((workload) => [workload]) : workloads.length > 0 ? [workloads] : [];
-    return sets.map((set) => ({ label, meaning, workloads: set, rows: experiment.rows.map((row) => ({ ...summarize(row, experiment, cells, label, set), safe: safetyOfRow(row, safety) })) }));
+    return sets.map((set) => ({ label, meaning, workloads: set, rows: experiment.rows.map((row) => ({ ...summarize(row, experiment, cells, label, set), safe: safetyOfRow(row, experiment.family, safety) })) }));
   });
 }
 
@@ -64,7 +64,7 @@ function summarize({ policy, check, choices }: Row, { family, runs, seeds }: Exp
 const isOfRow = (cell: Row, row: Row): boolean => cell.policy === row.policy && cell.check === row.check && chosenText(cell.choices ?? {}) === chosenText(row.choices ?? {});
 
 /** A measure is no proposal: nobody asks whether it is safe. What is committed was found with the defaults of every choice. */
-const safetyOfRow = ({ policy, check, choices }: Row, safety: Safety): string => (MEASURES.has(policy) || choices !== undefined ? nothingChecked(policy, check) : safety(policy, check));
+const safetyOfRow = ({ policy, check, choices }: Row, family: string, safety: Safety): string => (MEASURES.has(policy) || choices !== undefined ? nothingChecked(policy, check) : safety(policy, check, family));
 
 /** Sum of a figure over the cells of a row. */
 export function total({ cells }: Pick<SummaryRow, 'cells'>, ...path: readonly string[]): number {
