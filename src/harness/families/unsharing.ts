@@ -23,7 +23,7 @@ export const unsharing: FamilyFacts = createFamilyFacts({
   name: 'unsharing',
   summary: 'what becomes of a pin for reading of a page that a fork has shared',
   params: ['folio', 'processes'],
-  defaults: { memoryBytes: 16 * 1024 * 1024, folio: '4K', processes: 2, accesses: 50_000 },
+  defaults: { memoryBytes: 16 * 1024 * 1024, folio: '4K', processes: 2, accesses: 20_000 },
   latencies: [
     { latency: 'pin', title: 'pin', summary: 'from the call to the references on all pages, of those that were granted' },
     { latency: 'writeFault', title: 'write fault', summary: 'a store that faulted, to its end' },

@@ -178,7 +178,7 @@ export function faultSteps({ swap }: { readonly swap: boolean }): readonly Step[
     free('pte.isAbsent', ifNotPresent, 'present'),
     ...(swap ? [free('pte.isNone', ifNone, 'swap.in')] : []),
     guarded('vma.isAnonymous', ifAnonymous, 'pageCache.get'),
-    free('fault.isRead', ifRead, 'folio.alloc'),
+    guarded('fault.isRead', ifRead, 'folio.alloc'),
     acquire('ptl.lockZero', lockEntry),
     steady('pte.setZero', setZero),
     release('ptl.unlockZero', unlockEntry),
