@@ -6,12 +6,13 @@ import type { Ending } from './drive.ts';
 import { RUNNABLE } from './kernelFile.ts';
 
 /** Ends in a newline. */
-export function formatAgreement({ sequences, operations, disagreements }: Agreement, backing: BackingName): string {
+export function formatAgreement({ sequences, operations, disagreements }: Agreement, backing: BackingName, filesNotAsked: readonly string[] = []): string {
   const lines = [
     `the kernel's ${backing} and the model, asked the same: ${operations} operations in ${sequences} sequences, ${disagreements.length === 0 ? 'all answers agree' : `${disagreements.length} sequences do not agree`}`,
     ...disagreements.map(told),
     `asked: ${Object.values(RUNNABLE).join(', ')}`,
     `cannot be asked here: ${NOT_RUNNABLE.join(', ')}`,
+    ...(filesNotAsked.length > 0 ? [`litmus files that begin with one of these, or with large folios: ${filesNotAsked.join(', ')}`] : []),
   ];
   return `${lines.join('\n')}\n`;
 }

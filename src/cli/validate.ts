@@ -8,6 +8,7 @@ import { openBacking } from '../calibrate/backing.ts';
 import { fitPoints } from '../calibrate/fitPoints.ts';
 import { openLibc } from '../calibrate/libc.ts';
 import { readPoints } from '../calibrate/points.ts';
+import { notRunnable } from '../calibrate/runnable.ts';
 import { withScope } from '../calibrate/scope.ts';
 import { formatValidation } from '../calibrate/validationTable.ts';
 import { readLibrary, readLitmusFiles } from '../harness/litmusFiles.ts';
@@ -45,7 +46,7 @@ async function runAgreement(files: readonly string[], { stdout, stderr, packageF
     return { agreement: await compareWithKernel(libc, opened.backing, sequencesOf(litmus.map((file) => file.litmus), RANDOM)), backing: opened.backing.name, note: opened.note };
   });
   if (note !== null) stderr.write(`foliobench: ${note}\n`);
-  stdout.write(formatAgreement(agreement, backing));
+  stdout.write(formatAgreement(agreement, backing, notRunnable(litmus.map((file) => file.litmus))));
   if (agreement.disagreements.length > 0) setExitCode(ExitCode.Failed);
 }
 
