@@ -199,7 +199,7 @@ describe('misuse ends with 2 and one message, and nothing is done', () => {
     ['compare --jobs 0', '"0" is too few\n  why: there has to be one at least\n  fix: write 1 or more'],
     ['compare --accesses -5', '"-5" is no whole number\n  why: a count has digits only\n  fix: write it as in 100000'],
     ['compare --policy ,', '"," names nothing\n  why: a list has at least one name\n  fix: write it as a,b or leave the option away'],
-    ['list nothing', '"nothing" is none of policies, workloads, operations, costs, litmus\n  why: the option takes one of these words\n  fix: pick one of them'],
+    ['list nothing', '"nothing" is none of families, policies, workloads, operations, costs, litmus\n  why: the option takes one of these words\n  fix: pick one of them'],
     ['compare --seed 3 --seeds 1-2', '--seed does not go with --seeds\n  why: each says alone which seeds to run\n  fix: leave one of them away'],
     ['merge', 'missing required argument "part.json"\n  why: foliobench merge does not take it that way\n  fix: see foliobench merge --help'],
   ])('foliobench %s', async (line, message) => {
