@@ -62,8 +62,8 @@ export const familyMutantName = ({ policy, routine, first, second }: FamilyMutan
 const mutatedOf = (family: ExploredFamily): readonly ExploredPolicy[] => proposalsOf(family).filter(({ name }) => MUTATED[family.name]?.policies.includes(name) === true);
 
 /** The cheapest first. What a file says of the policy as it is; files whose `before` the policy does not do are left out. */
-function saidOf(family: ExploredFamily, policy: ExploredPolicy): readonly Said[] {
-  const said = filesOf(family).flatMap((litmus): readonly Said[] => {
+function saidOf(family: ExploredFamily, policy: ExploredPolicy, file?: string): readonly Said[] {
+  const said = filesOf(family).filter(({ name }) => file === undefined || name === file).flatMap((litmus): readonly Said[] => {
     if (!(litmus.policies?.includes(policy.name) ?? true)) return [];
     const { exhaustive, verdict, outcomes, states } = checkLitmus({ litmus, policy, check: undefined, reductions: REDUCTIONS, statesMax: STATES_MAX });
     return exhaustive ? [{ litmus, verdict, outcomes: JSON.stringify(outcomes), states }] : [];
@@ -175,6 +175,16 @@ export function allFamilyFates(onPolicy: (what: string) => void): readonly Famil
       return fatesOf(family, policy, mutants.filter((mutant) => mutant.policy === policy.name));
     });
   });
+}
+
+/** What becomes of a mutant by the file that killed it. */
+export function fateOfKilled({ killedBy, ...mutant }: FamilyFate): FamilyFate {
+  const { family, policy } = policyOf(mutant);
+  for (const said of saidOf(family, policy, killedBy?.file ?? '')) {
+    const how = howItDiffers(said, policy, mutant);
+    if (how !== undefined) return { ...mutant, killedBy: { file: said.litmus.name, how } };
+  }
+  return { ...mutant, killedBy: null };
 }
 
 export function policyOf({ family: name, policy }: FamilyMutant): { readonly family: ExploredFamily; readonly policy: ExploredPolicy } {

@@ -36,12 +36,12 @@ export const beginCall: ShmemRun = (world, task) => {
   return Flow.Next;
 };
 
-/** The monitor's calls are no accesses of the workload. What found pages in use has not done what it was asked for. */
+/** The monitor's calls are no accesses of the workload. What found pages in use has not done what it was asked for. The last step: results are read from it. */
 export const endCall: ShmemRun = (world, task) => {
   const kind = world.kind[task];
   if (kind !== 0) world.meter.note(Op[world.outcome[task] === Errno.OK ? 'access.done' : 'access.failed']);
   world.meter.endSpan(SPANS[kind]);
-  return Flow.Next;
+  return Flow.Done;
 };
 
 /** The end of what is not timed. */

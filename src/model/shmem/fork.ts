@@ -16,7 +16,7 @@ import { ALL_ENTRIES, sendFlush, waitCalls } from '../crossCalls.ts';
 import { Gauge } from '../gauges.ts';
 import { LockClass, checkOrder, lockId, noteHeld, noteReleased, waitFor } from '../locks.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, end, free, guarded, release, steady, waits } from '../step.ts';
+import { Flow, acquire, free, guarded, release, steady, waits } from '../step.ts';
 import { isEmpty, isKept, maps, needTable, noteSpecial, setEntry } from './kept.ts';
 import type { WpRules } from './kept.ts';
 import { beginCall, endCall } from './calls.ts';
@@ -138,7 +138,6 @@ export const forkSteps = (rules: WpRules): readonly ShmemStep[] => [
   steady('child.born', bearChild),
   release('mmapLock.writeUnlock', writeUnlockMmap),
   free('call.end', endCall),
-  end,
 ];
 
 /* ---- exit ---- */
@@ -187,5 +186,4 @@ export const exitSteps = (rules: WpRules): readonly ShmemStep[] => [
   release('mmapLock.writeUnlock', writeUnlockMmap),
   steady('mm.bury', buryOwn),
   free('call.end', endCall),
-  end,
 ];

@@ -7,7 +7,7 @@ import { EntryBit, EntryType } from '../memory/entries.ts';
 import { FrameBit, addMapping, allocateFrame, dropReference, takeReference } from '../memory/frames.ts';
 import { Errno } from '../errno.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
+import { Flow, acquire, free, goTo, guarded, release, steady, waits } from '../step.ts';
 import { lockFolio, lookupFolio, putFolio, unlockFolio } from './folios.ts';
 import { isKept, maps, noteWalked, setEntry } from './kept.ts';
 import type { Kept, WpRules } from './kept.ts';
@@ -124,6 +124,5 @@ export const migrateSteps = ({ keeps }: WpRules): readonly ShmemStep[] => [
   goTo('call.end'),
   free('absent', refuse),
   free('call.end', endCall),
-  end,
 ];
 

@@ -15,7 +15,7 @@ import { bornStep } from '../memory/processes.ts';
 import { mmOf } from '../memory/shape.ts';
 import { sendFlush, waitCalls } from '../crossCalls.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, end, free, release, steady, waits } from '../step.ts';
+import { Flow, acquire, free, release, steady, waits } from '../step.ts';
 import { beginCall, done, endCall } from './calls.ts';
 import { isAnonymous, isEmpty, isFake, isKept, keepProtection, maps, needTable, noteSpecial, noteWalked, setEntry } from './kept.ts';
 import type { Kept, WpRules } from './kept.ts';
@@ -192,7 +192,6 @@ function walkSteps(change: ShmemRun, behind: readonly ShmemStep[]): readonly Shm
     ...behind,
     release('mmapLock.readUnlock', readUnlockMmap),
     free('call.end', endCall),
-    end,
   ];
 }
 

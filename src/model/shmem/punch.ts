@@ -13,7 +13,7 @@ import { lockFrame } from '../memory/locks.ts';
 import { Gauge } from '../gauges.ts';
 import { LockClass, acquireWrite, releaseWrite } from '../locks.ts';
 import { Op } from '../operations.ts';
-import { Flow, acquire, callRoutine, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
+import { Flow, acquire, callRoutine, free, goTo, guarded, release, steady, waits } from '../step.ts';
 import { unlockFolio } from './folios.ts';
 import type { WpRules } from './kept.ts';
 import { beginCall, endCall } from './calls.ts';
@@ -126,5 +126,4 @@ export const punchSteps = ({ punchKeeps }: WpRules): readonly ShmemStep[] => [
   steady('hole.end', endHole),
   release('inode.unlock', unlockInode),
   free('call.end', endCall),
-  end,
 ];

@@ -11,7 +11,7 @@ import { Gauge } from '../gauges.ts';
 import { Errno } from '../errno.ts';
 import { LockClass, noteHeld } from '../locks.ts';
 import { Op } from '../operations.ts';
-import { Flow, callRoutine, end, free, goTo, release, steady } from '../step.ts';
+import { Flow, callRoutine, free, goTo, release, steady } from '../step.ts';
 import { putFolio, unlockFolio } from './folios.ts';
 import { beginCall, endCall } from './calls.ts';
 import { WpFlag } from './tasks.ts';
@@ -77,5 +77,4 @@ export const reclaimSteps: readonly ShmemStep[] = [
   goTo('folio.tryLock'),
   free('reclaim.result', tellBusy),
   free('call.end', endCall),
-  end,
 ];

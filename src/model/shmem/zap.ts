@@ -199,7 +199,6 @@ export const dontNeedSteps = (rules: WpRules): readonly ShmemStep[] => [
   ...zapWindowSteps(rules, false),
   release('mmapLock.readUnlock', readUnlockMmap),
   free('call.end', endCall),
-  end,
 ];
 
 /* ---- all mappings of a range of the file ---- */
