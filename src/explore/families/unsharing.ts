@@ -66,7 +66,7 @@ const OPERATIONS: readonly OperationForm[] = [
   { words: 'unpin', form: 'unpin NAME', example: 'unpin buffer', means: 'drops them', read: onBuffer(AnonymousAccess.Unpin) },
   { words: 'protect', form: 'protect RANGE [through N]', example: 'protect 0..1', means: 'mprotect(PROT_READ)', read: onRange(AnonymousAccess.ProtectRead) },
   { words: 'permit', form: 'permit RANGE [through N]', example: 'permit 0..1', means: 'mprotect(PROT_READ | PROT_WRITE): entries stay read-only until a fault', read: onRange(AnonymousAccess.ProtectWrite) },
-  { words: 'munmap', form: 'munmap RANGE [through N]', example: 'munmap 0..1', means: '', read: onRange(AnonymousAccess.Unmap) },
+  { words: 'munmap', form: 'munmap RANGE [through N]', example: 'munmap 0..1', means: 'the VMA goes, and its entries', read: onRange(AnonymousAccess.Unmap) },
   { words: 'dontneed', form: 'dontneed RANGE [through N]', example: 'dontneed 1', means: 'MADV_DONTNEED: the entries go, the VMA stays', read: onRange(AnonymousAccess.DontNeed) },
   { words: 'swap-out', form: 'swap-out PAGE [through N]', example: 'swap-out 0', means: 'reclaim takes the page to swap, from all processes that share it, where it can', read: ({ page, window }) => ({ kind: AnonymousAccess.SwapOut, ...page(), window: window() }) },
   { words: 'collapse', form: 'collapse PAGE', example: 'collapse 0 => EAGAIN', means: 'MADV_COLLAPSE of the region of the page: EAGAIN where a page has references that are no mappings, EINVAL where a PMD maps it already', read: ({ page }) => ({ kind: AnonymousAccess.Collapse, ...page() }) },
