@@ -9,6 +9,7 @@ import type { CliContext } from '../src/cli/context.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { ExitCode } from '../src/cli/exitCodes.ts';
 import { catalogue } from '../src/harness/builtIn.ts';
+import { familiesOf } from '../src/harness/catalogue.ts';
 import { explorablePolicies } from '../src/harness/litmusFiles.ts';
 import { sentences } from '../src/explore/sentences.ts';
 import { conversion } from '../src/harness/families/conversion.ts';
@@ -95,6 +96,7 @@ describe('names in the documents', () => {
     ...explorablePolicies.map(({ name }) => name),
     ...sentences.map(({ name }) => name),
     ...workloads.map(({ name }) => name),
+    ...familiesOf(catalogue).flatMap(({ family, policies: own, workloads: synthetic }) => [family, ...own.map(({ name }) => name), ...synthetic.map(({ name }) => name)]),
     ...traceNames(),
     ...CHECKS,
     ...listCostProfiles().map(({ name }) => name),

@@ -47,6 +47,8 @@ export const EXAMPLE = 'foliobench compare --workload file-1g-swiotlb --dma dire
 export const CHECKS_EXAMPLE = 'foliobench compare --policy sigbus-on-fault --check all --workload fixed-buffers';
 export const MAPPINGS_EXAMPLE = 'foliobench compare --policy sigbus-on-fault,folio-mmapped --workload many-mappings --memory 64MiB --accesses 20000';
 const MAPPINGS = [1, 4, 16, 64] as const;
+export const UNSHARING_EXAMPLE = 'foliobench compare --family unsharing';
+export const MARKERS_EXAMPLE = 'foliobench compare --family wp-markers';
 export const RACE_EXAMPLE = 'foliobench explore planted-race --policy check-before-unmap';
 
 const GENERATORS: Readonly<Record<string, Generator>> = {
@@ -54,6 +56,9 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
   'example table': () => fenced(cutTables(outputOf(EXAMPLE))),
   'checks table': () => fenced(tablesOf(outputOf(CHECKS_EXAMPLE))[1]),
   'mappings table': mappingsTable,
+  // Of each family the table of what goes wrong: what it costs is in the output.
+  'unsharing table': () => fenced(cutTable(tablesOf(outputOf(UNSHARING_EXAMPLE))[0])),
+  'wp-markers table': () => fenced(tablesOf(outputOf(MARKERS_EXAMPLE))[1]),
   'walk of a guest fault': async () => walkOf(await storyOf('sigbus-on-fault', VCPU, 0)),
   'walk of a host fault': async () => walkOf(await storyOf('sigbus-on-fault', VMM, 0)),
   'walk of a conversion': async () => walkOf(await storyOf('sigbus-on-fault', VCPU, 2)),
