@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fakeCatalogue, fakeCosts } from '../../../test/tools/fakeCatalogue.ts';
 import { createLocalRunner } from '../../../test/tools/localRunner.ts';
 import type { Catalogue } from '../../harness/catalogue.ts';
+import { catalogue as shipped } from '../../harness/builtIn.ts';
 import { compare } from '../../harness/compare.ts';
 import type { ResultsRecord } from '../../harness/record.ts';
 import { createExperiment, type Request } from '../../harness/request.ts';
@@ -132,6 +133,18 @@ describe('a sweep as a page', () => {
     const html = await formatHtml(await run(experiment, many), { safety });
     expect(words(html)).toContain('the policy of the panel range of all policies');
     expect(words(html)).toContain('Each policy over all workloads of the record.');
+  });
+});
+
+describe('a record of another family as a page', () => {
+  test('has the figures of its tables as bars, and nothing of conversions', async () => {
+    const experiment = await createExperiment({ family: 'unsharing', accesses: 200, memoryBytes: 2 ** 26 }, shipped);
+    const results = await compare({ experiment, costsFrom: shipped.defaultCosts, version: '1.0.0', environment, jobs: 1, createRunner: () => createLocalRunner(shipped) });
+    const html = await formatHtml(results, { safety });
+    expect(headings(html)).toEqual(['Verdict and summary', 'Figures', 'Counterexamples', 'Price sensitivity', 'Method and environment']);
+    expect(html).toContain('<h1>Policies of the family unsharing, compared</h1>');
+    expect(html).not.toMatch(/NaN|to-private/);
+    expect([...html.matchAll(/<figure id="([^"]+)"/g)].map(([, id]) => id).slice(0, 2)).toEqual(['work-unsharing', 'table-1-unsharing']);
   });
 });
 

@@ -106,7 +106,10 @@ ${SORT_SCRIPT}
 `;
 }
 
-const titleOf = ({ experiment }: ResultsRecord): string => (experiment.command.startsWith('foliobench sweep') ? 'Policies for guest_memfd conversions, along a sweep' : 'Policies for guest_memfd conversions, compared');
+function titleOf({ experiment: { family, command } }: ResultsRecord): string {
+  const policies = family === 'conversion' ? 'Policies for guest_memfd conversions' : `Policies of the family ${family}`;
+  return `${policies}, ${command.startsWith('foliobench sweep') ? 'along a sweep' : 'compared'}`;
+}
 
 function leadOf({ experiment: { rows, runs, seeds }, cells }: ResultsRecord): string {
   const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
