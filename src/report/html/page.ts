@@ -138,7 +138,7 @@ async function sectionsOf(record: ResultsRecord, options: HtmlOptions, renderer:
     summary,
     ...extra,
     ...charts,
-    counterexampleSection(options),
+    counterexampleSection(record, options),
     await priceSection(drawn, profile, renderer),
     methodSection(record, groups),
   ];
@@ -178,8 +178,8 @@ async function chartSection({ id, heading, figures, without }: ChartSection, dra
   return { id, heading, content: content.length === 0 ? [paragraph(without)] : content };
 }
 
-function counterexampleSection({ counterexamples = [], verdicts }: HtmlOptions): PageSection {
-  const nothing = verdicts === undefined ? 'Nothing is known of the safety of these policies: foliobench explore finds out.' : 'No policy of this record is unsafe by the committed verdicts, under the check of its row: there is no counterexample to show.';
+function counterexampleSection({ experiment }: ResultsRecord, { counterexamples = [], verdicts = [] }: HtmlOptions): PageSection {
+  const nothing = !verdicts.some(({ family }) => family === experiment.family) ? 'Nothing is known of the safety of these policies: foliobench explore finds out.' : 'No policy of this record is unsafe by the committed verdicts, under the check of its row: there is no counterexample to show.';
   return { id: 'counterexamples', heading: 'Counterexamples', content: counterexamples.length === 0 ? [paragraph(nothing)] : counterexamples.map(htmlCounterexample) };
 }
 
