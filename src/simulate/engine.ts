@@ -53,6 +53,7 @@ export class Engine<W extends TaskWorld> {
   private readonly options: EngineOptions<W>;
   private readonly queue: TaskQueue;
   private readonly bulk: BulkAccesses | undefined;
+  private readonly plainKinds: number;
   /** How long a device holds what the access of each task asks it for. */
   private readonly holdNs: Float64Array;
 
@@ -70,6 +71,7 @@ export class Engine<W extends TaskWorld> {
     this.streams = new Streams(actors, options.onProgress);
     this.bulk = family.bulk?.({ world, queue, streams: this.streams, windowsPerProcess });
     this.interrupts = new Interrupts({ world, family, queue, restUntilNs: waits.restUntilNs, wake: (waitOn, nowNs) => waits.wake(waitOn, nowNs) });
+    this.plainKinds = family.plainKinds;
     this.holdNs = new Float64Array(tasks);
     this.gauges = new GaugeRecord(world.meter);
     for (let task = 0; task < actors.length; task++) queue.push(task, 0);
@@ -284,7 +286,7 @@ export class Engine<W extends TaskWorld> {
     world.rangeEnd[task] = page + count;
     world.window[task] = world.mm[task] * windowsPerProcess + (window < windowsPerProcess ? window : window % windowsPerProcess);
     world.slot[task] = batch.slot[next];
-    if (kind >= this.options.family.plainKinds) this.beginRare(task, kind, batch.holdNs[next]);
+    if (kind >= this.plainKinds) this.beginRare(task, kind, batch.holdNs[next]);
     streams.note(1);
     return entries[kind];
   }
