@@ -281,7 +281,7 @@ describe('diff', () => {
 });
 
 describe('report', () => {
-  test.each(['table', 'md', 'csv', 'json'])('shows a record again, as %s, on stdout or in a file', async (format) => {
+  test.each(['table', 'md', 'csv', 'json', 'html', 'lkp'])('shows a record again, as %s, on stdout or in a file', async (format) => {
     const { exitCode, stdout } = await run(['report', baseline, '--format', format]);
     expect(exitCode).toBe(0);
     const file = join(folder, 'report');
