@@ -27,7 +27,8 @@ async function policyFilesOf(files: readonly string[]): Promise<ReadonlyMap<stri
   const found = new Map<string, PolicySource>();
   for (const file of files) {
     const compiled = pathToFileURL(path.join(root, 'dist', file.replace(/\.ts$/, '.js'))).href;
-    for (const value of Object.values((await import(compiled)) as Readonly<Record<string, unknown>>)) {
+    // Some files have one policy, and some a list of them.
+    for (const value of Object.values((await import(compiled)) as Readonly<Record<string, unknown>>).flat()) {
       const family = familyOf.get(value);
       if (family === undefined) continue;
       const { name } = value as { readonly name: string };
