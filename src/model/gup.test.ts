@@ -42,7 +42,7 @@ describe('GUP', () => {
 
   test('with FOLL_FAST_ONLY is EFAULT where the fast path stops, and holds nothing of what it took', () => {
     expect(take(flagged(a.pinShort(0, 3), FastOnly))).toEqual({ result: 'EFAULT', fast: 1, slow: 0, held: 0, errors: 1 });
-    // In chunks of a page the entry that stops it is met by a second try, which is charged nothing.
+    // The entry that stops it is charged where it is the first.
     expect(take(flagged(a.pinShort(0, 1, 2), FastOnly))).toEqual({ result: 'EFAULT', fast: 1, slow: 0, held: 0, errors: 1 });
     expect(take(flagged(a.pinShort(0, 1, 4), FastOnly))).toMatchObject({ result: 'EFAULT', held: 0 });
   });

@@ -56,8 +56,8 @@ const readEntries: Run = (world, task) => {
   let page = first;
   while (page < last && serves(world, task, world.entry[base + page])) page++;
   world.cursorEnd[task] = page;
-  // The entry that stops it was read too.
-  const stops = page < last && isFirstTry(world, task);
+  // An entry that stops it was read too: charged where it is the first, so that chunks of any size are charged the same.
+  const stops = page === first && isFirstTry(world, task);
   world.meter.chargeMany(Op['gup.fast'], entriesIn(world, world.window[task], first, stops ? page + 1 : page));
   return page > first ? Flow.Next : Flow.Otherwise;
 };
