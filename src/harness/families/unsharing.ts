@@ -13,10 +13,10 @@ const copied = (name: string, title: string, operations: readonly OperationName[
     operations.reduce((sum, one) => sum + tally.operations[Op[one]], 0) * PAGE_BYTES);
 
 const UNSHARING_OPERATIONS: readonly OperationName[] = [
-  'host.access', 'device.access', 'syscall', 'host.fault', 'signal', 'lock.mmap', 'lock.folio', 'lock.pageTable', 'irq.toggle', 'folio.alloc', 'folio.free', 'page.clear', 'page.copy',
+  'host.access', 'device.access', 'syscall', 'host.fault', 'lock.mmap', 'lock.folio', 'lock.pageTable', 'irq.toggle', 'folio.alloc', 'folio.free', 'page.clear', 'page.copy',
   'pageCache.lookup', 'pageCache.insert', 'folio.readRef', 'folio.put', 'munmap', 'fork', 'fork.vma', 'vma.visit', 'pte.check', 'pte.zap', 'pte.set', 'tlb.flush', 'tlb.flushEntry', 'tlb.flushAll', 'tlb.ipi', 'tlb.interrupt',
-  'gup.fast', 'gup.slow', 'gup.grab', 'gup.undo', 'gup.release', 'access.done', 'work.done', 'access.failed', 'signal.SIGSEGV',
-  'fork.pte', 'pte.protect', 'pmd.split', 'swap.write', 'swap.read', ...COPIES, 'fault.reuse', 'pin.done', 'pin.failed', 'pin.stale', 'pin.lost', 'get.stale', 'unpin.notExclusive',
+  'gup.fast', 'gup.slow', 'gup.grab', 'gup.undo', 'gup.release', 'access.done', 'work.done', 'access.failed',
+  'fork.pte', 'pte.protect', 'pmd.split', 'swap.write', 'swap.read', ...COPIES, 'fault.reuse', 'pin.done', 'pin.failed', 'pin.stale', 'get.stale', 'unpin.notExclusive',
 ];
 
 export const unsharing: FamilyFacts = createFamilyFacts({
@@ -35,7 +35,6 @@ export const unsharing: FamilyFacts = createFamilyFacts({
     operation('pins.granted', 'pages pinned', 'pages', 'more', 'pin.done'),
     operation('pins.failed', 'pins refused', 'count', 'less', 'pin.failed'),
     operation('pins.stale', 'stale reads', 'pages', 'less', 'pin.stale'),
-    operation('pins.lost', 'lost writes', 'pages', 'less', 'pin.lost'),
     operation('pins.notExclusive', 'unpinned, not exclusive', 'pages', 'less', 'unpin.notExclusive'),
     operation('gets.stale', 'stale reads by get', 'pages', 'neither', 'get.stale'),
     operation('copies.fork', 'copies by fork', 'pages', 'less', 'copy.fork'),

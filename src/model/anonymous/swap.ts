@@ -45,6 +45,7 @@ const tryLockFolio: Run = (world, task) => {
   if (world.frameFlags[frame] & FrameBit.Locked) return Flow.Otherwise;
   world.frameFlags[frame] |= FrameBit.Locked;
   noteHeld(world, task, LockClass.Folio);
+  world.meter.charge(Op['lock.folio']);
   return Flow.Next;
 };
 

@@ -13,7 +13,6 @@ const PROMISE_COLUMNS: readonly Column[] = [
   countColumn(['pages', 'pinned'], 'pins.granted'),
   countColumn(['pins', 'refused'], 'pins.failed'),
   countColumn(['stale', 'reads'], 'pins.stale'),
-  countColumn(['lost', 'writes'], 'pins.lost'),
   countColumn(['unpinned,', 'not exclusive'], 'pins.notExclusive'),
   SAFE_COLUMN,
 ];

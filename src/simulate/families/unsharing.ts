@@ -9,6 +9,7 @@ import { Backing, WindowFlag } from '../../model/memory/windows.ts';
 import { unsharingPolicies } from '../../policies/unsharing/index.ts';
 import type { UnsharingPolicy } from '../../policies/unsharing/policy.ts';
 import { unsharingWorkloads } from '../../workloads/unsharing/index.ts';
+import { isOfFile } from '../../workloads/unsharing/rounds.ts';
 import { createSimulatedFamily } from '../family.ts';
 import type { FamilyModel, StageRequest } from '../family.ts';
 import { unsharingScene } from './unsharingScene.ts';
@@ -19,14 +20,16 @@ const REGION_ORDER = 9;
 const SWAP_SLOTS_MAX = 4096;
 
 /** Room for every page of every process to be its own, for what buffers hold beyond it, and for what each task has in its hands. */
-export function shapeOfRun({ opened: { actors, slots, slotPages }, options: { pageCount, windowsPerProcess } }: Pick<StageRequest<UnsharingPolicy>, 'opened' | 'options'>): MemoryShape {
+export function shapeOfRun({ opened, options: { pageCount, windowsPerProcess } }: Pick<StageRequest<UnsharingPolicy>, 'opened' | 'options'>): MemoryShape {
+  const { actors, slots, slotPages } = opened;
   const mms = Math.max(...actors.map(({ process }) => process)) + 1;
   const cpus = actors.length;
   const swapSlots = Math.min(SWAP_SLOTS_MAX, pageCount);
+  const filePages = isOfFile(opened) ? pageCount : 0;
   return {
     pages: pageCount, windows: mms * windowsPerProcess, windowsPerMm: windowsPerProcess, mms, cpus, vcpus: 0, tasks: cpus, slots, slotPages, broadcastFlush: false, regionOrder: REGION_ORDER,
-    frames: 1 + pageCount * windowsPerProcess * mms + slots * slotPages + swapSlots + 2 * cpus,
-    hugeFolios: Math.ceil(pageCount / (1 << REGION_ORDER)) * windowsPerProcess * (mms + 1), filePages: 0, swapSlots,
+    frames: 1 + pageCount * windowsPerProcess * mms + slots * slotPages + swapSlots + filePages + 2 * cpus,
+    hugeFolios: Math.ceil(pageCount / (1 << REGION_ORDER)) * windowsPerProcess * (mms + 1), filePages, swapSlots,
   };
 }
 
@@ -36,13 +39,11 @@ export const unsharingModel: FamilyModel<AnonymousWorld, UnsharingPolicy> = {
   workloads: unsharingWorkloads,
   latencies: ANONYMOUS_SPANS,
   createStage(request) {
-    const { policy, folioOrder, opened: { actors }, options: { windowsPerProcess }, createMeter } = request;
+    const { policy, folioOrder, opened, options: { windowsPerProcess }, createMeter } = request;
     const shape = shapeOfRun(request);
     const world = createAnonymousWorld(shape, createMeter(shape.tasks));
-    startAnonymousWorld(world, {
-      processOfCpu: actors.map(({ process }) => process),
-      windows: Array.from({ length: windowsPerProcess }, () => ({ backing: Backing.Anonymous, flags: folioOrder >= REGION_ORDER ? WindowFlag.Huge : 0 })),
-    });
+    const window = isOfFile(opened) ? { backing: Backing.FilePrivate } : { backing: Backing.Anonymous, flags: folioOrder >= REGION_ORDER ? WindowFlag.Huge : 0 };
+    startAnonymousWorld(world, { processOfCpu: opened.actors.map(({ process }) => process), windows: Array.from({ length: windowsPerProcess }, () => window) });
     return { world, ...buildAnonymousHost(policy.rules(), shape) };
   },
   explained: unsharingScene,

@@ -1,5 +1,7 @@
 /**
  * fork-server: a server forks a worker for each batch of requests, and sends answers out of a buffer that it registers behind the fork.
+ * A second thread of the server takes requests meanwhile: each fork write-protects its pages and keeps it from faulting, and each flush
+ * interrupts it.
  *
  * The buffer's pages are shared with the worker when they are pinned for reading. Suffers: who pins what it finds sends old answers;
  * who fails serves nothing; who unshares copies the buffer in every round, though the worker never looks at it.
@@ -9,9 +11,12 @@ import { below } from '../random.ts';
 import { put } from '../synthetic/stream.ts';
 import type { Workload } from '../workload.ts';
 import { childrenOf, deviceReads, exits, forks, inParts, openRounds, takes, unpins, writes } from './rounds.ts';
+import type { Part } from './rounds.ts';
 
 const BUFFER_PAGES = 16;
 const REQUESTS = 64;
+/** Requests that the second thread takes in a round. */
+const TAKEN_REQUESTS = 2 * REQUESTS;
 
 export const forkServer: Workload = {
   name: 'fork-server',
@@ -19,6 +24,8 @@ export const forkServer: Workload = {
   open(options) {
     const { pageCount } = options;
     const children = childrenOf(options);
+    const handle = (requests: number): Part => [requests, (batch, at, nth, _round, random) =>
+      put(batch, at, nth & 1 ? AnonymousAccess.Write : AnonymousAccess.Read, BUFFER_PAGES + below(random, pageCount - BUFFER_PAGES))];
     return openRounds({
       workload: forkServer.name,
       options,
@@ -33,11 +40,8 @@ export const forkServer: Workload = {
           deviceReads(0),
           unpins(0),
         ]),
-        ...Array.from({ length: children }, (_, nth) =>
-          inParts(`worker${nth + 1}`, nth + 1, [
-            [REQUESTS, (batch, at, index, _round, random) => put(batch, at, index & 1 ? AnonymousAccess.Write : AnonymousAccess.Read, BUFFER_PAGES + below(random, pageCount - BUFFER_PAGES))],
-            exits,
-          ])),
+        inParts('listener', 0, [handle(TAKEN_REQUESTS)]),
+        ...Array.from({ length: children }, (_, nth) => inParts(`worker${nth + 1}`, nth + 1, [handle(REQUESTS), exits])),
       ],
     });
   },

@@ -6,7 +6,10 @@ import { manyChildren } from './manyChildren.ts';
 import { memoryPressure } from './memoryPressure.ts';
 import { rdmaReader } from './rdmaReader.ts';
 import { registeredBuffers } from './registeredBuffers.ts';
+import { restoredImage } from './restoredImage.ts';
 import { snapshotByFork } from './snapshotByFork.ts';
 import { vmsplicePipe } from './vmsplicePipe.ts';
 
-export const unsharingWorkloads: readonly Workload[] = [forkServer, snapshotByFork, registeredBuffers, rdmaReader, vmsplicePipe, manyChildren, hugePages, memoryPressure];
+export const unsharingWorkloads: readonly Workload[] = [
+  forkServer, snapshotByFork, registeredBuffers, rdmaReader, restoredImage, vmsplicePipe, manyChildren, hugePages, memoryPressure,
+];

@@ -32,7 +32,7 @@ const countOf = (numbers: readonly number[], wanted: number): number => numbers.
 
 test('the workloads of the family unsharing are named once, and each says who suffers', () => {
   const names = unsharingWorkloads.map(({ name }) => name);
-  expect(names).toEqual(['fork-server', 'snapshot-by-fork', 'registered-buffers', 'rdma-reader', 'vmsplice-pipe', 'many-children', 'huge-pages', 'memory-pressure']);
+  expect(names).toEqual(['fork-server', 'snapshot-by-fork', 'registered-buffers', 'rdma-reader', 'restored-image', 'vmsplice-pipe', 'many-children', 'huge-pages', 'memory-pressure']);
   expect(unsharingWorkloads.every(({ summary }) => summary.endsWith('.') && summary.length < 160)).toBe(true);
 });
 

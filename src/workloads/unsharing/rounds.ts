@@ -12,6 +12,13 @@ import type { Actor, Batch, OpenedWorkload, WorkloadOptions } from '../workload.
 /** Smallest memory that a pattern of the family takes. */
 const PAGES_MIN = 512;
 
+export interface OpenedUnsharingWorkload extends OpenedWorkload {
+  /** Processes map a memfd privately, and not anonymous memory. */
+  readonly mapsFile?: true;
+}
+
+export const isOfFile = (opened: OpenedUnsharingWorkload): boolean => opened.mapsFile === true;
+
 export interface RoundActor {
   readonly name: string;
   readonly process: number;

@@ -1,16 +1,17 @@
-/** fork-server: a tracked process forks children that write, half of them tracked too. */
+/** fork-server: a tracked process forks children that write, half of them tracked too, while reclaim looks for their entries. */
 import { below, createRandom } from '../random.ts';
 import { requirePages } from '../synthetic/layout.ts';
 import { createActor, opened, put, putSlot } from '../synthetic/stream.ts';
 import type { Workload } from '../workload.ts';
 import { WpAccess } from './access.ts';
-import { CALL_PAGES, rounds, worker } from './parts.ts';
+import { CALL_PAGES, RECLAIM_PAGES, rounds, scattered, worker } from './parts.ts';
 
 /** What parent and child do between a birth and the next. */
 const PARENT_ACCESSES = 120;
 const CHILD_ACCESSES = 120;
 const CHILD = 1;
 const SNAPSHOTTER_PERCENT = 6;
+const RECLAIM_PERCENT = 1;
 
 export const forkServer: Workload = {
   name: 'fork-server',
@@ -20,9 +21,10 @@ export const forkServer: Workload = {
     const { pageCount, accessCount, seed } = options;
     const usedPages = Math.min(pageCount, 4096);
     const snapshots = Math.floor((accessCount * SNAPSHOTTER_PERCENT) / 100);
+    const reclaims = Math.floor((accessCount * RECLAIM_PERCENT) / 100);
     // Every birth has its end: a child that is waited for in vain would wait for ever.
-    const births = Math.floor((accessCount - snapshots) / (PARENT_ACCESSES + 1 + CHILD_ACCESSES + 1));
-    const rest = accessCount - snapshots - births * (PARENT_ACCESSES + 1 + CHILD_ACCESSES + 1);
+    const births = Math.floor((accessCount - snapshots - reclaims) / (PARENT_ACCESSES + 1 + CHILD_ACCESSES + 1));
+    const rest = accessCount - snapshots - reclaims - births * (PARENT_ACCESSES + 1 + CHILD_ACCESSES + 1);
     const parentRandom = createRandom(seed, 0);
     const parent = worker(usedPages, 30)(parentRandom);
     const child = worker(usedPages, 50)(createRandom(seed, 1));
@@ -49,6 +51,7 @@ export const forkServer: Workload = {
             plan: (batch, at, remaining) => (childNext++ % (CHILD_ACCESSES + 1) === CHILD_ACCESSES ? put(batch, at, WpAccess.Exit, 0) : child(batch, at, remaining)),
           }),
           createActor({ name: 'snapshotter', role: 'vmm', accessCount: snapshots, plan: rounds(usedPages, CALL_PAGES, WpAccess.Protect) }),
+          createActor({ name: 'kswapd', role: 'vmm', accessCount: reclaims, plan: scattered(usedPages, RECLAIM_PAGES, WpAccess.Reclaim)(createRandom(seed, 3)) }),
         ],
       }),
       launch: [[0, usedPages]],
