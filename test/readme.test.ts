@@ -16,6 +16,7 @@ import { conversion } from '../src/harness/families/conversion.ts';
 import { CONVERSION_METRICS as METRICS } from '../src/harness/families/conversionMetrics.ts';
 import { buildHost } from '../src/model/host.ts';
 import { ERRNOS } from '../src/model/errno.ts';
+import { OPERATIONS_MEASURED } from '../src/calibrate/points.ts';
 import { OPERATIONS, PHASES } from '../src/model/operations.ts';
 import { PLATFORM_NAMES } from '../src/model/platform.ts';
 import { VMM_STRATEGIES } from '../src/model/request.ts';
@@ -101,6 +102,7 @@ describe('names in the documents', () => {
     ...CHECKS,
     ...listCostProfiles().map(({ name }) => name),
     ...OPERATIONS.map(({ name }) => name),
+    ...Object.keys(OPERATIONS_MEASURED),
     ...stepNames(),
     ...METRICS.flatMap(({ path: keys }) => keys.map((_, index) => keys.slice(0, index + 1).join('.'))),
     ...Object.keys(worldColumns),

@@ -92,8 +92,8 @@ describe('an explanation of sigbus-on-fault', () => {
           pte.clear                                   I r P   0+1  yes    shared      2   2  pte.check, pte.zap
           rmap.remove           or pte.clear          I r P   0+1  yes    shared      2
           dirty                 or ptl.unlock         I r P   0+1  yes    shared      2
-          dirty.send            or ptl.unlock         I r P   0+1  yes    shared      2   4  tlb.flush, 2 x tlb.ipi, [2 x
-                                                                                               tlb.interrupt]
+          dirty.send            or ptl.unlock         I r P   0+1  yes    shared      2   5  tlb.flush, tlb.flushEntry, 2 x
+                                                                                               tlb.ipi, [2 x tlb.interrupt]
           dirty.wait            waits                 I r P     0  yes    shared      2
           rmap.removeDelayed                          I r P     0  yes    shared      2
           ptl.unlock            or zap.table          I r       0  yes    shared      2
@@ -121,7 +121,7 @@ describe('an explanation of sigbus-on-fault', () => {
       convertRequest:
         ioctl.leave             or retryable                    0  no     private     1
         request.end                                             0  no     private     1
-      In all 27 ns: exit 3, stage2 2, rmap 7, tlb 6, referenceWait 1, bookkeeping 8; on other CPUs 3 ns.
+      In all 28 ns: exit 3, stage2 2, rmap 7, tlb 7, referenceWait 1, bookkeeping 8; on other CPUs 3 ns.
       Steps that this scene has no use for:
       - convertRequest: ioctl.enterShared (or ioctl.leave), kernel.toShared, retryable (or request.giveUp), backoff (or
         request.timeOut), retry (or attempt), request.timeOut, request.timedOut, request.giveUp, request.gaveUp
@@ -280,7 +280,7 @@ describe('rounds of a loop', () => {
 
   test('are told by the text and by the diagram', async () => {
     const many = await explain('sigbus-on-fault', 16);
-    expect(formatExplanation(many, 'text').match(/^\.\.\. these .*$/m)?.[0]).toMatchInlineSnapshot(`"... these 16 steps        14 times more                   1  yes    shared      2  140"`);
+    expect(formatExplanation(many, 'text').match(/^\.\.\. these .*$/m)?.[0]).toMatchInlineSnapshot(`"... these 16 steps        14 times more                   1  yes    shared      2  154"`);
     expect(formatExplanation(many, 'mermaid')).toContain('14 times more');
   });
 });
