@@ -7,6 +7,7 @@ import { fakeCatalogue } from '../../test/tools/fakeCatalogue.ts';
 import { placesOf } from '../calibrate/grids.ts';
 import { POINTS_SCHEMA, formatPoints } from '../calibrate/points.ts';
 import type { Point } from '../calibrate/points.ts';
+import { RESULTS_SCHEMA } from '../harness/record.ts';
 import { loadCostProfile } from '../simulate/costs.ts';
 
 let folder = '';
@@ -37,6 +38,19 @@ describe('validate', () => {
     expect(stdout).toMatch(/^predicted against measured: guest_memfd, Linux 6\.18, a CPU, 2026-11-21, quick\n/);
     expect(stdout).toMatch(/^held back by their hash +\d+ +\d+\.\d +\d+\.\d$/m);
     expect((await run('validate', file, '--all')).stdout).toMatch(/^fault\.first 512 pages, 1 VMAs +513000 +\d+ /m);
+  });
+
+  test('tells how much of a record its prices cover: a named one, or the baseline of the package', async () => {
+    const file = written('points.json');
+    expect((await run('validate', file)).stdout).not.toContain('of the priced time');
+    const cell = { policy: 'a', params: {}, wallClock: {}, status: 'ok', deterministic: { operations: { 'page.clear': 1 } } };
+    const record = { schema: RESULTS_SCHEMA, tool: { version: '1' }, environment: {}, complete: true, experiment: { rows: [{ policy: 'a' }], runs: [], seeds: [1], costs: {}, family: 'conversion', command: '' }, cells: [cell] };
+    mkdirSync(path.join(folder, 'results'), { recursive: true });
+    writeFileSync(path.join(folder, 'results', 'baseline.json'), JSON.stringify(record));
+    writeFileSync(path.join(folder, 'mine.json'), JSON.stringify({ ...record, cells: [{ ...cell, deterministic: { operations: { 'vm.exit': 1 } } }] }));
+    expect((await run('validate', file)).stdout).toContain('\nof the priced time of baseline.json operations that were measured here are 100 % under a\n');
+    expect((await run('validate', file, '--covers', path.join(folder, 'mine.json'))).stdout).toContain('\nof the priced time of mine.json operations that were measured here are 0 % under a\n');
+    expect(await run('validate', file, '--covers', path.join(folder, 'none.json'))).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('cannot read') });
   });
 
   test('takes the grids of the package where none is named', async () => {
