@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { anonymousScene } from '../../../test/tools/anonymousScene.ts';
+import type { Scene, SceneOptions } from '../../../test/tools/anonymousScene.ts';
+import { EntryBit } from '../memory/entries.ts';
+import { MmState } from '../memory/processes.ts';
+import { Backing, WindowFlag } from '../memory/windows.ts';
+
+const PAGES = 4;
+
+/** Four pages behind two page tables, all written; a child (task 1) is not born yet. */
+function written(options: Partial<SceneOptions> = {}): Scene {
+  const scene = anonymousScene({ processes: [0, 1], ...options, shape: { pages: PAGES, ...options.shape } });
+  for (let page = 0; page < PAGES; page++) scene.run(0, { kind: 'Write', page, value: 1 + page });
+  scene.clearCounts();
+  return scene;
+}
+
+const used = ({ world }: Scene): number => world.frameRefs.slice(1).reduce((sum, refs) => sum + (refs > 0 ? 1 : 0), 0);
+const prices = (scene: Scene): readonly number[] => [scene.count('pte.zap'), scene.count('tlb.flush'), scene.count('folio.put'), scene.count('lock.pageTable')];
+
+describe('a range that its process gives up', () => {
+  test('costs a zap and a put a page, a lock a page table, and one flush', () => {
+    const scene = written();
+    scene.run(0, { kind: 'DontNeed', page: 1, count: 3 });
+    expect([prices(scene), used(scene)]).toEqual([[3, 1, 3, 2], 1]);
+  });
+
+  test('is zeros again behind MADV_DONTNEED, and nothing at all behind munmap', () => {
+    const scene = written();
+    scene.run(0, { kind: 'DontNeed', count: 2 });
+    scene.run(0, { kind: 'Unmap', page: 2, count: 2 });
+    expect([0, 1, 2, 3].map((page) => scene.run(0, { kind: 'Read', page }))).toEqual(['0', '0', 'SIGSEGV', 'SIGSEGV']);
+    expect([scene.count('signal'), used(scene)]).toEqual([2, 0]);
+  });
+
+  test('is kept by who pins it until it is unpinned', () => {
+    const scene = written();
+    scene.run(0, { kind: 'PinRead', count: 2 });
+    scene.run(0, { kind: 'Unmap', count: PAGES });
+    expect([scene.run(0, { kind: 'DeviceRead' }), used(scene), scene.count('pin.stale')]).toEqual(['1', 2, 0]);
+    scene.run(0, { kind: 'Unpin' });
+    expect(used(scene)).toBe(0);
+  });
+
+  test('takes a PMD as a whole, or to pieces where it covers a part of it', () => {
+    const huge = (count: number): Scene => {
+      const scene = written({ shape: { hugeFolios: 3 }, windows: [{ backing: Backing.Anonymous, flags: WindowFlag.Huge }] });
+      scene.run(0, { kind: 'DontNeed', count });
+      return scene;
+    };
+    const [whole, part] = [huge(2), huge(1)];
+    expect([whole.count('pte.zap'), whole.count('pmd.split'), part.count('pte.zap'), part.count('pmd.split')]).toEqual([1, 0, 1, 1]);
+    expect([part.run(0, { kind: 'Read' }), part.run(0, { kind: 'Read', page: 1 })]).toEqual(['0', '2']);
+  });
+});
+
+describe('mprotect', () => {
+  test('takes the right to write from each entry, with one flush; giving it back touches none, and the next write asks', () => {
+    const scene = written();
+    scene.run(0, { kind: 'ProtectRead', count: PAGES });
+    expect([scene.count('pte.protect'), scene.count('tlb.flush'), scene.world.entry[0] & EntryBit.Write]).toEqual([PAGES, 1, 0]);
+    expect(scene.run(0, { kind: 'Write' })).toBe('SIGSEGV');
+    scene.run(0, { kind: 'ProtectWrite', count: PAGES });
+    expect([scene.count('pte.protect'), scene.count('tlb.flush')]).toEqual([PAGES, 1]);
+    expect([scene.run(0, { kind: 'Write' }), scene.count('fault.reuse'), scene.count('page.copy')]).toEqual(['OK', 1, 0]);
+  });
+});
+
+describe('the exit of a child', () => {
+  test('gives back what it shares and what is its own, and it can be born again', () => {
+    const scene = written();
+    scene.run(0, { kind: 'Fork', page: 1 });
+    scene.run(1, { kind: 'Write', value: 9 });
+    expect(used(scene)).toBe(PAGES + 1);
+    scene.run(1, { kind: 'Exit' });
+    expect([used(scene), scene.world.mmState[1]]).toEqual([PAGES, MmState.None]);
+    scene.run(0, { kind: 'Fork', page: 1 });
+    expect(scene.run(1, { kind: 'Read' })).toBe('1');
+  });
+});
