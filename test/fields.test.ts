@@ -84,6 +84,8 @@ const INPUTS: Readonly<Record<string, readonly [string, string]>> = {
   accesses: ['--policy sigbus-on-fault --workload zipf --accesses 2000', '--policy sigbus-on-fault --workload zipf --accesses 2001'],
   platform: ['--policy sigbus-on-fault --workload zipf --platform snp', '--policy sigbus-on-fault --workload zipf --platform tdx'],
   requestPages: ['--policy sigbus-on-fault --workload kexec --request-pages 64', '--policy sigbus-on-fault --workload kexec --request-pages 8'],
+  ioHoldUs: ['--policy sigbus-on-fault --workload dma-storm --io-hold-us 50', '--policy sigbus-on-fault --workload dma-storm --io-hold-us 500'],
+  convertShare: ['--policy sigbus-on-fault --workload zipf --convert-share 1', '--policy sigbus-on-fault --workload zipf --convert-share 8'],
   vmm: ['--policy sigbus-on-fault --workload dma-storm --vmm back-off', '--policy sigbus-on-fault --workload dma-storm --vmm give-up'],
 };
 

@@ -7,7 +7,7 @@ import { DEFAULT_FAMILY, families, familyNamed } from '../harness/families/index
 import { readPolicyFiles, STEP_SECONDS } from '../harness/policyFiles.ts';
 import { formatRecord, type ResultsRecord, type Shard } from '../harness/record.ts';
 import { createExperiment, DEFAULT_SEED, type Request } from '../harness/request.ts';
-import { formatSize, parseSize } from '../harness/sizes.ts';
+import { formatSize, parsePercent, parseSize } from '../harness/sizes.ts';
 import { readSafety } from '../harness/verdicts.ts';
 import { DEFAULT_PLATFORM, PLATFORM_NAMES, type PlatformName } from '../model/platform.ts';
 import { VMM_STRATEGIES, type VmmStrategy } from '../model/request.ts';
@@ -37,6 +37,8 @@ export interface RunFlags {
   readonly platform?: PlatformName;
   readonly vmm?: VmmStrategy;
   readonly requestPages?: number;
+  readonly ioHoldUs?: number;
+  readonly convertShare?: number;
   readonly accesses?: number;
   readonly seed?: number;
   readonly seeds?: readonly number[];
@@ -84,6 +86,8 @@ export function addRunOptions(command: Command): Command {
     .option('--platform <name>', `${PLATFORM_NAMES.join(', ')}: what a conversion pays there (default: ${DEFAULT_PLATFORM})`, parseChoice(PLATFORM_NAMES))
     .option('--vmm <strategy>', `${VMM_STRATEGIES.join(', ')}: what the VMM does with a refusal (default: the policy's own)`, parseChoice(VMM_STRATEGIES))
     .option('--request-pages <count>', 'most pages of one request to convert: longer ones are cut, adjacent ones of a burst put together (default: as the workload asks)', parseCount)
+    .option('--io-hold-us <us>', 'how long a device holds the buffer of each I/O, in microseconds; for workloads with I/O that pins pages (default: as the workload draws it)', parseCount)
+    .option('--convert-share <percent>', 'conversions in per cent of the accesses of a steady guest: uniform, zipf, hot-set (default: 2)', parsePercent)
     .option('--accesses <count>', `accesses of each synthetic cell (default: ${defaults.accesses})`, parseCount)
     .option('--seed <number>', `seed of the synthetic workloads (default: ${DEFAULT_SEED})`, parseCount)
     .option('--seeds <list>', 'several: 1,2,9 or 1-5', parseSeeds)
@@ -165,7 +169,7 @@ function refuseTwoKindsOfSeeds({ seed, seeds }: RunFlags): void {
 }
 
 /** Only what was asked for, under the request's names. */
-function requestOf({ family, policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, costs }: RunFlags): Request {
+function requestOf({ family, policy, workload, check, choose, memory, seed, seeds, folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, ioHoldUs, convertShare, accesses, costs }: RunFlags): Request {
   const wanted = {
     family,
     policies: policy,
@@ -174,7 +178,7 @@ function requestOf({ family, policy, workload, check, choose, memory, seed, seed
     choose,
     memoryBytes: memory,
     seeds: seeds ?? (seed === undefined ? undefined : [seed]),
-    folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, accesses, costs,
+    folio, vcpus, vmas, processes, conversion, dma, io, pace, platform, vmm, requestPages, ioHoldUs, convertShare, accesses, costs,
   };
   return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)) as Request;
 }

@@ -42,6 +42,10 @@ export interface CellParams {
   readonly vmm?: VmmStrategy;
   /** Most pages of one request of the guest to convert. Absent: as the workload asks. */
   readonly requestPages?: number;
+  /** How long a device holds the buffer of each I/O, in microseconds. Absent: as the workload draws it. */
+  readonly ioHoldUs?: number;
+  /** Conversions in per cent of a steady guest's accesses. Absent: as the workload has it. */
+  readonly convertShare?: number;
 }
 
 /** One workload under one set of parameters. */

@@ -20,6 +20,7 @@ import { factsOf, namesOfWords, type PolicyFile } from './policyFiles.ts';
 import { workloadOptionsOf } from './runCell.ts';
 import { quoted } from './shell.ts';
 import { formatSize, PAGE_BYTES } from './sizes.ts';
+import { paramNotTaken, refusalOf } from './takers.ts';
 
 /** What a user may ask for; whatever is missing has a default. */
 export interface Request {
@@ -47,6 +48,10 @@ export interface Request {
   readonly vmm?: VmmStrategy;
   /** Most pages of one request of the guest to convert; default: as the workload asks. */
   readonly requestPages?: number;
+  /** Microseconds that a device holds the buffer of each I/O; default: as the workload draws it. */
+  readonly ioHoldUs?: number;
+  /** Conversions in per cent of a steady guest's accesses; default: as the workload has it. */
+  readonly convertShare?: number;
   readonly accesses?: number;
   /** Name or path of a cost profile. */
   readonly costs?: string;
@@ -66,6 +71,8 @@ const OPTION_OF = {
   platform: 'platform',
   vmm: 'vmm',
   requestPages: 'request-pages',
+  ioHoldUs: 'io-hold-us',
+  convertShare: 'convert-share',
   accesses: 'accesses',
 } as const satisfies Readonly<Record<ParamName, string>>;
 
@@ -84,6 +91,7 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
   if (request.accesses !== undefined) checkAccesses(request.accesses);
   const costs = await catalogue.loadCostProfile(request.costs ?? catalogue.defaultCosts);
   const runs: Run[] = [];
+  let leftOut: UserError | undefined;
   for (const name of workloadNamesOf(request, own, catalogue, facts)) {
     const workload = await openWorkload(own, name);
     // The shipped traces are whole, a test reads them; a user's may be damaged anywhere.
@@ -93,10 +101,17 @@ export async function createExperiment(request: Request, catalogue: Catalogue): 
       // A recorded guest that nobody named is left out where it is smaller than a folio, or no multiple of it.
       if (workload.memoryPages !== undefined && isHeadline(request) && !folioDivides(params)) continue;
       checkParams(params, facts);
+      const untaken = paramNotTaken(workload, params);
+      if (untaken !== undefined) {
+        leftOut = refusalOf(untaken, workload, params, own.workloads);
+        if (request.workloads === undefined) continue;
+        throw leftOut;
+      }
       await checkOpens(workload, params, seeds[0], facts);
       runs.push({ workload: name, params });
     }
   }
+  if (runs.length === 0 && leftOut !== undefined) throw leftOut;
   checkMemoryIsUsed(request, runs);
   const policyFiles = policySourcesOf(request);
   return {

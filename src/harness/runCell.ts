@@ -3,14 +3,16 @@ import { UserError } from '../model/userError.ts';
 import { StepError } from '../policies/guard.ts';
 import { DEFAULT_CHECK } from '../policies/policy.ts';
 import { catalogueOf, openWorkload, type Catalogue } from './catalogue.ts';
-import { FOLIO_ORDERS, type Cell } from './experiment.ts';
+import { FOLIO_ORDERS, type Cell, type CellParams } from './experiment.ts';
 import { metricsOf } from './families/index.ts';
 import { readDeterministic } from './metrics.ts';
 import type { PolicyOrigin } from './policyFiles.ts';
 import type { CellError, CellResult } from './record.ts';
 import { PAGE_BYTES } from './sizes.ts';
+import { withIoHold } from '../workloads/ioHold.ts';
 import { withRequestPages } from '../workloads/requestPages.ts';
-import type { WorkloadOptions } from '../workloads/workload.ts';
+import type { StreamOptions } from '../workloads/streams.ts';
+import type { Workload } from '../workloads/workload.ts';
 
 /** What a worker is asked: plain data, so that it can be sent to a thread or to another process. */
 export interface CellTask {
@@ -43,9 +45,7 @@ async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catal
     });
   }
   const own = catalogueOf(catalogue, cell.family);
-  const asked = await openWorkload(own, cell.workload);
-  const { requestPages } = cell.params;
-  const workload = requestPages === undefined ? asked : withRequestPages(asked, requestPages);
+  const workload = asAsked(await openWorkload(own, cell.workload), cell.params);
   const start = clock();
   const { tally, notes } = await own.run({
     policy: cell.policy,
@@ -69,10 +69,16 @@ async function simulate({ cell, costs: { from, hash }, origin }: CellTask, catal
   };
 }
 
+/** The workload with what the cell changes about its streams. */
+function asAsked(workload: Workload, { requestPages, ioHoldUs }: CellParams): Workload {
+  const cut = requestPages === undefined ? workload : withRequestPages(workload, requestPages);
+  return ioHoldUs === undefined ? cut : withIoHold(cut, ioHoldUs * 1000);
+}
+
 /** What the cell asks of its workload. What its family has no parameter for is as simple as can be. */
-export function workloadOptionsOf({ seed, params }: Pick<Cell, 'seed' | 'params'>): WorkloadOptions {
-  const { memoryBytes, accesses, vcpus = 1, processes = 1, vmas = 1, conversion = 'explicit', dma = 'pool', io = 'direct', pace = 'closed' } = params;
-  return { pageCount: memoryBytes / PAGE_BYTES, accessCount: accesses ?? 0, seed, vcpus, processes, windowsPerProcess: vmas, conversion, dma, io, pace };
+export function workloadOptionsOf({ seed, params }: Pick<Cell, 'seed' | 'params'>): StreamOptions {
+  const { memoryBytes, accesses, vcpus = 1, processes = 1, vmas = 1, conversion = 'explicit', dma = 'pool', io = 'direct', pace = 'closed', convertShare } = params;
+  return { pageCount: memoryBytes / PAGE_BYTES, accessCount: accesses ?? 0, seed, vcpus, processes, windowsPerProcess: vmas, conversion, dma, io, pace, ...(convertShare === undefined ? {} : { convertShare }) };
 }
 
 /**

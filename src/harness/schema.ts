@@ -79,9 +79,11 @@ const PARAM_SCHEMAS: Readonly<Record<ParamName, Schema>> = {
   platform: oneOf(PLATFORM_NAMES),
   vmm: oneOf(VMM_STRATEGIES),
   requestPages: positive,
+  ioHoldUs: positive,
+  convertShare: { type: 'number', exclusiveMinimum: 0 },
 };
 /** Parameters that a cell has only where they are no defaults. */
-const OFTEN_ABSENT: readonly ParamName[] = ['platform', 'vmm', 'requestPages'];
+const OFTEN_ABSENT: readonly ParamName[] = ['platform', 'vmm', 'requestPages', 'ioHoldUs', 'convertShare'];
 
 const paramsSchema = ({ params }: FamilyFacts): Schema => closed(Object.fromEntries(params.map((name) => [name, PARAM_SCHEMAS[name]])), OFTEN_ABSENT);
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatSize, parseSize } from './sizes.ts';
+import { formatSize, parsePercent, parseSize } from './sizes.ts';
 
 describe('sizes', () => {
   test.each([
@@ -29,4 +29,9 @@ describe('sizes', () => {
     expect(formatSize(bytes)).toBe(text);
     expect(parseSize(text)).toBe(bytes);
   });
+});
+
+describe('shares in per cent', () => {
+  test.each([['2', 2], ['0.5', 0.5], ['88', 88]])('%s is %d', (text, percent) => expect(parsePercent(text)).toBe(percent));
+  test.each(['', '0', '0.0', '-1', '2%', '1e1', '.5', 'x'])('"%s" is none', (text) => expect(() => parsePercent(text)).toThrow(`"${text}" is no share`));
 });

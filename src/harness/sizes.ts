@@ -1,4 +1,4 @@
-/** Sizes as people write them: `512M`, `1GiB`, `4K`. Always powers of 1024. */
+/** Sizes as people write them: `512M`, `1GiB`, `4K`, always powers of 1024; and shares in per cent. */
 import { UserError } from '../model/userError.ts';
 
 export const PAGE_BYTES = 4096;
@@ -29,6 +29,13 @@ export function formatSize(bytes: number): string {
     unit++;
   }
   return `${value}${unit === 0 ? 'B' : `${UNITS[unit]}iB`}`;
+}
+
+/** A share in per cent, such as `2` or `0.5`. @throws UserError */
+export function parsePercent(text: string): number {
+  const percent = /^\d{1,3}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (percent > 0) return percent;
+  throw new UserError({ what: `"${text}" is no share`, why: 'a share is in per cent, a number above 0', fix: 'write it as in 2 or 0.5' });
 }
 
 function unitBytes(letter: string): number {

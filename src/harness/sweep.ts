@@ -8,10 +8,10 @@ import { FOLIO_ORDERS, cellKey, planCells, type Experiment, type FolioSize } fro
 import { DEFAULT_FAMILY, familyNamed, type FamilyFacts } from './families/index.ts';
 import { createExperiment, type Request } from './request.ts';
 import { quoted } from './shell.ts';
-import { formatSize, parseSize } from './sizes.ts';
+import { formatSize, parsePercent, parseSize } from './sizes.ts';
 
 interface Varied {
-  readonly field: 'vmas' | 'processes' | 'vcpus' | 'accesses' | 'memoryBytes' | 'folio' | 'requestPages';
+  readonly field: 'vmas' | 'processes' | 'vcpus' | 'accesses' | 'memoryBytes' | 'folio' | 'requestPages' | 'ioHoldUs' | 'convertShare';
   readonly parse: (text: string) => number | FolioSize;
   readonly text: (value: number | FolioSize) => string;
   /** What one of it is called. */
@@ -40,6 +40,8 @@ export const VARIED = {
   vcpus: count('vcpus', 'vCPUs'),
   accesses: count('accesses', 'accesses'),
   'request-pages': count('requestPages', 'pages a request'),
+  'io-hold-us': count('ioHoldUs', 'us of I/O'),
+  'convert-share': { field: 'convertShare', parse: parsePercent, text: String, unit: '% of conversions' },
   memory: { field: 'memoryBytes', parse: parseSize, text: (value) => formatSize(Number(value)), unit: 'bytes' },
   folio: { field: 'folio', parse: folioOf, text: String, unit: 'bytes a folio' },
 } as const satisfies Readonly<Record<string, Varied>>;
@@ -73,7 +75,7 @@ function parseAxis(word: string): Axis {
   }
   const values = list.split(',').map((text) => text.trim()).filter((text) => text !== '').map(VARIED[known].parse);
   if (new Set(values).size !== values.length || values.length < 2) {
-    throw new UserError({ what: `--vary ${word} is no curve`, why: 'it takes at least two values, each once', fix: `write it as in --vary ${known}=${known === 'folio' ? '4K,2M' : known === 'memory' ? '256MiB,1GiB' : '1,4,16,64'}` });
+    throw new UserError({ what: `--vary ${word} is no curve`, why: 'it takes at least two values, each once', fix: `write it as in --vary ${known}=${known === 'folio' ? '4K,2M' : known === 'memory' ? '256MiB,1GiB' : known === 'convert-share' ? '0.5,2,8' : '1,4,16,64'}` });
   }
   return { name: known, values };
 }

@@ -25,7 +25,7 @@ const inputs: readonly CsvColumn[] = [
 ];
 
 /** Parameters that a cell has only where they are no defaults have a column where some cell has them, behind the others. */
-const OFTEN_ABSENT: readonly (keyof CellParams)[] = ['platform', 'vmm', 'requestPages'];
+const OFTEN_ABSENT: readonly (keyof CellParams)[] = ['platform', 'vmm', 'requestPages', 'ioHoldUs', 'convertShare'];
 
 /** The columns of every record of its family. */
 function columnsOf({ cells, experiment }: ResultsRecord): readonly CsvColumn[] {

@@ -19,5 +19,6 @@ describe('what a record varies', () => {
 
 describe('a value of an axis', () => {
   test('is that of the cell', () => expect([valueOf(params, { name: 'vmas', values: [] }), valueOf(params, { name: 'request-pages', values: [] })]).toEqual([1, null]));
+  test('is that of a cell which has one', () => expect(valueOf({ ...params, convertShare: 0.5 }, { name: 'convert-share', values: [] })).toBe(0.5));
   test('lies where its bytes do', () => expect([placeOf(7), placeOf('4K'), placeOf('2M'), placeOf('1G')]).toEqual([7, 4096, 2 ** 21, 2 ** 30]));
 });

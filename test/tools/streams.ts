@@ -1,4 +1,5 @@
 /** Reading the streams of a workload in tests: as lists of plain accesses, as text, and checked against what a guest asked for. */
+import type { StreamOptions } from '../../src/workloads/streams.ts';
 import { Access, createBatch } from '../../src/workloads/workload.ts';
 import type { Actor, OpenedWorkload, Workload, WorkloadOptions } from '../../src/workloads/workload.ts';
 
@@ -48,7 +49,7 @@ export async function accessesOf(actor: Actor, batchLength = 4096): Promise<read
   }
 }
 
-export async function openStreams(workload: Workload, options: Partial<WorkloadOptions> = {}, batchLength = 4096) {
+export async function openStreams(workload: Workload, options: Partial<StreamOptions> = {}, batchLength = 4096) {
   const opened = await workload.open({ ...SMALL_GUEST, ...options });
   const streams = await Promise.all(opened.actors.map((actor) => accessesOf(actor, batchLength)));
   return { opened, streams };

@@ -37,7 +37,7 @@ function labelOf({ dma, conversion }: Pick<CellParams, 'dma' | 'conversion'>): k
 export const conversion: FamilyFacts = {
   name: 'conversion',
   summary: 'how shared memory of a guest becomes private, and back',
-  params: ['memoryBytes', 'folio', 'vcpus', 'processes', 'vmas', 'conversion', 'dma', 'io', 'pace', 'accesses', 'platform', 'vmm', 'requestPages'],
+  params: ['memoryBytes', 'folio', 'vcpus', 'processes', 'vmas', 'conversion', 'dma', 'io', 'pace', 'accesses', 'platform', 'vmm', 'requestPages', 'ioHoldUs', 'convertShare'],
   defaults: { memoryBytes: 1024 * 1024 * 1024, folio: '4K', vcpus: 2, processes: 1, vmas: 1, io: 'direct', pace: 'closed', accesses: 100_000 },
   defaultTraces: DEFAULT_TRACES,
   labels: LABELS,

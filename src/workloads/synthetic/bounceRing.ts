@@ -14,7 +14,8 @@
 import { below, nextInt32, scaleBits } from '../random.ts';
 import type { RandomState } from '../random.ts';
 import { Access } from '../workload.ts';
-import type { Workload, WorkloadOptions } from '../workload.ts';
+import type { StreamWorkload } from '../streams.ts';
+import type { WorkloadOptions } from '../workload.ts';
 import { privateRest, sharedZone, sliceOf } from './layout.ts';
 import type { Extent } from './layout.ts';
 import { ioKindOf } from './steadyGuest.ts';
@@ -165,9 +166,11 @@ const planOf = (options: WorkloadOptions, random: RandomState, index: number): P
   return dma === 'direct' ? planDirect(ring, index * DEPTH) : planPool(ring);
 };
 
-export const bounceRing: Workload = {
+export const bounceRing: StreamWorkload = {
   name: 'bounce-ring',
   summary: 'A swiotlb pool shared once, and much short I/O through it, as today; policies that refuse pins suffer.',
+  // Without a pool its buffers are pinned one by one, until the guest takes them back.
+  holdsIo: ({ io, dma }) => io === 'direct' && dma === 'pool',
   open(options) {
     const { vcpus, dma } = options;
     return opened({

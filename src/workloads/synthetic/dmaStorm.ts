@@ -9,10 +9,10 @@
 import { below, nextInt32 } from '../random.ts';
 import type { RandomState } from '../random.ts';
 import { Access } from '../workload.ts';
-import type { Workload } from '../workload.ts';
+import type { StreamWorkload } from '../streams.ts';
 import { sharedZone, sliceOf } from './layout.ts';
 import type { Extent } from './layout.ts';
-import { ioKindOf } from './steadyGuest.ts';
+import { holdsUnlessBuffered, ioKindOf } from './steadyGuest.ts';
 import { PLAN_LENGTH, opened, put, putHost, putIo, putRange } from './stream.ts';
 import type { Plan } from './stream.ts';
 import { createVcpus } from './vcpus.ts';
@@ -70,9 +70,10 @@ function planStorm({ first, count }: Extent, random: RandomState, windows: numbe
   };
 }
 
-export const dmaStorm: Workload = {
+export const dmaStorm: StreamWorkload = {
   name: 'dma-storm',
   summary: 'Many short I/Os in flight over pages that want to convert; policies that test references retry, those that refuse pins copy.',
+  holdsIo: holdsUnlessBuffered,
   open(options) {
     const { pageCount, vcpus, windowsPerProcess } = options;
     const zone = sharedZone(pageCount);

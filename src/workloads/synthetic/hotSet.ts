@@ -7,8 +7,8 @@
  */
 import { below, createRandom, nextInt32, scaleBits } from '../random.ts';
 import type { RandomState } from '../random.ts';
-import type { Workload } from '../workload.ts';
-import { STEADY_IO_DEPTH, steadyVcpus } from './steadyGuest.ts';
+import type { StreamWorkload } from '../streams.ts';
+import { STEADY_IO_DEPTH, holdsUnlessBuffered, steadyVcpus } from './steadyGuest.ts';
 import type { ChoosePages } from './steadyMix.ts';
 import { opened } from './stream.ts';
 
@@ -33,9 +33,11 @@ function chooseHot(random: RandomState, pageCount: number, windowStart: Uint32Ar
   };
 }
 
-export const hotSet: Workload = {
+export const hotSet: StreamWorkload = {
   name: 'hot-set',
   summary: 'A steady guest whose hot 1/32 of memory moves in phases; whatever was built for the last phase suffers.',
+  holdsIo: holdsUnlessBuffered,
+  drawsConversions: true,
   open(options) {
     const { pageCount, seed } = options;
     const windowPages = Math.min(Math.floor(pageCount / WINDOW_SHARE), WINDOW_PAGES_MAX);

@@ -9,10 +9,11 @@
 import { below, createRandom, nextInt32 } from '../random.ts';
 import type { RandomState } from '../random.ts';
 import { Access } from '../workload.ts';
-import type { Actor, Workload, WorkloadOptions } from '../workload.ts';
+import type { StreamWorkload } from '../streams.ts';
+import type { Actor, WorkloadOptions } from '../workload.ts';
 import { requirePages, sharedZone, sharesOf, sliceOf } from './layout.ts';
 import type { Extent } from './layout.ts';
-import { ioKindOf, planSteadyGuest } from './steadyGuest.ts';
+import { holdsUnlessBuffered, ioKindOf, planSteadyGuest } from './steadyGuest.ts';
 import { PLAN_LENGTH, createActor, opened, put, putHost, putIo, putRange, putSlot } from './stream.ts';
 import type { Plan } from './stream.ts';
 import { chooseUniform } from './uniform.ts';
@@ -114,9 +115,10 @@ function planMapper({ windowsPerProcess }: WorkloadOptions, zonePages: number, r
   };
 }
 
-export const misbehavingVmm: Workload = {
+export const misbehavingVmm: StreamWorkload = {
   name: 'misbehaving-vmm',
   summary: 'Host threads that touch, pin and map pages that may be private; a policy shows what it does about them.',
+  holdsIo: holdsUnlessBuffered,
   open(options) {
     const { pageCount, accessCount, seed, vcpus, processes } = options;
     const hostile = [planToucher, planPinner, planMapper];

@@ -7,8 +7,8 @@
  */
 import { nextInt32, scaleBits } from '../random.ts';
 import type { RandomState } from '../random.ts';
-import type { Workload } from '../workload.ts';
-import { STEADY_IO_DEPTH, steadyVcpus } from './steadyGuest.ts';
+import type { StreamWorkload } from '../streams.ts';
+import { STEADY_IO_DEPTH, holdsUnlessBuffered, steadyVcpus } from './steadyGuest.ts';
 import type { ChoosePages } from './steadyMix.ts';
 import { opened } from './stream.ts';
 
@@ -19,9 +19,11 @@ export function chooseUniform(random: RandomState, pageCount: number): ChoosePag
   };
 }
 
-export const uniform: Workload = {
+export const uniform: StreamWorkload = {
   name: 'uniform',
   summary: 'A steady guest without locality; policies that work by 2 MiB region suffer.',
+  holdsIo: holdsUnlessBuffered,
+  drawsConversions: true,
   open(options) {
     return opened({
       actors: steadyVcpus('uniform', options, (_, random) => chooseUniform(random, options.pageCount)),

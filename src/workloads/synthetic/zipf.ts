@@ -7,11 +7,11 @@
  */
 import { below, createRandom } from '../random.ts';
 import type { RandomState } from '../random.ts';
-import type { Workload } from '../workload.ts';
+import type { StreamWorkload } from '../streams.ts';
 import { createZipf, drawRank } from '../zipf.ts';
 import type { Zipf } from '../zipf.ts';
 import { REGION_BITS, REGION_PAGES } from './layout.ts';
-import { STEADY_IO_DEPTH, steadyVcpus } from './steadyGuest.ts';
+import { STEADY_IO_DEPTH, holdsUnlessBuffered, steadyVcpus } from './steadyGuest.ts';
 import type { ChoosePages } from './steadyMix.ts';
 import { opened } from './stream.ts';
 
@@ -49,9 +49,11 @@ export function chooseZipf({ ranks, regionStart }: ZipfPages, random: RandomStat
   };
 }
 
-export const zipf: Workload = {
+export const zipf: StreamWorkload = {
   name: 'zipf',
   summary: 'A steady guest with 1/k popularity; policies whose price falls on hot pages suffer.',
+  holdsIo: holdsUnlessBuffered,
+  drawsConversions: true,
   open(options) {
     const pages = createZipfPages(options.pageCount, options.seed);
     return opened({

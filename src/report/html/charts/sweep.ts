@@ -70,7 +70,7 @@ function sweepFigure({ label, rows, workloads }: Group, axis: Axis, figure: Swep
   };
 }
 
-const axisName = ({ name }: Axis): string => ({ folio: 'the size of folios', memory: 'memory', vmas: 'VMAs of each process', processes: 'processes', vcpus: 'vCPUs', accesses: 'accesses', 'request-pages': 'pages of a request' })[name];
+const axisName = ({ name }: Axis): string => ({ folio: 'the size of folios', memory: 'memory', vmas: 'VMAs of each process', processes: 'processes', vcpus: 'vCPUs', accesses: 'accesses', 'request-pages': 'pages of a request', 'io-hold-us': 'microseconds that a device holds a buffer', 'convert-share': 'per cent of accesses that are conversions' })[name];
 const capital = (text: string): string => `${text[0].toUpperCase()}${text.slice(1)}`;
 
 const figuresOf = ({ row }: NamedRow, axis: Axis, figure: SweptFigure, workload?: string): readonly (number | null)[] =>
