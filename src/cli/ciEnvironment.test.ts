@@ -4,8 +4,8 @@ import { annotatedPath, ciEnvironmentOf } from './ciEnvironment.ts';
 
 describe('the environment of a CI system', () => {
   test('is that of GitHub Actions where its variables are there', () => {
-    const variables = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: '/tmp/summary.md', GITHUB_WORKSPACE: '/home/runner/work/project' };
-    expect(ciEnvironmentOf(variables)).toEqual({ annotates: true, summaryFile: '/tmp/summary.md', workspace: '/home/runner/work/project' });
+    const variables = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: '/tmp/summary.md', GITHUB_WORKSPACE: '/home/runner/checkout/project' };
+    expect(ciEnvironmentOf(variables)).toEqual({ annotates: true, summaryFile: '/tmp/summary.md', workspace: '/home/runner/checkout/project' });
   });
 
   test('is none where they are not, or empty', () => {
