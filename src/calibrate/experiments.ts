@@ -9,6 +9,7 @@
 import { Advice, Allocate, EFAULT, Fcntl, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Syscall } from './abi.ts';
 import { KernelError, allocate, checked } from './backing.ts';
 import type { Backing } from './backing.ts';
+import { BATCH_ENTRIES, BATCH_PAGES, callsOf, getCallsOf } from './batches.ts';
 import { MAP_FAILED } from './libc.ts';
 import type { Address, Libc } from './libc.ts';
 import { openMixed } from './mixedExperiment.ts';
@@ -33,20 +34,12 @@ export interface Bench {
   readonly scope: Scope;
 }
 
-/**
- * A batch of calls works on about so many pages whatever the size of a call, so that memory and caches cost all sizes the same; under
- * many mappings on fewer, or it would take too long to make their entries again for each run.
- */
-const BATCH_PAGES = 512;
-const BATCH_ENTRIES = 8192;
 /** Mappings that a batch makes or takes away: enough that the shapes that the mm's tree goes through are in each batch. */
 const BATCH_MAPPINGS = 128;
 /** Calls of a batch that find nothing to do, and can be made again and again. */
 const BATCH_IDLE = 128;
 /** io_uring instances, each of which registers a buffer of its own. */
 const BATCH_RINGS = 16;
-/** Pages that a pipe may hold where nobody has allowed it more (/proc/sys/fs/pipe-max-size). */
-const PIPE_PAGES = 256;
 
 /** Opens the experiment of a place; null where the backing has no such thing. @throws KernelError where the machine refuses it */
 export async function openExperiment(bench: Bench, place: Place): Promise<Experiment | null> {
@@ -72,10 +65,6 @@ const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'mixed': openMixed,
 };
 
-function callsOf({ pages, vmas, processes, touched }: Place): number {
-  const entries = touched ? Math.max(1, vmas * processes) : 1;
-  return Math.max(1, Math.min(Math.floor(BATCH_PAGES / pages), Math.floor(BATCH_ENTRIES / (pages * entries))));
-}
 const populating = (dirty: boolean): number => (dirty ? Advice.PopulateWrite : Advice.PopulateRead);
 
 interface Ground {
@@ -284,10 +273,9 @@ function resetEntries(libc: Libc, ground: Ground, { touched }: Place): void {
 const buffersOf = ({ windows: [address], bytes }: Ground, calls: number): readonly BigUint64Array[] =>
   Array.from({ length: calls }, (_, call) => new BigUint64Array([BigInt(address + call * (bytes / calls)), BigInt(bytes / calls)]));
 
-/** All calls go into one pipe, which has a page for each of theirs, or vmsplice would wait for a reader. */
 function openGet(bench: Bench, place: Place): Experiment {
   const { libc, scope } = bench;
-  const calls = Math.max(1, Math.floor(PIPE_PAGES / place.pages));
+  const calls = getCallsOf(place);
   const ground = openGround(bench, place, calls);
   allocateAll(libc, ground);
   const buffers = buffersOf(ground, calls);

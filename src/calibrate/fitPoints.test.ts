@@ -66,6 +66,13 @@ describe('the fit of a grid', () => {
     expect(errorFigures(again.checked.filter(isOfGrid)).largestPercent).toBeLessThan(2);
   });
 
+  test('tells of what the backing does not have, and predicts nothing there', () => {
+    const strange: Point = { ...points[1], backing: 'memfd', operation: 'efault', pages: 1, vmas: 1 };
+    const { unknown, checked } = fitPoints([...points, strange], published);
+    expect([unknown, checked.length]).toEqual([[strange], points.length]);
+    expect(formatValidation(record, { ...fitted, unknown }, false)).toContain('not predicted, because there is no such thing on a guest_memfd: efault (1 points)\n');
+  });
+
   test('of a few points is refused', () => {
     expect(() => fitPoints(points.slice(0, 20), published)).toThrow(UserError);
   });

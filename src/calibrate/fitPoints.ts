@@ -2,7 +2,7 @@
  * A grid of points and the model: prices from the points that are fitted, and what they say of every point, those held back too.
  *
  * A point whose runs disagree (its quartiles lie further apart than half of its median) measured the machine's other work; it is told,
- * and neither fitted nor counted. Of an operation that the model does not have on this backing there is no prediction.
+ * and neither fitted nor counted. Of an operation that the backing does not have there is no prediction.
  */
 import { OPERATIONS } from '../model/operations.ts';
 import { UserError } from '../model/userError.ts';
@@ -35,7 +35,7 @@ export interface FittedPoints {
   readonly checked: readonly CheckedPoint[];
   /** Points whose runs disagree. */
   readonly unsteady: readonly Point[];
-  /** Points of what the model does not have. */
+  /** Points of what the backing does not have. */
   readonly unknown: readonly Point[];
 }
 

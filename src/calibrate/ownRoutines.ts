@@ -37,7 +37,7 @@ const findEntry: Run = (world) => {
 /** Otherwise the range goes on with the next page. */
 const nextPage: Run = (world, task) => (++world.page[task] < world.rangeEnd[task] ? Flow.Otherwise : Flow.Next);
 
-const populateSteps: readonly Step[] = [
+export const populateSteps: readonly Step[] = [
   free('populate', enterPopulate),
   acquire('mmapLock.read', readLockMmap),
   free('gup.slow', findEntry),

@@ -74,10 +74,49 @@ test('mmap, munmap, zap, allocate, a read into a private page and a system call 
   expect(countsOf({ operation: 'syscall', pages: 0, vmas: 0 })).toEqual({ syscall: 1 });
 });
 
-test.each<Partial<Place>>([{ operation: 'fault.minor' }, { operation: 'populate' }, { operation: 'gup.get' }])(
-  'of a memfd the model has no %j: shmem maps around a read fault',
-  (some) => expect(predict({ ...PLAIN, ...some }, 'memfd')).toBe(null),
-);
+test('of a memfd there is no read into a private page', () => expect(predict({ ...PLAIN, operation: 'efault' }, 'memfd')).toBe(null));
+
+describe('a read of pages of a memfd maps up to 16 around', () => {
+  type Counts = Readonly<Record<string, number>>;
+  const per512 = (counts: Counts): Counts => Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, count / 512]));
+
+  test('33 faults for 512 pages, as mappings begin anywhere; the second of them looks at 8 pages that the first has mapped', () => {
+    expect(countsOf({ operation: 'fault.minor', pages: 512 }, 'memfd')).toEqual({
+      'host.access': 512, 'host.fault': 33, 'lock.mmap': 33, 'lock.pageTable': 33, 'pageCache.lookup': 520, 'lock.folio': 520, 'pte.set': 512, 'folio.put': 8, 'access.done': 512, 'work.done': 512,
+    });
+  });
+  test('the ranges of the next calls too: one call of a batch is the mean of them', () => {
+    expect(countsOf({ operation: 'fault.minor', pages: 1 }, 'memfd')).toEqual({
+      'host.access': 1, 'pte.set': 1, 'access.done': 1, 'work.done': 1,
+      ...per512({ 'host.fault': 33, 'lock.mmap': 33, 'lock.pageTable': 33, 'pageCache.lookup': 520, 'lock.folio': 520, 'folio.put': 8 }),
+    });
+  });
+  test('populating looks at each page, and has no exception', () => {
+    expect(countsOf({ operation: 'populate', pages: 1 }, 'memfd')).toEqual({
+      'syscall': 1, 'lock.mmap': 1, 'gup.slow': 1, 'pte.set': 1, 'access.done': 1, 'call.populate': 1,
+      ...per512({ 'lock.pageTable': 33, 'pageCache.lookup': 520, 'lock.folio': 520, 'folio.put': 8 }),
+    });
+  });
+  test('a get stays in slow GUP behind the first page that it faults in, and goes fast where an earlier call has mapped all of its pages', () => {
+    expect(countsOf({ operation: 'gup.get', pages: 256 }, 'memfd')).toEqual({
+      'syscall': 1, 'irq.toggle': 1, 'gup.fast': 1, 'lock.mmap': 1, 'gup.slow': 256, 'gup.grab': 256, 'pte.set': 256, 'pageCache.lookup': 264, 'lock.folio': 264, 'folio.put': 8,
+      // One a page, one more where there was no entry, and one for each of 17 windows.
+      'lock.pageTable': 256 + 17 + 17, 'access.done': 1, 'work.done': 256, 'call.gup.get.faulting': 1,
+    });
+    // Of 32 calls of 8 pages each that begins in a window faults: one, and then every other one.
+    expect(countsOf({ operation: 'gup.get', pages: 8 }, 'memfd')).toMatchObject({ 'gup.grab': 8, 'call.gup.get.faulting': 17 / 32, 'call.gup.get': 15 / 32 });
+  });
+  test('of a page that the file does not have the fault looks at those of its neighbours that it has, and allocates', () => {
+    const { 'pageCache.lookup': lookups, 'folio.put': puts, ...rest } = countsOf({ operation: 'fault.first', pages: 512 }, 'memfd');
+    // 0 to 15 of them in each of 31 windows, 0 to 7 in the halves at both ends.
+    expect([lookups, puts]).toEqual([28 + 31 * 120 + 28, lookups]);
+    expect(rest).toMatchObject({ 'host.fault': 512, 'folio.alloc': 512, 'pte.set': 512, 'pageCache.insert': 512 });
+  });
+  test('not for writing, and not of a guest_memfd', () => {
+    expect(countsOf({ operation: 'fault.minor', pages: 32, dirty: true }, 'memfd')).toMatchObject({ 'host.fault': 32, 'pageCache.lookup': 32 });
+    expect(countsOf({ operation: 'fault.minor', pages: 32 })).toMatchObject({ 'host.fault': 32, 'pageCache.lookup': 32 });
+  });
+});
 
 test('a long-term pin goes fast in a memfd, and slowly in a guest_memfd', () => {
   expect(countsOf({ operation: 'gup.pin', pages: 9, touched: true }, 'memfd')).toMatchObject({ 'gup.fast': 9, 'gup.grab': 9, 'irq.toggle': 1 });

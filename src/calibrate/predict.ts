@@ -13,6 +13,7 @@ import { drainBatch } from '../model/lru.ts';
 import { Meter } from '../model/meter.ts';
 import { OPERATIONS, Op } from '../model/operations.ts';
 import type { Shape } from '../model/shape.ts';
+import { TaskFlag } from '../model/tasks.ts';
 import { openWindow } from '../model/windows.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
@@ -20,7 +21,9 @@ import { sigbusOnFault } from '../policies/conversion/sigbus-on-fault.ts';
 import { Access } from '../workloads/workload.ts';
 import type { AccessKind } from '../workloads/workload.ts';
 import type { BackingName } from './backing.ts';
+import { callsOf, getCallsOf } from './batches.ts';
 import { drive } from './drive.ts';
+import { aroundProgram } from './faultAround.ts';
 import { mixedSequence } from './mixed.ts';
 import type { MixedKind, MixedStep } from './mixed.ts';
 import { ownProgram } from './ownRoutines.ts';
@@ -59,27 +62,62 @@ export interface Prediction {
 /** The one task that does everything. */
 const TASK = 0;
 
-/** What one call does at a place; null where the model has no such call. */
+/** What one call does at a place; null where the backing has no such call. */
 export function predict(place: Place, backing: BackingName): Prediction | null {
-  if (backing === 'memfd' && isOtherInShmem(place)) return null;
-  const scene = openScene(place);
+  // Nothing of a memfd is private.
+  if (backing === 'memfd' && place.operation === 'efault') return null;
+  if (backing === 'memfd' && isAround(place)) return predictBatch(place, backing);
+  const scene = openScene(place, backing);
   if (place.operation === 'mixed') return predictMixed(scene, place, backing);
   const run = SCRIPTS[place.operation](scene, place, backing);
   return countCall(scene, place, run);
 }
 
-/** The sum of its calls. */
-function predictMixed(scene: Scene, place: Place, backing: BackingName): Prediction {
+/** Reads of shmem map around, into the range of the next call of the batch, too: all calls of a batch are made, and one is the mean of them. */
+type AroundOperation = 'fault.first' | 'fault.minor' | 'populate' | 'gup.get';
+function isAround(place: Place): place is Place & { readonly operation: AroundOperation } {
+  const { operation, dirty, touched } = place;
+  return operation === 'gup.get' ? !touched : (operation === 'fault.first' || operation === 'fault.minor' || operation === 'populate') && !dirty;
+}
+
+const AROUND: Readonly<Record<AroundOperation, (scene: Scene, range: What & { readonly page: number; readonly count: number }) => void>> = {
+  'fault.first': (scene, { page, count }) => touch(scene, count, [0], false, page),
+  'fault.minor': (scene, { page, count }) => touch(scene, count, [0], false, page),
+  'populate': (scene, range) => populate(scene, range, false),
+  'gup.get': (scene, range) => ownAround(scene, 'splice', Access.Splice, range),
+};
+
+function predictBatch(place: Place & { readonly operation: AroundOperation }, backing: BackingName): Prediction {
+  const { operation, pages } = place;
+  const calls = operation === 'gup.get' ? getCallsOf(place) : callsOf(place);
+  const scene = openScene({ ...place, pages: pages * calls }, backing);
+  if (operation !== 'fault.first') allocate(scene, pages * calls);
+  const all = Array.from({ length: calls }, (_, call) => {
+    const one = countCall(scene, place, () => AROUND[operation](scene, { page: call * pages, count: pages }));
+    // One buffer is enough for all of them, once nobody counts.
+    if (operation === 'gup.get') access(scene, Access.Unpin, {});
+    return one;
+  });
+  const { counts, terms } = sumOf(all);
+  return { counts: counts.map((count) => count / calls), terms: terms.map((count) => count / calls) };
+}
+
+function sumOf(calls: readonly Prediction[]): Prediction {
   const counts = new Float64Array(OPERATIONS.length);
   const terms = new Float64Array(TERMS.length);
-  for (const { kind, ...range } of mixedSequence(place)) {
-    for (const [operation, run] of MIXED[kind](scene, { ...place, ...range }, backing)) {
-      const call = countCall(scene, { ...place, operation }, run);
-      for (const [at, count] of call.counts.entries()) counts[at] += count;
-      for (const [at, count] of call.terms.entries()) terms[at] += count;
-    }
+  for (const call of calls) {
+    for (const [at, count] of call.counts.entries()) counts[at] += count;
+    for (const [at, count] of call.terms.entries()) terms[at] += count;
   }
   return { counts, terms };
+}
+
+/** The sum of its calls. */
+function predictMixed(scene: Scene, place: Place, backing: BackingName): Prediction {
+  const calls = mixedSequence(place).flatMap(({ kind, ...range }) =>
+    MIXED[kind](scene, { ...place, ...range }, backing).map(([operation, run]) => countCall(scene, { ...place, operation }, run)),
+  );
+  return sumOf(calls);
 }
 
 function countCall(scene: Scene, place: Place, run: () => void): Prediction {
@@ -123,17 +161,13 @@ function correct(counts: Float64Array, { operation, pages, vmas, touched }: Plac
   if (walksForNothing && vmas > 0) counts[Op['pte.check']] = pages;
 }
 
-/** What shmem does otherwise than guest_memfd, and the model does not have: fault-around maps up to 16 pages in a fault for reading. */
-function isOtherInShmem({ operation, touched, dirty }: Place): boolean {
-  if (operation === 'fault.minor' || operation === 'populate' || operation === 'mixed') return !dirty;
-  return operation === 'gup.get' && !touched;
-}
-
 interface Scene {
   readonly world: World;
   readonly host: Host;
   /** Window that a call maps or unmaps. */
   readonly extra: number;
+  /** Faults for reading map around. */
+  readonly mapsAround: boolean;
 }
 
 type Script = (scene: Scene, place: Place, backing: BackingName) => () => void;
@@ -154,9 +188,9 @@ const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, 'mixed'>, Script>> = {
     allocate(scene, pages);
     return () => touch(scene, pages, [0], dirty);
   },
-  'populate': (scene, { pages }) => {
+  'populate': (scene, { pages, dirty }) => {
     allocate(scene, pages);
-    return () => own(scene, 'populate', { count: pages });
+    return () => populate(scene, { count: pages }, dirty);
   },
   'zap': (scene, { pages, touched, dirty }) => {
     allocate(scene, pages);
@@ -186,7 +220,7 @@ type MixedCall = readonly [MeasuredOperation, () => void];
 /** The calls of a step of a sequence; a touch is a fault, or none. */
 const MIXED: Readonly<Record<MixedKind, (scene: Scene, range: MixedRange, backing: BackingName) => readonly MixedCall[]>> = {
   touch: (scene, { page, count, window, dirty }) => [['fault.first', () => touch(scene, count, [window], dirty, page)]],
-  populate: (scene, range) => [['populate', () => own(scene, 'populate', range)]],
+  populate: (scene, range) => [['populate', () => populate(scene, range, range.dirty)]],
   zap: (scene, range) => [['zap', () => own(scene, 'zap', range)]],
   punch: (scene, range, backing) => [['punch', () => punch(scene, range, backing)]],
   pin: (scene, range, backing) => [
@@ -195,7 +229,7 @@ const MIXED: Readonly<Record<MixedKind, (scene: Scene, range: MixedRange, backin
   ],
 };
 
-function openScene({ pages, vmas, processes, cpus, operation }: Place): Scene {
+function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: BackingName): Scene {
   const mapped = processes * vmas;
   const shape: Shape = {
     pages: Math.max(1, pages),
@@ -227,13 +261,24 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place): Scene {
   }
   const mapsMore = operation === 'mmap' || operation === 'munmap';
   if (mapsMore) openWindow(world, mapped, 0);
-  return { world, host: buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape), extra: mapped };
+  return { world, host: buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape), extra: mapped, mapsAround: backing === 'memfd' };
 }
 
 const allocate = (scene: Scene, pages: number): void => access(scene, Access.Allocate, { count: pages });
 
 function touch(scene: Scene, pages: number, windows: readonly number[], dirty: boolean, first = 0): void {
-  for (const window of windows) for (let page = first; page < first + pages; page++) access(scene, dirty ? Access.HostWrite : Access.HostRead, { page, window });
+  for (const window of windows) {
+    for (let page = first; page < first + pages; page++) {
+      if (dirty) access(scene, Access.HostWrite, { page, window });
+      else if (scene.mapsAround) ownAround(scene, 'hostRead', Access.HostRead, { page, window });
+      else access(scene, Access.HostRead, { page, window });
+    }
+  }
+}
+
+function populate(scene: Scene, what: What, dirty: boolean): void {
+  if (scene.mapsAround && !dirty) ownAround(scene, 'populate', Access.HostRead, what);
+  else own(scene, 'populate', what);
 }
 
 /** Every process touches its own mappings, one after the other; at the time of the call none but the first runs. */
@@ -273,6 +318,13 @@ function access(scene: Scene, kind: AccessKind, { page = 0, count = 1, window = 
 function own(scene: Scene, routine: string, { page = 0, count = 1, window = 0 }: What): void {
   begin(scene.world, Access.HostWrite, page, count, window);
   drive(scene.world, TASK, ownProgram, ownProgram.entry(routine));
+}
+
+/** One routine for reading, of a file whose faults map around. */
+function ownAround(scene: Scene, routine: string, kind: AccessKind, { page = 0, count = 1, window = 0 }: What): void {
+  begin(scene.world, kind, page, count, window);
+  scene.world.flags[TASK] |= TaskFlag.ReadOnly;
+  drive(scene.world, TASK, aroundProgram, aroundProgram.entry(routine));
 }
 
 function begin(world: World, kind: AccessKind, page: number, count: number, window: number): void {

@@ -24,7 +24,7 @@ export function formatValidation({ backing, environment, date, quick, points }: 
     table(['', 'points', 'median error %', 'largest error %'], figures.filter(([, some]) => some.length > 0).map(figureRow)),
     ...[formatRepeatFigures(points)].filter((text) => text !== ''),
     ...(unsteady.length > 0 ? [`not counted, because their runs disagree: ${unsteady.map(placeName).join('; ')}\n`] : []),
-    ...(unknown.length > 0 ? [`not predicted, because the model has no such thing on a ${backing}: ${[...new Set(unknown.map(({ operation }) => operation))].join(', ')} (${unknown.length} points)\n`] : []),
+    ...(unknown.length > 0 ? [`not predicted, because there is no such thing on a ${backing}: ${[...new Set(unknown.map(({ operation }) => operation))].join(', ')} (${unknown.length} points)\n`] : []),
   ];
   return blocks.join('\n');
 }

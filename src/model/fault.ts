@@ -48,7 +48,7 @@ export const readUnlockInvalidate: Run = (world, task) => {
 };
 
 /** Takes a reference on the folio of `page`; otherwise there is none. */
-const lookupFolio: Run = (world, task) => {
+export const lookupFolio: Run = (world, task) => {
   const head = headOf(world, world.page[task]);
   if ((world.pageState[head] & PageBit.Present) === 0) return Flow.Otherwise;
   world.refcount[head]++;
@@ -203,7 +203,7 @@ export const unlockEntry: Run = (world, task) => {
   return Flow.Next;
 };
 
-const recheckEntryNone: Run = (world, task) =>
+export const recheckEntryNone: Run = (world, task) =>
   serves(world, task, world.entry[world.window[task] * world.shape.pages + world.page[task]]) ? Flow.Otherwise : Flow.Next;
 
 /** Otherwise the entry is there and write-protected, and the fault is for a write: the page may be written, its state was read. */
@@ -218,13 +218,13 @@ const unprotectEntry: Run = (world, task) => {
   return Flow.Next;
 };
 
-const addRmap: Run = (world, task) => {
+export const addRmap: Run = (world, task) => {
   addMapping(world, world.page[task]);
   return Flow.Next;
 };
 
 /** Installs the entry; the fault's reference becomes the mapping's. */
-const setEntry: Run = (world, task) => {
+export const setEntry: Run = (world, task) => {
   const window = world.window[task];
   const page = world.page[task];
   const table = tableOf(world, window, page);
