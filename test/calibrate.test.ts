@@ -45,7 +45,10 @@ const small = ({ cpus }: { readonly cpus: number }): readonly Place[] => [
   { ...PLAIN, operation: 'gup.pin' },
   { ...PLAIN, operation: 'gup.unpin' },
   { ...PLAIN, operation: 'efault' },
+  { ...PLAIN, operation: 'sigbus' },
+  { ...PLAIN, operation: 'fork' },
   { ...PLAIN, operation: 'mixed' },
+  { ...PLAIN, operation: 'mixed.forks', pages: 32 },
 ];
 
 interface Options {
@@ -68,11 +71,21 @@ function filesOf(process: string): readonly string[] {
   });
 }
 
-/** What this process has of files, by descriptor and by mapping, and the CPUs that it may use. */
+/** Ended ones too that nobody has waited for. */
+function isChild(other: string): boolean {
+  try {
+    return readFileSync(`/proc/${other}/status`, 'utf8').includes(`PPid:\t${process.pid}\n`);
+  } catch {
+    return false; // gone meanwhile
+  }
+}
+
+/** What this process has of files, by descriptor and by mapping, its children, and the CPUs that it may use. */
 function holdings(): readonly string[] {
   const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n').filter((line) => /memfd|kvm|io_uring|\/dev\/zero/.test(line));
+  const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isChild(name));
   const status = readFileSync('/proc/thread-self/status', 'utf8').split('\n').filter((line) => line.startsWith('Cpus_allowed'));
-  return [...filesOf('self'), ...mappings, ...status].toSorted();
+  return [...filesOf('self'), ...mappings, ...children, ...status].toSorted();
 }
 
 describe.skipIf(lack !== null)(`calibration on this kernel${reason}`, () => {

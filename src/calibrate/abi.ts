@@ -7,10 +7,10 @@
 export const PAGE_BYTES = 4096;
 
 export const OpenFlag = { ReadWrite: 2, CloseOnExec: 0o2000000 } as const;
-export const Protection = { None: 0, ReadWrite: 3 } as const;
+export const Protection = { None: 0, ReadWrite: 3, ReadExecute: 5 } as const;
 export const MapFlag = { Shared: 1, Private: 2, Fixed: 0x10, Anonymous: 0x20 } as const;
 
-export const Advice = { DontNeed: 4, PopulateRead: 22, PopulateWrite: 23 } as const;
+export const Advice = { DontNeed: 4, DontFork: 10, DoFork: 11, PopulateRead: 22, PopulateWrite: 23 } as const;
 
 /** `Hole` is FALLOC_FL_PUNCH_HOLE with the FALLOC_FL_KEEP_SIZE that it asks for. guest_memfd takes no other two. */
 export const Allocate = { KeepSize: 1, Hole: 3 } as const;
@@ -32,6 +32,15 @@ export const GuestMemfdFlag = { Mmap: 1, InitShared: 2 } as const;
 export const CLOCK_THREAD_CPUTIME_ID = 3;
 /** struct timespec of 64-bit systems as 32-bit words, of which the low ones hold all that we ask. */
 export const Timespec = { words: 4, seconds: 0, nanoseconds: 2 } as const;
+
+export const Signal = { Bus: 7, Segmentation: 11 } as const;
+/** struct sigaction of libc on 64-bit systems as 64-bit words: the handler, 16 words of a mask, the flags, and libc's own way back. */
+export const SigAction = { words: 19, handler: 0, flags: 17, WithContext: 4 } as const;
+
+/** RLIMIT_CORE; struct rlimit is two 64-bit words, the limit in force and the most that it may be. */
+export const CORE_LIMIT = 4;
+/** One byte: too little for a file, and the one size at which no program that waits for dumps is started either (fs/coredump.c). */
+export const NO_CORE = BigUint64Array.of(1n, 1n);
 
 export const Fcntl = { SetPipeSize: 1031 } as const;
 

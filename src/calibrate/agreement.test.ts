@@ -10,9 +10,9 @@ const operation = (some: Partial<HostOperation> & Pick<HostOperation, 'kind'>): 
 
 test('the operations that the kernel is asked are these; one less is a loss', () => {
   expect(Object.values(RUNNABLE).toSorted()).toEqual([
-    'access (what a pipe holds is looked at)', 'allocate', 'copy', 'host read', 'host write', 'mmap', 'munmap', 'pin long-term', 'punch', 'unpin', 'vmsplice',
+    'access (what a pipe holds is looked at)', 'allocate', 'copy', 'fork (a child for each mapping, which loads the page)', 'host read', 'host write', 'mmap', 'munmap', 'pin long-term', 'punch', 'unpin', 'vmsplice',
   ]);
-  expect(NOT_RUNNABLE).toHaveLength(12);
+  expect(NOT_RUNNABLE).toHaveLength(11);
 });
 
 describe('the model, asked operation by operation', () => {
@@ -26,6 +26,17 @@ describe('the model, asked operation by operation', () => {
     ask(operation({ kind: Access.Unmap, page: 2 }));
     expect(ask(operation({ kind: Access.HostRead, page: 2 })).errno).toBe('SIGSEGV');
     expect(ask(operation({ kind: Access.Copy, page: 1, count: 2 })).errno).toBe('EFAULT');
+  });
+  test('answers for a fork what its child meets with: the content, or the signal that it dies of', () => {
+    const ask = openModel({ name: 'one', pages: 4, windows: 2, shared: true, slots: 1, operations: [] });
+    ask(operation({ kind: Access.HostWrite, page: 2, value: 7 }));
+    expect(ask(operation({ kind: Access.Fork, page: 2 }))).toEqual({ errno: 'OK', value: 7 });
+    ask(operation({ kind: Access.Unmap, page: 2, window: 1 }));
+    expect(ask(operation({ kind: Access.Fork, page: 2 }))).toEqual({ errno: 'SIGSEGV', value: 7 });
+    ask(operation({ kind: Access.Unmap, page: 0, count: 4, window: 1 })); // a child without a mapping has nothing to load from
+    expect(ask(operation({ kind: Access.Fork, page: 2 }))).toEqual({ errno: 'OK', value: 7 });
+    const askPrivate = openModel({ name: 'one', pages: 4, windows: 1, shared: false, slots: 1, operations: [] });
+    expect(askPrivate(operation({ kind: Access.Fork })).errno).toBe('SIGBUS');
   });
   test('of a private file faults nobody in', () => {
     const ask = openModel({ name: 'one', pages: 4, windows: 1, shared: false, slots: 1, operations: [] });

@@ -6,6 +6,7 @@
  */
 import { buildHost } from '../model/host.ts';
 import { Meter } from '../model/meter.ts';
+import { Op } from '../model/operations.ts';
 import type { Shape } from '../model/shape.ts';
 import { openWindow } from '../model/windows.ts';
 import { createWorld } from '../model/world.ts';
@@ -18,10 +19,13 @@ import type { AccessKind } from '../workloads/workload.ts';
 import type { Backing } from './backing.ts';
 import { drive } from './drive.ts';
 import type { Ending } from './drive.ts';
-import { isRunnable, openKernelFile } from './kernelFile.ts';
+import { isRunnable, openKernelFile, worstOf } from './kernelFile.ts';
 import type { HostOperation } from './kernelFile.ts';
 import type { Libc } from './libc.ts';
+import { leaveNoCores, openRoutines } from './machineCode.ts';
+import type { Routines } from './machineCode.ts';
 import { withScope } from './scope.ts';
+import type { Scope } from './scope.ts';
 
 /** Operations of one thread on one file. */
 export interface Sequence {
@@ -60,27 +64,43 @@ export function sequencesOf(litmus: readonly AnyLitmus[], random: { readonly cou
 
 /** Runs sequences on both. @throws KernelError where the kernel refuses what has nothing to do with the model */
 export async function compareWithKernel(libc: Libc, backing: Backing, sequences: readonly Sequence[]): Promise<Agreement> {
-  const disagreements: Disagreement[] = [];
-  let operations = 0;
-  for (const sequence of sequences) {
-    await withScope((scope) => {
-      const fd = sequence.shared ? backing.createFile(sequence.pages) : backing.createPrivateFile(sequence.pages);
-      if (fd === null) return;
-      scope.defer(() => void libc.close(fd));
-      const kernelFile = openKernelFile({ libc, scope, fd, reach: REACH, pages: sequence.pages, windows: sequence.windows, mapped: true });
-      const model = openModel(sequence);
-      for (const [index, operation] of sequence.operations.entries()) {
-        // A memfd may be mapped privately, and holes of bytes be punched into it.
-        if (backing.name === 'memfd' && operation.flags !== 0) return;
-        operations++;
-        const [predicted, found] = [model(operation), kernelFile.perform(operation)];
-        if (agree(predicted, found)) continue;
-        disagreements.push({ sequence: sequence.name, index, operation, model: predicted, kernel: found });
-        return;
-      }
-    });
+  return withScope(async (scope) => {
+    const opened = openRoutines(libc, scope);
+    const routines = typeof opened === 'string' ? null : opened;
+    leaveNoCores(libc, scope);
+    const disagreements: Disagreement[] = [];
+    let operations = 0;
+    for (const sequence of sequences) {
+      const { asked, disagreement } = await withScope((inner) => compareSequence({ libc, backing, routines, scope: inner }, sequence));
+      operations += asked;
+      if (disagreement !== null) disagreements.push(disagreement);
+    }
+    return { sequences: sequences.length, operations, disagreements };
+  });
+}
+
+interface Kernel {
+  readonly libc: Libc;
+  readonly backing: Backing;
+  readonly routines: Routines | null;
+  readonly scope: Scope;
+}
+
+/** How many of its operations were asked, and the first whose answers differ. */
+function compareSequence({ libc, backing, routines, scope }: Kernel, sequence: Sequence): { readonly asked: number; readonly disagreement: Disagreement | null } {
+  const fd = sequence.shared ? backing.createFile(sequence.pages) : backing.createPrivateFile(sequence.pages);
+  if (fd === null) return { asked: 0, disagreement: null };
+  scope.defer(() => void libc.close(fd));
+  const kernelFile = openKernelFile({ libc, scope, routines, fd, reach: REACH, pages: sequence.pages, windows: sequence.windows, mapped: true });
+  const model = openModel(sequence);
+  for (const [index, operation] of sequence.operations.entries()) {
+    // A memfd may be mapped privately, and holes of bytes be punched into it.
+    if (backing.name === 'memfd' && operation.flags !== 0) return { asked: index, disagreement: null };
+    if (operation.kind === Access.Fork && routines === null) return { asked: index, disagreement: null };
+    const [predicted, found] = [model(operation), kernelFile.perform(operation)];
+    if (!agree(predicted, found)) return { asked: index + 1, disagreement: { sequence: sequence.name, index, operation, model: predicted, kernel: found } };
   }
-  return { sequences: sequences.length, operations, disagreements };
+  return { asked: sequence.operations.length, disagreement: null };
 }
 
 /** Contents are compared where both have read one. */
@@ -94,8 +114,8 @@ export function openModel({ pages, windows, shared, slots }: Sequence): (operati
     regionOrder: 9,
     largeBacking: false,
     spareFolios: slots * REACH + LRU_BATCH,
-    windows,
-    childWindows: 0,
+    windows: 2 * windows,
+    childWindows: windows,
     mms: 2,
     cpus: 1,
     vcpus: 0,
@@ -123,7 +143,12 @@ export function openModel({ pages, windows, shared, slots }: Sequence): (operati
     world.window[0] = window;
     world.value[0] = value;
     world.flags[0] = flags;
-    return drive(world, 0, program, entries[kind]);
+    const signalled = (name: 'SIGSEGV' | 'SIGBUS'): number => world.meter.count[Op[`signal.${name}`]];
+    const before = { SIGSEGV: signalled('SIGSEGV'), SIGBUS: signalled('SIGBUS') };
+    const ending = drive(world, 0, program, entries[kind]);
+    if (kind !== Access.Fork) return ending;
+    // The call went well; what counts is what its child met with.
+    return { ...ending, errno: worstOf((['SIGSEGV', 'SIGBUS'] as const).filter((name) => signalled(name) > before[name])) };
   };
 }
 const LRU_BATCH = 31;
@@ -145,7 +170,7 @@ const RANDOM_SLOTS = 2;
 /** Random kinds, those that matter most several times. */
 const KINDS = [
   Access.HostRead, Access.HostRead, Access.HostWrite, Access.HostWrite, Access.HostWrite, Access.Punch, Access.Allocate, Access.Unmap, Access.Map, Access.Map, Access.Copy, Access.Splice, Access.PinLong,
-  Access.Unpin,
+  Access.Unpin, Access.Fork,
 ] as const;
 
 /** A sequence that a seed stands for. */
@@ -156,7 +181,7 @@ export function randomSequence(seed: number, length: number): Sequence {
     const kind = KINDS[below(random, KINDS.length)];
     const slot = below(random, RANDOM_SLOTS);
     const page = below(random, RANDOM_PAGES);
-    const isSingle = kind === Access.HostRead || kind === Access.HostWrite;
+    const isSingle = kind === Access.HostRead || kind === Access.HostWrite || kind === Access.Fork;
     const operation = { kind, page, count: isSingle ? 1 : 1 + below(random, RANDOM_PAGES - page), slot, window: below(random, RANDOM_WINDOWS), value: kind === Access.HostWrite ? 1 + below(random, 255) : 0, flags: 0 };
     // A buffer is filled once and dropped once; whether it was filled is the kernel's answer, so that it is dropped either way.
     if (kind !== Access.Splice && kind !== Access.PinLong && kind !== Access.Unpin) return operation;

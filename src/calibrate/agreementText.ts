@@ -19,7 +19,7 @@ export function formatAgreement({ sequences, operations, disagreements }: Agreem
 
 /** What takes a guest, a conversion, a device, or a way into GUP that no system call has. */
 export const NOT_RUNNABLE: readonly string[] = [
-  'guest read', 'guest write', 'to-shared', 'to-private', 'to-read-only', 'io', 'pin short', 'pin get, or by one path only', 'fork', 'close', 'secondary map', 'secondary access',
+  'guest read', 'guest write', 'to-shared', 'to-private', 'to-read-only', 'io', 'pin short', 'pin get, or by one path only', 'close', 'secondary map', 'secondary access',
 ];
 
 function told({ sequence, index, operation: { kind, page, count, window }, model, kernel }: Disagreement): string {

@@ -11,7 +11,7 @@ import { distUrl } from '../harness/distFile.ts';
 import type { Environment } from '../harness/record.ts';
 import { cpusOf, readMask, writeMask } from './affinity.ts';
 import { openBacking } from './backing.ts';
-import type { Backing, BackingName, Lack } from './backing.ts';
+import type { Backing, BackingName } from './backing.ts';
 import { placesOf } from './grids.ts';
 import { openLibc } from './libc.ts';
 import { measure } from './measure.ts';
@@ -43,11 +43,6 @@ export type Effort = Pick<MeasureOptions, 'rounds' | 'runs' | 'budgetMs'>;
 const QUICK: Effort = { rounds: 5, runs: 5, budgetMs: 45_000 };
 const THOROUGH: Effort = { rounds: 15, runs: 7, budgetMs: 1_800_000 };
 
-const NOT_MEASURED: readonly Lack[] = [
-  { operation: 'fork', why: 'a process with the threads that Node has must not fork without exec' },
-  { operation: 'signal', why: 'a handler of SIGBUS cannot run in Node; a child process dies of it instead (see behaviours)' },
-];
-
 /** @throws UserError where this machine cannot be measured */
 export async function calibrate(options: CalibrateOptions): Promise<PointsRecord & { readonly note: string | null }> {
   const { quick, effort = quick ? QUICK : THOROUGH, version, environment, today, nowMs, signal, onProgress } = options;
@@ -70,7 +65,7 @@ export async function calibrate(options: CalibrateOptions): Promise<PointsRecord
       quick,
       points,
       behaviours,
-      notMeasured: [...notMeasured, ...backing.lacks, ...NOT_MEASURED],
+      notMeasured: [...notMeasured, ...backing.lacks],
       note,
     };
   });

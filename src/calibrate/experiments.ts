@@ -6,16 +6,20 @@
  *
  * Source: mm/madvise.c, mm/gup.c (faultin_page_range), mm/memory.c (do_shared_fault), fs/splice.c, io_uring/rsrc.c.
  */
-import { Advice, Allocate, EFAULT, Fcntl, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Syscall } from './abi.ts';
-import { KernelError, allocate, checked } from './backing.ts';
+import { Advice, Allocate, Fcntl, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Syscall } from './abi.ts';
+import { KernelError, checked } from './backing.ts';
 import type { Backing } from './backing.ts';
 import { BATCH_ENTRIES, BATCH_PAGES, callsOf, getCallsOf } from './batches.ts';
+import { openFork } from './forkExperiment.ts';
+import { allocateAll, openGround, populating, punchAll, touchAll, unmapEntries } from './ground.ts';
+import type { Ground } from './ground.ts';
 import { MAP_FAILED } from './libc.ts';
-import type { Address, Libc } from './libc.ts';
+import type { Libc } from './libc.ts';
 import { openMixed } from './mixedExperiment.ts';
 import { MapCommand, mapElsewhere } from './neighbours.ts';
 import type { Mapper } from './neighbours.ts';
 import type { MeasuredOperation, Place } from './points.ts';
+import { openEfault, openSigbus } from './refusedExperiments.ts';
 import type { Scope } from './scope.ts';
 
 export interface Experiment {
@@ -41,12 +45,12 @@ const BATCH_IDLE = 128;
 /** io_uring instances, each of which registers a buffer of its own. */
 const BATCH_RINGS = 16;
 
-/** Opens the experiment of a place; null where the backing has no such thing. @throws KernelError where the machine refuses it */
-export async function openExperiment(bench: Bench, place: Place): Promise<Experiment | null> {
+/** Opens the experiment of a place, or says why there is none here. @throws KernelError where the machine refuses it */
+export async function openExperiment(bench: Bench, place: Place): Promise<Experiment | string> {
   return OPEN[place.operation](bench, place);
 }
 
-type Open = (bench: Bench, place: Place) => Experiment | null | Promise<Experiment | null>;
+type Open = (bench: Bench, place: Place) => Experiment | string | Promise<Experiment | string>;
 const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'syscall': openSyscall,
   'mmap': openMmap,
@@ -62,41 +66,11 @@ const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'gup.pin': openPin,
   'gup.unpin': openPin,
   'efault': openEfault,
+  'sigbus': openSigbus,
+  'fork': openFork,
   'mixed': openMixed,
+  'mixed.forks': openMixed,
 };
-
-const populating = (dirty: boolean): number => (dirty ? Advice.PopulateWrite : Advice.PopulateRead);
-
-interface Ground {
-  readonly fd: number;
-  /** Of the whole file. */
-  readonly bytes: number;
-  readonly windows: readonly Address[];
-}
-
-/** A file for a batch of calls and its mappings in this process. */
-function openGround({ libc, backing, scope }: Bench, { pages, vmas }: Place, calls: number): Ground {
-  const bytes = pages * calls * PAGE_BYTES;
-  const fd = backing.createFile(pages * calls);
-  scope.defer(() => void libc.close(fd));
-  const windows = Array.from({ length: vmas }, () => map(libc, scope, fd, bytes));
-  return { fd, bytes, windows };
-}
-
-function map(libc: Libc, scope: Scope, fd: number, bytes: number): Address {
-  const address = libc.mmap(0, bytes, Protection.ReadWrite, MapFlag.Shared, fd, 0);
-  if (address === MAP_FAILED) throw new KernelError('mmap', libc.errno());
-  scope.defer(() => void libc.munmap(address, bytes));
-  return address;
-}
-
-const allocateAll = (libc: Libc, { fd, bytes }: Ground): void => void checked(libc, 'fallocate', allocate(libc, fd, 0, bytes));
-const punchAll = (libc: Libc, { fd, bytes }: Ground): void => void checked(libc, 'fallocate(PUNCH_HOLE)', libc.fallocate(fd, Allocate.Hole, 0, bytes));
-const unmapEntries = (libc: Libc, address: Address, bytes: number): void => void checked(libc, 'madvise(DONTNEED)', libc.madvise(address, bytes, Advice.DontNeed));
-
-function touchAll(libc: Libc, { windows, bytes }: Ground, dirty: boolean): void {
-  for (const address of windows) checked(libc, 'madvise(POPULATE)', libc.madvise(address, bytes, populating(dirty)));
-}
 
 function openSyscall({ libc }: Bench): Experiment {
   const calls = 1000;
@@ -332,27 +306,5 @@ function openPin(bench: Bench, place: Place): Experiment {
       if (!pins) register();
     },
     run: pins ? register : unregister,
-  };
-}
-
-function openEfault({ libc, backing, scope }: Bench): Experiment | null {
-  const fd = backing.createPrivateFile(1);
-  if (fd === null) return null;
-  scope.defer(() => void libc.close(fd));
-  const address = map(libc, scope, fd, PAGE_BYTES);
-  const zero = checked(libc, 'open(/dev/zero)', libc.open('/dev/zero', OpenFlag.CloseOnExec));
-  scope.defer(() => void libc.close(zero));
-  const calls = BATCH_MAPPINGS;
-  return {
-    calls,
-    foreignCalls: calls,
-    reset() {
-      const answer = libc.read(zero, address, 1);
-      const errno = libc.errno();
-      if (answer >= 0 || errno !== EFAULT) throw new KernelError(`read into a private page answered ${answer}`, errno);
-    },
-    run() {
-      for (let call = 0; call < calls; call++) libc.read(zero, address, 1);
-    },
   };
 }

@@ -11,6 +11,7 @@ import { fitPrices, medianOf, predictNs } from './fit.ts';
 import type { PriceFit } from './fit.ts';
 import { heldBackFor } from './heldBack.ts';
 import type { HeldBack } from './heldBack.ts';
+import { isMixed } from './mixed.ts';
 import { isSteady, placeName } from './points.ts';
 import type { MeasuredOperation, Point } from './points.ts';
 import { TERMS, predict } from './predict.ts';
@@ -65,8 +66,8 @@ export function fitPoints(points: readonly Point[], prior: CostProfile): FittedP
 
 /** What has no size has one point, and no other could be fitted in its place. */
 const heldBackOf = (point: Point): HeldBack =>
-  point.operation === 'mixed' ? 'a whole sequence' : SINGLE.has(point.operation) ? null : heldBackFor(`${point.backing} ${placeName(point)}`, point);
-const SINGLE: ReadonlySet<MeasuredOperation> = new Set(['syscall', 'efault']);
+  isMixed(point.operation) ? 'a whole sequence' : SINGLE.has(point.operation) ? null : heldBackFor(`${point.backing} ${placeName(point)}`, point);
+const SINGLE: ReadonlySet<MeasuredOperation> = new Set(['syscall', 'efault', 'sigbus']);
 
 function checkedPoint(point: Point, { counts, terms }: Prediction, heldBack: HeldBack, priceNs: Float64Array, termNs: readonly number[]): CheckedPoint {
   const predictedNs = predictNs(counts, priceNs) + predictNs(terms, termNs);

@@ -7,6 +7,8 @@ const QUICK_PAGES = [1, 8, 32, 64, 512];
 /** Of what takes one mapping and little time. */
 const QUICK_SIZES = [1, 2, 4, 8, 16, 32, 48, 64, 128, 256, 512];
 const QUICK_VMAS = [1, 4, 16, 64];
+/** Of what should not depend on the size. */
+const ENDS = [1, 512];
 
 /** Entries before the call: none, clean ones, dirty ones. */
 const ENTRIES = [{ touched: false, dirty: false }, { touched: true, dirty: false }, { touched: true, dirty: true }] as const;
@@ -27,6 +29,8 @@ export function placesOf({ quick, cpus }: { readonly quick: boolean; readonly cp
   return [
     { ...PLAIN, operation: 'syscall', pages: 0, vmas: 0 },
     { ...PLAIN, operation: 'efault', pages: 1 },
+    { ...PLAIN, operation: 'sigbus', pages: 1 },
+    ...[0, ...vmas].flatMap((count) => ENTRIES.filter(({ touched }) => count > 0 || !touched).flatMap((entries) => cross('fork', { vmas: count, ...entries }, ENDS))),
     ...vmas.flatMap((count) => ENTRIES.flatMap((entries) => cross('punch', { vmas: count, ...entries }, pages))),
     ...cross('punch', { vmas: 0 }),
     ...[0, 1, 16].flatMap((count) => cross('punch.empty', { vmas: count }, few)),
@@ -42,6 +46,6 @@ export function placesOf({ quick, cpus }: { readonly quick: boolean; readonly cp
     ...[0, 16].flatMap((count) => ENTRIES.flatMap((entries) => cross('munmap', { vmas: count, ...entries }, few))),
     ...[false, true].flatMap((touched) => [...cross('gup.get', { touched }), ...cross('gup.pin', { touched })]),
     ...cross('gup.unpin', { touched: true }),
-    ...[1, 2, 4, 8].flatMap((count) => [false, true].flatMap((dirty) => cross('mixed', { vmas: count, touched: true, dirty }, quick ? [256] : [64, 128, 256, 512]))),
+    ...(['mixed', 'mixed.forks'] as const).flatMap((operation) => [1, 2, 4, 8].flatMap((count) => [false, true].flatMap((dirty) => cross(operation, { vmas: count, touched: true, dirty }, quick ? [256] : [64, 128, 256, 512])))),
   ];
 }

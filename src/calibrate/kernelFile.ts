@@ -9,11 +9,15 @@ import type { ErrnoName } from '../model/errno.ts';
 import { TaskFlag } from '../model/tasks.ts';
 import { Access } from '../workloads/workload.ts';
 import type { AccessKind } from '../workloads/workload.ts';
-import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Syscall, errnoName } from './abi.ts';
+import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Signal, Syscall, errnoName } from './abi.ts';
 import { KernelError, allocate, checked } from './backing.ts';
 import type { Ending } from './drive.ts';
 import { MAP_FAILED } from './libc.ts';
 import type { Address, Libc } from './libc.ts';
+import { waitForChild } from './machineCode.ts';
+import type { Routines } from './machineCode.ts';
+import { extentOf, hideOwnMemory } from './ownMemory.ts';
+import type { Extent } from './ownMemory.ts';
 import type { Scope } from './scope.ts';
 
 export interface HostOperation {
@@ -39,6 +43,7 @@ export const RUNNABLE: Readonly<Partial<Record<AccessKind, string>>> = {
   [Access.Unmap]: 'munmap',
   [Access.Map]: 'mmap',
   [Access.Allocate]: 'allocate',
+  [Access.Fork]: 'fork (a child for each mapping, which loads the page)',
 };
 
 /** Flags that have a meaning here: GUP by one path only, or for reading, cannot be asked for. */
@@ -53,6 +58,8 @@ export interface KernelFile {
 interface Options {
   readonly libc: Libc;
   readonly scope: Scope;
+  /** Null where there are none: then it cannot be asked for forks. */
+  readonly routines: Routines | null;
   readonly fd: number;
   /** Pages that operations may name, beyond the end of the file too. */
   readonly reach: number;
@@ -71,7 +78,7 @@ interface Held {
   readonly peek: () => number;
 }
 
-export function openKernelFile({ libc, scope, fd, reach, pages, windows, mapped }: Options): KernelFile {
+export function openKernelFile({ libc, scope, routines, fd, reach, pages, windows, mapped }: Options): KernelFile {
   const reachBytes = reach * PAGE_BYTES;
   const bases = Array.from({ length: windows }, () => {
     const base = mapOrThrow(libc, 0, reachBytes, RESERVED, -1);
@@ -79,6 +86,9 @@ export function openKernelFile({ libc, scope, fd, reach, pages, windows, mapped 
     if (mapped) mapOrThrow(libc, base, pages * PAGE_BYTES, SHARED_AT, fd);
     return base;
   });
+  const isMapped = bases.map(() => Array.from({ length: reach }, (_, page) => mapped && page < pages));
+  const noteMapped = ({ window, page, count }: HostOperation, now: boolean): void => void isMapped[window].fill(now, page, page + count);
+  const child = routines === null ? null : openChild(libc, scope, routines, bases.map((base) => extentOf(base, reachBytes)));
   const held = new Map<number, Held>();
   scope.defer(() => {
     for (const { release } of held.values()) release();
@@ -106,10 +116,15 @@ export function openKernelFile({ libc, scope, fd, reach, pages, windows, mapped 
     },
     [Access.Punch]: (operation) => answer(libc.fallocate(fd, Allocate.Hole, ...ranged(operation))),
     [Access.Allocate]: (operation) => answer(allocate(libc, fd, ...ranged(operation))),
-    [Access.Unmap]: (operation) => answer(libc.mmap(at(operation), operation.count * PAGE_BYTES, Protection.None, MapFlag.Private | MapFlag.Anonymous | MapFlag.Fixed, -1, 0)),
+    [Access.Unmap](operation) {
+      noteMapped(operation, false);
+      return answer(libc.mmap(at(operation), operation.count * PAGE_BYTES, Protection.None, MapFlag.Private | MapFlag.Anonymous | MapFlag.Fixed, -1, 0));
+    },
     [Access.Map](operation) {
       const sharing = operation.flags & TaskFlag.CopyOnWrite ? MapFlag.Private : MapFlag.Shared;
-      return answer(libc.mmap(at(operation), operation.count * PAGE_BYTES, Protection.ReadWrite, sharing | MapFlag.Fixed, fd, operation.page * PAGE_BYTES));
+      const ending = answer(libc.mmap(at(operation), operation.count * PAGE_BYTES, Protection.ReadWrite, sharing | MapFlag.Fixed, fd, operation.page * PAGE_BYTES));
+      if (ending.errno === 'OK') noteMapped(operation, true);
+      return ending;
     },
     /** Through a pipe, which has a page of its own for each page. */
     [Access.Copy](operation) {
@@ -142,6 +157,11 @@ export function openKernelFile({ libc, scope, fd, reach, pages, windows, mapped 
       return ending;
     },
     [Access.DeviceAccess]: ({ slot }) => ({ errno: 'OK', value: held.get(slot)?.peek() ?? -1 }),
+    /** Through a mapping without a page a child has nothing to load from. */
+    [Access.Fork]({ page }) {
+      const loads = bases.flatMap((base, window) => (child !== null && isMapped[window].includes(true) ? [child(base + page * PAGE_BYTES)] : []));
+      return { errno: worstOf(loads.map(({ errno }) => errno)), value: loads.findLast(({ value }) => value >= 0)?.value ?? -1 };
+    },
     [Access.Unpin]({ slot }) {
       held.get(slot)?.release();
       held.delete(slot);
@@ -154,6 +174,23 @@ export function openKernelFile({ libc, scope, fd, reach, pages, windows, mapped 
       if (run === undefined) throw new Error(`the kernel cannot be asked for an access of kind ${operation.kind}`);
       return run(operation);
     },
+  };
+}
+
+/** How children ended, in one word: the signal that any of them died of, SIGSEGV before SIGBUS. */
+export const worstOf = (errnos: readonly ErrnoName[]): ErrnoName => (['SIGSEGV', 'SIGBUS'] as const).find((signal) => errnos.includes(signal)) ?? 'OK';
+
+/** A child that has nothing but the mappings of the file loads a byte: which, or the signal that it dies of. */
+function openChild(libc: Libc, scope: Scope, routines: Routines, mappings: readonly Extent[]): (address: Address) => Ending {
+  const hide = hideOwnMemory(libc, scope, [...mappings, ...routines.vital]);
+  return (address) => {
+    hide();
+    const process = routines.fork(address);
+    if (process < 0) throw new KernelError('clone', -process);
+    const end = waitForChild(libc, process);
+    if ('byte' in end) return { errno: 'OK', value: end.byte };
+    if (end.signal !== Signal.Bus && end.signal !== Signal.Segmentation) throw new Error(`a child died of signal ${end.signal}`);
+    return { errno: end.signal === Signal.Bus ? 'SIGBUS' : 'SIGSEGV', value: -1 };
   };
 }
 

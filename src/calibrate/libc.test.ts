@@ -21,7 +21,7 @@ describe('a machine that cannot be measured is told what is missing, why it matt
 
   test('with pages of another size', async () => {
     const library = { func: (definition: string) => () => (definition.includes('getpagesize') ? 65536 : 0) };
-    const koffi = { load: () => library, errno: () => 0, view: () => new ArrayBuffer(0) };
+    const koffi = { load: () => library, proto: () => null, decode: () => () => 0, errno: () => 0, view: () => new ArrayBuffer(0) };
     expect((await mistakeOf(openLibc('linux', () => Promise.resolve(koffi)))).what).toBe('foliobench cannot measure with pages of 65536 bytes');
   });
 });

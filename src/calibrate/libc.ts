@@ -25,6 +25,7 @@ export interface Libc {
   mmap(address: Address, bytes: number, protection: number, flags: number, fd: number, offset: number): Address;
   munmap(address: Address, bytes: number): number;
   madvise(address: Address, bytes: number, advice: number): number;
+  mprotect(address: Address, bytes: number, protection: number): number;
   fallocate(fd: number, mode: number, offset: number, bytes: number): number;
   memfdCreate(name: string, flags: number): number;
   ftruncate(fd: number, bytes: number): number;
@@ -36,12 +37,19 @@ export interface Libc {
   getppid(): number;
   gettid(): number;
   clockGettime(clock: number, time: Int32Array): number;
+  getrlimit(resource: number, limits: BigUint64Array): number;
   setrlimit(resource: number, limits: BigUint64Array): number;
+  sigaction(signal: number, action: BigUint64Array, before: Address): number;
+  /** What is done at a signal, into `before`. */
+  sigactionOf(signal: number, action: Address, before: BigUint64Array): number;
+  wait4(process: number, status: Int32Array, options: number, usage: Address): number;
   schedGetAffinity(thread: number, bytes: number, mask: Uint8Array): number;
   schedSetAffinity(thread: number, bytes: number, mask: Uint8Array): number;
   /** A call that does nothing, as dear as the others: what a paired run measures. */
   nothing(a: number, b: number, c: number, d: number): number;
   errno(): number;
+  /** The machine code at an address, as a function of C that takes an address and answers a word. */
+  routine(at: Address): (argument: Address) => number;
   /** The memory at an address. It must not be touched once it is unmapped. */
   view(address: Address, bytes: number): Uint8Array;
 }
@@ -52,6 +60,8 @@ export const MAP_FAILED = -1;
 type Foreign = (...values: readonly unknown[]) => unknown;
 interface Koffi {
   load(path: string | null): { func(definition: string): Foreign };
+  proto(definition: string): unknown;
+  decode(address: Address, type: unknown): Foreign;
   errno(): number;
   view(address: Address, bytes: number): ArrayBuffer;
 }
@@ -115,6 +125,7 @@ function bind(koffi: Koffi): Libc & { readonly pageBytes: () => number } {
     },
     munmap: bound('int munmap(uintptr_t address, size_t bytes)'),
     madvise: bound('int madvise(uintptr_t address, size_t bytes, int advice)'),
+    mprotect: bound('int mprotect(uintptr_t address, size_t bytes, int protection)'),
     fallocate: bound('int fallocate(int fd, int mode, int64_t offset, int64_t bytes)'),
     memfdCreate: bound('int memfd_create(const char *name, uint flags)'),
     ftruncate: bound('int ftruncate(int fd, int64_t bytes)'),
@@ -125,12 +136,17 @@ function bind(koffi: Koffi): Libc & { readonly pageBytes: () => number } {
     getppid: bound('int getppid()'),
     gettid: bound('int gettid()'),
     clockGettime: bound('int clock_gettime(int clock, _Out_ int32_t *time)'),
+    getrlimit: bound('int getrlimit(int resource, _Out_ uint64_t *limits)'),
     setrlimit: bound('int setrlimit(int resource, uint64_t *limits)'),
+    sigaction: bound('int sigaction(int signal, uint64_t *action, uintptr_t before)'),
+    sigactionOf: bound('int sigaction(int signal, uintptr_t action, _Out_ uint64_t *before)'),
+    wait4: bound('int wait4(int process, _Out_ int *status, int options, uintptr_t usage)'),
     schedGetAffinity: bound('int sched_getaffinity(int thread, size_t bytes, _Out_ uint8_t *mask)'),
     schedSetAffinity: bound('int sched_setaffinity(int thread, size_t bytes, uint8_t *mask)'),
     // Copies nothing, and knows it at once.
     nothing: bound('uintptr_t memccpy(uintptr_t to, uintptr_t from, int stop, size_t bytes)'),
     errno: () => koffi.errno(),
+    routine: (at) => koffi.decode(at, koffi.proto('intptr_t (uintptr_t argument)')) as (argument: Address) => number,
     view: (address, bytes) => new Uint8Array(koffi.view(address, bytes)),
   };
 }

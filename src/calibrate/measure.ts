@@ -104,7 +104,7 @@ async function visit({ libc, backing, cpus, runs }: MeasureOptions, place: Place
     try {
       for (let more = 1; more < place.cpus; more++) await spinOn(cpus[cpus.length - 1 - more], scope);
       const experiment = await openExperiment({ libc, backing, scope }, place);
-      if (experiment === null) return `a ${backing.name} has no such thing`;
+      if (typeof experiment === 'string') return experiment;
       const overheadNs = medianOf(Array.from({ length: NULL_RUNS }, () => timeNothing(libc, experiment, clockNs)));
       const times: number[] = [];
       for (let run = -WARM_UP_RUNS; run < runs; run++) {

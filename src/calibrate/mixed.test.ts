@@ -16,12 +16,22 @@ test('a sequence is that of its place, stays inside of its file, and has all kin
   expect(mixedSequence(PLACE)).toEqual(mixedSequence(PLACE));
   expect(mixedSequence({ ...PLACE, dirty: false })).not.toEqual(mixedSequence(PLACE));
   for (const { page, count, window } of mixedSequence(PLACE)) expect(page + count <= 64 && count > 0 && window < 3).toBe(true);
-  expect(new Set(mixedSequence(PLACE).map(({ kind }) => kind))).toEqual(new Set(MIXED_KINDS));
+  expect(new Set(mixedSequence(PLACE).map(({ kind }) => kind))).toEqual(new Set(MIXED_KINDS.filter((kind) => kind !== 'fork')));
+  expect(new Set(mixedSequence({ ...PLACE, operation: 'mixed.forks' }).map(({ kind }) => kind))).toEqual(new Set(MIXED_KINDS));
 });
 
 test('the calls of a sequence are those into libc: loads and stores are none, a pin is two', () => {
   const one = { page: 0, count: 1, window: 0 };
   expect(mixedCalls([{ kind: 'touch', ...one }, { kind: 'pin', ...one }, { kind: 'zap', ...one }])).toBe(3);
+});
+
+test('each fork of a sequence copies its mappings, whether forks came before it or not', () => {
+  const place: Place = { ...PLACE, operation: 'mixed.forks' };
+  const forks = mixedSequence(place).filter(({ kind }) => kind === 'fork').length;
+  const prediction = predict(place, 'guest_memfd');
+  if (prediction === null) throw new Error('the model has sequences');
+  expect(forks).toBeGreaterThan(1);
+  expect(namedCounts(prediction)).toMatchObject({ fork: forks, 'fork.vma': forks * PLACE.vmas });
 });
 
 test('the model does what the sequence says: a hole for each hole, and what goes around each call once', () => {

@@ -2,12 +2,14 @@
 import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, PAGE_BYTES, Protection, Syscall } from './abi.ts';
 import { KernelError, checked } from './backing.ts';
 import type { Bench, Experiment } from './experiments.ts';
+import { openForks } from './forkExperiment.ts';
 import { MAP_FAILED } from './libc.ts';
 import { mixedCalls, mixedSequence } from './mixed.ts';
 import type { MixedKind, MixedStep } from './mixed.ts';
+import { extentOf } from './ownMemory.ts';
 import type { Place } from './points.ts';
 
-export function openMixed({ libc, backing, scope }: Bench, place: Place): Experiment {
+export function openMixed({ libc, backing, scope }: Bench, place: Place): Experiment | string {
   const { pages, vmas, dirty } = place;
   const steps = mixedSequence(place);
   const bytes = pages * PAGE_BYTES;
@@ -22,6 +24,8 @@ export function openMixed({ libc, backing, scope }: Bench, place: Place): Experi
   const ring = checked(libc, 'io_uring_setup', libc.ioUringSetup(Syscall.IoUringSetup, 1, new Uint8Array(IO_URING_PARAMS_BYTES)));
   scope.defer(() => void libc.close(ring));
   const buffers = steps.map(({ page, count, window }) => new BigUint64Array([BigInt(windows[window].address + page * PAGE_BYTES), BigInt(count * PAGE_BYTES)]));
+  const forks = place.operation === 'mixed.forks' ? openForks(libc, scope, windows.map(({ address }) => extentOf(address, bytes))) : null;
+  if (typeof forks === 'string') return forks;
   let seen = 0;
   const advise = ({ page, count, window }: MixedStep, advice: number): void =>
     void checked(libc, 'madvise', libc.madvise(windows[window].address + page * PAGE_BYTES, count * PAGE_BYTES, advice));
@@ -39,11 +43,15 @@ export function openMixed({ libc, backing, scope }: Bench, place: Place): Experi
       checked(libc, 'IORING_REGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, ring, IoUringRegister.Buffers, buffers[at], 1));
       checked(libc, 'IORING_UNREGISTER_BUFFERS', libc.ioUringRegister(Syscall.IoUringRegister, ring, IoUringRegister.UnregisterBuffers, null, 0));
     },
+    fork: () => forks?.fork(),
   };
   return {
     calls: 1,
     foreignCalls: mixedCalls(steps),
-    reset: () => void checked(libc, 'fallocate(PUNCH_HOLE)', libc.fallocate(fd, Allocate.Hole, 0, bytes)),
+    reset() {
+      forks?.prepare();
+      checked(libc, 'fallocate(PUNCH_HOLE)', libc.fallocate(fd, Allocate.Hole, 0, bytes));
+    },
     run() {
       for (let at = 0; at < steps.length; at++) run[steps[at].kind](steps[at], at);
       if (seen < 0) throw new Error('bytes are not negative');

@@ -1,16 +1,21 @@
 /**
  * Routines that the kernel has and no policy needs: what is measured beside the routines of the model, made of the model's own steps.
  *
- * Source: mm/madvise.c (madvise_populate, madvise_dontneed_free), mm/shmem.c (shmem_fallocate: unmap_mapping_range of the whole range
+ * Source: kernel/fork.c (dup_mmap), mm/madvise.c (madvise_populate, madvise_dontneed_free), mm/shmem.c (shmem_fallocate: unmap_mapping_range of the whole range
  * comes before the truncation, so that each VMA is flushed once and not once a page).
  */
 import { complete } from '../model/access.ts';
 import { EntryBit } from '../model/entries.ts';
 import { faultCoreSteps, readLockMmap, readUnlockMmap } from '../model/fault.ts';
+import { forkSteps } from '../model/fork.ts';
+import { LockClass, lockId, releaseWrite } from '../model/locks.ts';
+import { Waiting } from '../model/meter.ts';
 import { Op } from '../model/operations.ts';
 import { punchSteps } from '../model/punch.ts';
 import { Flow, acquire, buildProgram, callRoutine, free, release, steady } from '../model/step.ts';
 import type { Program, Run, Step } from '../model/step.ts';
+import { closeWindow } from '../model/windows.ts';
+import type { World } from '../model/world.ts';
 import { flushGatherSteps, unmapEverywhereSteps, zapWindowSteps } from '../model/zap.ts';
 
 /** The walk becomes the range, in the task's window. */
@@ -84,10 +89,30 @@ function punchRangeSteps(): readonly Step[] {
   ];
 }
 
-/** Routines `populate`, `zap` and `punchRange`. */
+const firstChildWindow = ({ shape }: World): number => shape.windows - shape.childWindows;
+
+/** The child ends, and what it got goes with it: it is not this call that pays for that. */
+const forgetChild: Run = (world, task) => {
+  releaseWrite(world, task, world.mmapLock, world.mm[task], LockClass.Mmap);
+  for (let window = firstChildWindow(world); window < world.shape.windows; window++) closeWindow(world, window);
+  world.childAlive[0] = 0;
+  world.meter.release(lockId(Waiting.Child, 0));
+  return Flow.Next;
+};
+
+/** The model's fork, as far as the parent does it. */
+function forkParentSteps(): readonly Step[] {
+  const steps = forkSteps();
+  const end = steps.findIndex(({ name }) => name === 'fork.return');
+  if (end < 0) throw new Error('the fork of the model has other steps than those that end with the return of the parent');
+  return [...steps.slice(0, end), steady('child.forget', forgetChild), free('done', complete)];
+}
+
+/** Routines `populate`, `zap`, `punchRange` and `fork`. */
 export const ownProgram: Program = buildProgram({
   populate: { steps: populateSteps },
   zap: { steps: zapSteps },
   punchRange: { steps: punchRangeSteps() },
+  fork: { steps: forkParentSteps() },
   faultCore: { steps: faultCoreSteps({}) },
 });

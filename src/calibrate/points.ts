@@ -32,6 +32,9 @@ export const OPERATIONS_MEASURED = {
   'gup.pin': 'register pages as a fixed buffer of io_uring (FOLL_PIN | FOLL_LONGTERM), where `touched` as above',
   'gup.unpin': 'unregister such a buffer',
   'mixed': 'a whole sequence of faults, populating, zaps, holes and pins over `pages` pages through `vmas` mappings (src/calibrate/mixed.ts); for writing where `dirty`',
+  'mixed.forks': 'such a sequence with forks in it, whose children get its mappings and end at once',
+  'fork': 'clone that shares nothing: the child, which gets `vmas` mappings of the file and nothing else of this process, ends at once',
+  'sigbus': 'load from a private page: SIGBUS, and a handler that steps over it',
   'efault': 'read(2) from /dev/zero into a private page, which answers EFAULT',
 } as const;
 export type MeasuredOperation = keyof typeof OPERATIONS_MEASURED;

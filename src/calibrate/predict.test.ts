@@ -74,7 +74,16 @@ test('mmap, munmap, zap, allocate, a read into a private page and a system call 
   expect(countsOf({ operation: 'syscall', pages: 0, vmas: 0 })).toEqual({ syscall: 1 });
 });
 
-test('of a memfd there is no read into a private page', () => expect(predict({ ...PLAIN, operation: 'efault' }, 'memfd')).toBe(null));
+test('a fork copies its VMAs and no entry, and flushes all that the parent has; the child is not in its price', () => {
+  expect(countsOf({ operation: 'fork', pages: 8, vmas: 3, touched: true })).toEqual({ syscall: 1, fork: 1, 'fork.vma': 3, 'tlb.flush': 1, 'tlb.flushAll': 1, 'access.done': 1 });
+  expect(countsOf({ operation: 'fork', pages: 512, vmas: 0 })).toEqual({ syscall: 1, fork: 1, 'tlb.flush': 1, 'tlb.flushAll': 1, 'access.done': 1 });
+});
+
+test('a load from a private page is a fault without a page, and a signal', () => {
+  expect(countsOf({ operation: 'sigbus' })).toEqual({ 'host.fault': 1, 'lock.mmap': 1, 'lock.invalidate': 1, 'state.read': 1, signal: 1, 'signal.SIGBUS': 1, 'access.failed': 1 });
+});
+
+test.each<Place['operation']>(['efault', 'sigbus'])('nothing of a memfd is private: there is no %s', (operation) => expect(predict({ ...PLAIN, operation }, 'memfd')).toBe(null));
 
 describe('a read of pages of a memfd maps up to 16 around', () => {
   type Counts = Readonly<Record<string, number>>;

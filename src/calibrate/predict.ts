@@ -24,15 +24,15 @@ import type { BackingName } from './backing.ts';
 import { callsOf, getCallsOf } from './batches.ts';
 import { drive } from './drive.ts';
 import { aroundProgram } from './faultAround.ts';
-import { mixedSequence } from './mixed.ts';
-import type { MixedKind, MixedStep } from './mixed.ts';
+import { isMixed, mixedSequence } from './mixed.ts';
+import type { MixedKind, MixedOperation, MixedStep } from './mixed.ts';
 import { ownProgram } from './ownRoutines.ts';
 import { OPERATIONS_MEASURED } from './points.ts';
 import type { MeasuredOperation, Place } from './points.ts';
 
-/** Of a load or a store, and of a system call that does nothing, there is nothing around the work. */
+/** Of a load or a store, and of a system call that does nothing, there is nothing around the work; what there is around a fork is its price. */
 const CALLS: readonly string[] = Object.keys(OPERATIONS_MEASURED).flatMap((operation) =>
-  /^(?:syscall|fault|mixed)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
+  /^(?:syscall|fault|mixed|fork|sigbus)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
 );
 function faulting(operation: string): string {
   return `${operation}.faulting`;
@@ -64,12 +64,13 @@ const TASK = 0;
 
 /** What one call does at a place; null where the backing has no such call. */
 export function predict(place: Place, backing: BackingName): Prediction | null {
+  const { operation } = place;
   // Nothing of a memfd is private.
-  if (backing === 'memfd' && place.operation === 'efault') return null;
+  if (backing === 'memfd' && (operation === 'efault' || operation === 'sigbus')) return null;
   if (backing === 'memfd' && isAround(place)) return predictBatch(place, backing);
   const scene = openScene(place, backing);
-  if (place.operation === 'mixed') return predictMixed(scene, place, backing);
-  const run = SCRIPTS[place.operation](scene, place, backing);
+  if (isMixed(operation)) return predictMixed(scene, place, backing);
+  const run = SCRIPTS[operation](scene, place, backing);
   return countCall(scene, place, run);
 }
 
@@ -131,7 +132,8 @@ function countCall(scene: Scene, place: Place, run: () => void): Prediction {
   const counts = world.meter.count.map((count, at) => count - before[at]);
   if (place.dirty) terms[DIRTY] = counts[Op['pte.zap']];
   terms[LAST] = mapped.filter((page) => world.mapcount[page] === 0).length;
-  if (counts[Op['tlb.flush']] > 0) terms[FLUSHING.indexOf(place.operation)] = 1;
+  const flushing = FLUSHING.indexOf(place.operation);
+  if (flushing >= 0 && counts[Op['tlb.flush']] > 0) terms[flushing] = 1;
   const call = CALLS.indexOf(callName(place, counts));
   if (call >= 0) terms[FIRST_CALL + call] = 1;
   correct(counts, place);
@@ -172,7 +174,7 @@ interface Scene {
 
 type Script = (scene: Scene, place: Place, backing: BackingName) => () => void;
 
-const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, 'mixed'>, Script>> = {
+const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, MixedOperation>, Script>> = {
   'syscall': ({ world }) => () => world.meter.charge(Op.syscall),
   'mmap': (scene, { pages }) => {
     access(scene, Access.Unmap, { count: pages, window: scene.extra });
@@ -212,6 +214,12 @@ const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, 'mixed'>, Script>> = {
     return () => access(scene, Access.Unpin, {});
   },
   'efault': (scene) => () => access(scene, Access.Copy, {}),
+  'sigbus': (scene) => () => access(scene, Access.HostRead, {}),
+  'fork': (scene, place) => {
+    allocate(scene, place.pages);
+    if (place.touched) touchEverywhere(scene, place);
+    return () => own(scene, 'fork', {});
+  },
 };
 
 type MixedRange = Place & Omit<MixedStep, 'kind'>;
@@ -223,6 +231,7 @@ const MIXED: Readonly<Record<MixedKind, (scene: Scene, range: MixedRange, backin
   populate: (scene, range) => [['populate', () => populate(scene, range, range.dirty)]],
   zap: (scene, range) => [['zap', () => own(scene, 'zap', range)]],
   punch: (scene, range, backing) => [['punch', () => punch(scene, range, backing)]],
+  fork: (scene) => [['fork', () => own(scene, 'fork', {})]],
   pin: (scene, range, backing) => [
     ['gup.pin', () => access(scene, backing === 'memfd' ? Access.PinShort : Access.PinLong, range)],
     ['gup.unpin', () => access(scene, Access.Unpin, {})],
@@ -231,6 +240,7 @@ const MIXED: Readonly<Record<MixedKind, (scene: Scene, range: MixedRange, backin
 
 function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: BackingName): Scene {
   const mapped = processes * vmas;
+  const childWindows = operation === 'fork' || operation === 'mixed.forks' ? vmas : 0;
   const shape: Shape = {
     pages: Math.max(1, pages),
     folioOrder: 0,
@@ -238,8 +248,8 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: 
     largeBacking: false,
     // What an LRU batch still holds lives on when it is punched.
     spareFolios: 31,
-    windows: mapped + 1,
-    childWindows: 0,
+    windows: mapped + 1 + childWindows,
+    childWindows,
     mms: processes + 1,
     cpus,
     vcpus: 0,
@@ -248,7 +258,7 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: 
     slotPages: Math.max(1, pages),
     chunk: 512,
     lruBatch: 31,
-    initShared: operation !== 'efault',
+    initShared: operation !== 'efault' && operation !== 'sigbus',
     lazy: false,
     broadcastFlush: false,
     ownerRefs: 0,
