@@ -7,6 +7,7 @@ import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { compareWithKernel, sequencesOf } from '../src/calibrate/agreement.ts';
+import { VmType } from '../src/calibrate/abi.ts';
 import { openBacking } from '../src/calibrate/backing.ts';
 import { calibrate } from '../src/calibrate/calibrate.ts';
 import { openLibc } from '../src/calibrate/libc.ts';
@@ -14,12 +15,14 @@ import type { Libc } from '../src/calibrate/libc.ts';
 import { withScope } from '../src/calibrate/scope.ts';
 import { mapElsewhere } from '../src/calibrate/neighbours.ts';
 import type { Place } from '../src/calibrate/points.ts';
+import { PRIVATE_FILE, SHARED_FILE, openMachines } from '../src/calibrate/virtualMachine.ts';
 import { readEnvironment } from '../src/harness/environment.ts';
 import { readLibrary } from '../src/harness/litmusFiles.ts';
 import { packageFolder } from '../src/harness/packageFolder.ts';
 import { TaskFlag } from '../src/model/tasks.ts';
 import { UserError } from '../src/model/userError.ts';
 import { Access } from '../src/workloads/workload.ts';
+import { reasonOf } from './support/refusal.ts';
 
 const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
 
@@ -28,6 +31,8 @@ const opened = await openLibc().catch((error: unknown) => (error instanceof User
 const lack = typeof opened === 'string' ? opened : null;
 const libc = opened as Libc;
 const reason = lack === null ? '' : ` (skipped: ${lack})`;
+/** Null where there is a guest_memfd that a virtual machine can have mapped memory of. */
+const vmLack = lack ?? (await withScope((scope) => openBacking(libc, scope, undefined).note));
 
 const PLAIN = { pages: 4, vmas: 2, processes: 1, touched: true, dirty: true, cpus: 1 } as const;
 const small = ({ cpus }: { readonly cpus: number }): readonly Place[] => [
@@ -44,6 +49,10 @@ const small = ({ cpus }: { readonly cpus: number }): readonly Place[] => [
   { ...PLAIN, operation: 'gup.get' },
   { ...PLAIN, operation: 'gup.pin' },
   { ...PLAIN, operation: 'gup.unpin' },
+  { ...PLAIN, operation: 'stage2.fault', vmas: 0 },
+  { ...PLAIN, operation: 'stage2.punch' },
+  { ...PLAIN, operation: 'convert.private', vmas: 0 },
+  { ...PLAIN, operation: 'convert.shared', vmas: 0 },
   { ...PLAIN, operation: 'efault' },
   { ...PLAIN, operation: 'sigbus' },
   { ...PLAIN, operation: 'fork' },
@@ -136,6 +145,26 @@ describe.skipIf(lack !== null)(`calibration on this kernel${reason}`, () => {
       return compareWithKernel(libc, { ...backing, name: 'guest_memfd' }, [sequence]);
     });
     expect(disagreements.map(({ model, kernel }) => [model.errno, kernel.errno])).toEqual([['EINVAL', 'OK']]);
+  });
+
+  test.skipIf(vmLack !== null)(`a virtual machine is made, and faults and converts or says why not${vmLack === null ? '' : ` (skipped: ${vmLack})`}`, async () => {
+    const before = holdings();
+    await withScope((scope) => {
+      const machines = openMachines(libc, scope, 'guest_memfd');
+      const has = (operation: 'stage2.fault' | 'convert.private'): boolean => machines.operations.includes(operation);
+      expect([...machines.operations, ...machines.lacks.map(({ operation }) => operation)].toSorted()).toEqual(['convert.private', 'convert.shared', 'stage2.fault', 'stage2.punch']);
+      const ordinary = machines.create(scope, VmType.Default);
+      ordinary.setMemory({ pages: 8, fd: ordinary.createFile(8, SHARED_FILE), hostAddress: 0 });
+      expect(reasonOf(() => ordinary.preFault(0, 8))).toMatch(has('stage2.fault') ? /^none$/ : /^KVM_PRE_FAULT_MEMORY: (?:EOPNOTSUPP|ENOTTY|EINVAL)$/);
+      expect(reasonOf(() => ordinary.setPrivate(0, 8, true))).toMatch(/^KVM_SET_MEMORY_ATTRIBUTES: (?:ENOTTY|EINVAL)$/);
+      const converted = reasonOf(() => {
+        const protectedMachine = machines.create(scope, VmType.SoftwareProtected);
+        protectedMachine.setMemory({ pages: 8, fd: protectedMachine.createFile(8, PRIVATE_FILE), hostAddress: 0 });
+        for (const isPrivate of [true, false]) protectedMachine.setPrivate(0, 8, isPrivate);
+      });
+      expect(converted).toMatch(has('convert.private') ? /^none$/ : /^KVM_(?:CREATE_VM\(KVM_X86_SW_PROTECTED_VM\)|SET_MEMORY_ATTRIBUTES|CREATE_GUEST_MEMFD): E[A-Z]+$/);
+    });
+    expect(holdings()).toEqual(before);
   });
 
   test('a process that maps the file elsewhere ends with its pipe, and does not wait to be killed', async () => {

@@ -42,12 +42,6 @@ describe('what is measured', () => {
   });
 
   test('is a memfd without a note where one was asked for', () => expect(openOn({}, 'memfd')).toMatchObject({ backing: { name: 'memfd', lacks: [] }, note: null }));
-
-  test('and what this KVM lacks beside it is told', () => {
-    // KVM_CHECK_EXTENSION of the flags answers 3, of the other two 0.
-    const { backing } = openOn({ ioctl: (_fd, _request, value) => (value === 244 ? 3 : value === 0 ? 8 : 0) });
-    expect(backing.lacks.map(({ operation }) => operation)).toEqual(['stage-2 faults and zaps', 'conversions']);
-  });
 });
 
 test('a refused system call says which, and why', () => {

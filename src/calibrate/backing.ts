@@ -18,7 +18,7 @@ export interface Backing {
   createFile(pages: number): number;
   /** A file whose pages are all private; null where the backing has no such thing. */
   createPrivateFile(pages: number): number | null;
-  /** What this KVM lacks of what could be measured. */
+  /** What is not there of what one would rather have (what KVM lacks beside files: src/calibrate/virtualMachine.ts). */
   readonly lacks: readonly Lack[];
 }
 
@@ -97,20 +97,16 @@ function openGuestMemfd(libc: Libc, scope: Scope): Backing | string {
   const has = (extension: number): number => Math.max(0, libc.ioctl(vm, Kvm.CheckExtension, extension));
   const sharedFlags = GuestMemfdFlag.Mmap | GuestMemfdFlag.InitShared;
   if ((has(KvmExtension.GuestMemfdFlags) & sharedFlags) !== sharedFlags) return 'this KVM has no guest_memfd that starts shared and can be mapped';
-  const create = (pages: number, flags: number): number => {
-    const request = new Uint8Array(GUEST_MEMFD_REQUEST_BYTES);
-    new DataView(request.buffer).setBigUint64(0, BigInt(pages * PAGE_BYTES), true);
-    new DataView(request.buffer).setBigUint64(8, BigInt(flags), true);
-    return checked(libc, 'KVM_CREATE_GUEST_MEMFD', libc.ioctlWith(vm, Kvm.CreateGuestMemfd, request));
-  };
-  const lacks: Lack[] = [];
-  if (has(KvmExtension.PreFaultMemory) === 0) {
-    lacks.push({ operation: 'stage-2 faults and zaps', why: 'KVM_CHECK_EXTENSION(KVM_CAP_PRE_FAULT_MEMORY) is 0: this KVM has no two-dimensional paging' });
-  }
-  if (has(KvmExtension.MemoryAttributes) === 0) {
-    lacks.push({ operation: 'conversions', why: 'KVM_CHECK_EXTENSION(KVM_CAP_MEMORY_ATTRIBUTES) is 0: no type of virtual machine here has private memory' });
-  }
-  return { name: 'guest_memfd', createFile: (pages) => create(pages, sharedFlags), createPrivateFile: (pages) => create(pages, GuestMemfdFlag.Mmap), lacks };
+  const create = (pages: number, flags: number): number => createGuestMemfd(libc, vm, pages, flags);
+  return { name: 'guest_memfd', createFile: (pages) => create(pages, sharedFlags), createPrivateFile: (pages) => create(pages, GuestMemfdFlag.Mmap), lacks: [] };
+}
+
+/** A new guest_memfd of a virtual machine; the caller closes it. @throws KernelError */
+export function createGuestMemfd(libc: Libc, vm: number, pages: number, flags: number): number {
+  const request = new Uint8Array(GUEST_MEMFD_REQUEST_BYTES);
+  new DataView(request.buffer).setBigUint64(0, BigInt(pages * PAGE_BYTES), true);
+  new DataView(request.buffer).setBigUint64(8, BigInt(flags), true);
+  return checked(libc, 'KVM_CREATE_GUEST_MEMFD', libc.ioctlWith(vm, Kvm.CreateGuestMemfd, request));
 }
 
 function openMemfd(libc: Libc, lacks: readonly Lack[]): Backing {

@@ -11,7 +11,7 @@ import { distUrl } from '../harness/distFile.ts';
 import type { Environment } from '../harness/record.ts';
 import { cpusOf, readMask, writeMask } from './affinity.ts';
 import { openBacking } from './backing.ts';
-import type { Backing, BackingName } from './backing.ts';
+import type { Backing, BackingName, Lack } from './backing.ts';
 import { placesOf } from './grids.ts';
 import { openLibc } from './libc.ts';
 import { measure } from './measure.ts';
@@ -19,13 +19,15 @@ import type { MeasureOptions } from './measure.ts';
 import { POINTS_SCHEMA } from './points.ts';
 import type { Behaviour, Place, PointsRecord } from './points.ts';
 import { withScope } from './scope.ts';
+import { openMachines } from './virtualMachine.ts';
+import type { VmOperation } from './virtualMachine.ts';
 
 export interface CalibrateOptions {
   readonly quick: boolean;
   /** Default: guest_memfd where there is one, else memfd. */
   readonly backing?: BackingName;
   /** Default: the grid that goes with `quick`. */
-  readonly places?: (machine: { readonly cpus: number }) => readonly Place[];
+  readonly places?: (machine: { readonly cpus: number; readonly vmOperations: readonly VmOperation[] }) => readonly Place[];
   /** Default: what goes with `quick`. */
   readonly effort?: Effort;
   readonly version: string;
@@ -43,6 +45,10 @@ export type Effort = Pick<MeasureOptions, 'rounds' | 'runs' | 'budgetMs'>;
 const QUICK: Effort = { rounds: 5, runs: 5, budgetMs: 45_000 };
 const THOROUGH: Effort = { rounds: 15, runs: 7, budgetMs: 1_800_000 };
 
+const NOT_MEASURED: readonly Lack[] = [
+  { operation: 'conversion in place', why: 'KVM_SET_MEMORY_ATTRIBUTES2 on a guest_memfd is asked of no kernel: it is in no released one, and the series that brings it may still change its number and its block' },
+];
+
 /** @throws UserError where this machine cannot be measured */
 export async function calibrate(options: CalibrateOptions): Promise<PointsRecord & { readonly note: string | null }> {
   const { quick, effort = quick ? QUICK : THOROUGH, version, environment, today, nowMs, signal, onProgress } = options;
@@ -52,9 +58,11 @@ export async function calibrate(options: CalibrateOptions): Promise<PointsRecord
     scope.defer(() => writeMask(libc, mask));
     const { backing, note } = openBacking(libc, scope, options.backing);
     const cpus = cpusOf(mask);
-    const places = options.places?.({ cpus: cpus.length }) ?? placesOf({ quick, cpus: cpus.length });
+    const machines = openMachines(libc, scope, backing.name);
+    const machine = { cpus: cpus.length, vmOperations: machines.operations };
+    const places = options.places?.(machine) ?? placesOf({ quick, ...machine });
     const behaviours = await behavioursOf(backing);
-    const { points, notMeasured } = await measure({ libc, backing, places, cpus, ...effort, nowMs, signal, onProgress });
+    const { points, notMeasured } = await measure({ libc, backing, machines, places, cpus, ...effort, nowMs, signal, onProgress });
     return {
       schema: POINTS_SCHEMA,
       tool: { version },
@@ -65,7 +73,7 @@ export async function calibrate(options: CalibrateOptions): Promise<PointsRecord
       quick,
       points,
       behaviours,
-      notMeasured: [...notMeasured, ...backing.lacks],
+      notMeasured: [...notMeasured, ...backing.lacks, ...machines.lacks.filter(({ operation }) => !places.some((place) => place.operation === operation)), ...NOT_MEASURED],
       note,
     };
   });

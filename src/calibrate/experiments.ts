@@ -21,6 +21,8 @@ import type { Mapper } from './neighbours.ts';
 import type { MeasuredOperation, Place } from './points.ts';
 import { openEfault, openSigbus } from './refusedExperiments.ts';
 import type { Scope } from './scope.ts';
+import type { Machines } from './virtualMachine.ts';
+import { openConvert, openStage2 } from './vmExperiments.ts';
 
 export interface Experiment {
   /** Calls of one run, through which its time is divided. */
@@ -34,6 +36,7 @@ export interface Experiment {
 export interface Bench {
   readonly libc: Libc;
   readonly backing: Backing;
+  readonly machines: Machines;
   /** Everything that the experiment opens. */
   readonly scope: Scope;
 }
@@ -65,6 +68,10 @@ const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'gup.get': openGet,
   'gup.pin': openPin,
   'gup.unpin': openPin,
+  'stage2.fault': openStage2,
+  'stage2.punch': openStage2,
+  'convert.private': openConvert,
+  'convert.shared': openConvert,
   'efault': openEfault,
   'sigbus': openSigbus,
   'fork': openFork,

@@ -8,10 +8,11 @@ import type { CheckedPoint } from './fitPoints.ts';
 import { placesOf } from './grids.ts';
 import { isMixed } from './mixed.ts';
 import { POINTS_SCHEMA } from './points.ts';
-import type { Point, PointsRecord } from './points.ts';
+import type { Place, Point, PointsRecord } from './points.ts';
 import { TERMS, predict } from './predict.ts';
 import { formatProfile } from './profile.ts';
 import { formatValidation } from './validationTable.ts';
+import { VM_OPERATIONS } from './virtualMachine.ts';
 
 const published = loadCostProfile('published-x86');
 
@@ -20,12 +21,12 @@ const priceNs = Float64Array.from(published.priceNs, (ns) => 3 * ns);
 priceNs[OPERATIONS.findIndex(({ name }) => name === 'tlb.flush')] += 1000;
 const termNs = TERMS.map((_, at) => 10 * at);
 
-const places = placesOf({ quick: true, cpus: 2 });
-const points: readonly Point[] = places.flatMap((place) => {
+const pointsOf = (places: readonly Place[]): readonly Point[] => places.flatMap((place) => {
   const prediction = predict(place, 'guest_memfd');
   if (prediction === null) return [];
   return [{ ...place, backing: 'guest_memfd' as const, ns: predictNs(prediction.counts, priceNs) + predictNs(prediction.terms, termNs), spread: 1, runs: 20 }];
 });
+const points = pointsOf(placesOf({ quick: true, cpus: 2 }));
 
 const record: PointsRecord = {
   schema: POINTS_SCHEMA,
@@ -58,6 +59,20 @@ describe('the fit of a grid', () => {
     const flush = fitted.fit.prices.find(({ operation }) => operation === 'tlb.flush');
     expect(Math.abs((flush?.ns ?? 0) - priceNs[OPERATIONS.findIndex(({ name }) => name === 'tlb.flush')])).toBeLessThan(1);
     expect(flush?.source).toBe('measured');
+  });
+
+  test('finds the prices of stage-2 where there is one: of a zap, and of a leaf; of a fault with what always comes with it; without one they stay', () => {
+    const grid = placesOf({ quick: true, cpus: 1, vmOperations: VM_OPERATIONS });
+    const withStage2 = fitPoints(pointsOf(grid.filter(({ operation, vmas }) => (operation === 'punch' && vmas <= 1) || /^(?:syscall|allocate|fault.minor|stage2|convert)/.test(operation))), published);
+    const pricesIn = (some: typeof fitted, names: readonly string[]) => some.fit.prices.filter(({ operation }) => names.includes(operation));
+    for (const names of [['stage2.zap'], ['stage2.map'], ['stage2.fault', 'lock.mmu', 'lock.folio', 'pageCache.lookup', 'folio.put']]) {
+      const ns = pricesIn(withStage2, names).reduce((sum, price) => sum + price.ns, 0);
+      const trueNs = priceNs.reduce((sum, price, at) => sum + (names.includes(OPERATIONS[at].name) ? price : 0), 0);
+      expect(Math.abs(ns / trueNs - 1)).toBeLessThan(0.01);
+      expect([pricesIn(withStage2, names)[0].source, pricesIn(fitted, names.slice(0, 1))[0].source]).toEqual(['measured', 'estimated']);
+    }
+    expect(errorFigures(withStage2.checked.filter(isOfGrid)).largestPercent).toBeLessThan(2);
+    expect(withStage2.unknown).toEqual([]);
   });
 
   test('leaves points out whose runs disagree, and names them', () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { placesOf } from './grids.ts';
 import { OPERATIONS_MEASURED, placeName } from './points.ts';
+import { VM_OPERATIONS } from './virtualMachine.ts';
 
 describe.each([true, false])('the grid (quick: %s)', (quick) => {
-  const places = placesOf({ quick, cpus: 2 });
+  const places = placesOf({ quick, cpus: 2, vmOperations: VM_OPERATIONS });
   test('has every operation, and no place twice', () => {
     expect(new Set(places.map(({ operation }) => operation))).toEqual(new Set(Object.keys(OPERATIONS_MEASURED)));
     expect(new Set(places.map(placeName)).size).toBe(places.length);
@@ -15,6 +16,16 @@ describe.each([true, false])('the grid (quick: %s)', (quick) => {
     expect(Math.max(...places.map(({ cpus }) => cpus))).toBe(2);
     expect(Math.max(...placesOf({ quick, cpus: 1 }).map(({ cpus }) => cpus))).toBe(1);
   });
+});
+
+test('what a KVM cannot do is in no grid, and what it can takes few places, of four sizes', () => {
+  const sizes = (quick: boolean) => placesOf({ quick, cpus: 2, vmOperations: VM_OPERATIONS }).filter(({ operation }) => VM_OPERATIONS.some((one) => one === operation)).map(({ operation, pages }) => `${operation} ${pages}`);
+  const expected = [['stage2.fault', 2], ['stage2.punch', 3], ['convert.private', 2], ['convert.shared', 2]] as const;
+  for (const quick of [true, false]) {
+    expect(sizes(quick)).toEqual(expected.flatMap(([operation, surroundings]) => Array.from({ length: surroundings }, () => [1, 32, 128, 512].map((pages) => `${operation} ${pages}`)).flat()));
+    const without = placesOf({ quick, cpus: 2 });
+    expect(placesOf({ quick, cpus: 2, vmOperations: VM_OPERATIONS }).slice(0, without.length)).toEqual(without);
+  }
 });
 
 test('the whole grid has holes of 1 to 512 pages under 1 to 64 VMAs, untouched, clean and dirty', () => {

@@ -1,5 +1,6 @@
 /** Grids: the places that are measured, quickly or for good. */
 import type { MeasuredOperation, Place } from './points.ts';
+import type { VmOperation } from './virtualMachine.ts';
 
 const PAGES = [1, 2, 4, 8, 16, 24, 32, 33, 34, 48, 64, 96, 128, 192, 256, 384, 512];
 const VMAS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
@@ -16,8 +17,14 @@ const PRESENT = ENTRIES.slice(1);
 
 const PLAIN = { vmas: 1, processes: 1, touched: false, dirty: false, cpus: 1 } as const;
 
-/** @param cpus CPUs that this machine has for it */
-export function placesOf({ quick, cpus }: { readonly quick: boolean; readonly cpus: number }): readonly Place[] {
+interface Machine {
+  /** CPUs that it has for it. */
+  readonly cpus: number;
+  /** What its KVM can do beside files; default: nothing. */
+  readonly vmOperations?: readonly VmOperation[];
+}
+
+export function placesOf({ quick, cpus, vmOperations = [] }: Machine & { readonly quick: boolean }): readonly Place[] {
   const pages = quick ? QUICK_PAGES : PAGES;
   const sizes = quick ? QUICK_SIZES : PAGES;
   const vmas = quick ? QUICK_VMAS : VMAS;
@@ -47,5 +54,14 @@ export function placesOf({ quick, cpus }: { readonly quick: boolean; readonly cp
     ...[false, true].flatMap((touched) => [...cross('gup.get', { touched }), ...cross('gup.pin', { touched })]),
     ...cross('gup.unpin', { touched: true }),
     ...(['mixed', 'mixed.forks'] as const).flatMap((operation) => [1, 2, 4, 8].flatMap((count) => [false, true].flatMap((dirty) => cross(operation, { vmas: count, touched: true, dirty }, quick ? [256] : [64, 128, 256, 512])))),
+    ...vmOperations.flatMap((operation) => VM_SURROUNDINGS[operation].flatMap((some) => cross(operation, some, few))),
   ];
 }
+
+const LEAVES = [{ vmas: 0, touched: false }, { vmas: 0, touched: true }] as const;
+const VM_SURROUNDINGS: Readonly<Record<VmOperation, readonly Partial<Place>[]>> = {
+  'stage2.fault': LEAVES,
+  'stage2.punch': [{ vmas: 0 }, { vmas: 1, touched: true }, { vmas: 4, touched: true }],
+  'convert.private': LEAVES,
+  'convert.shared': LEAVES,
+};

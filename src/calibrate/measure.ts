@@ -20,10 +20,12 @@ import { spinOn } from './neighbours.ts';
 import { isSteady, placeName } from './points.ts';
 import type { Place, Point } from './points.ts';
 import { withScope } from './scope.ts';
+import type { Machines } from './virtualMachine.ts';
 
 export interface MeasureOptions {
   readonly libc: Libc;
   readonly backing: Backing;
+  readonly machines: Machines;
   readonly places: readonly Place[];
   /** CPUs that this process may use; the measuring thread takes the last one. */
   readonly cpus: readonly number[];
@@ -98,12 +100,12 @@ function lacksOf(places: readonly Place[], refused: readonly (string | null)[]):
 }
 
 /** Times of the runs of one place, or why there are none. */
-async function visit({ libc, backing, cpus, runs }: MeasureOptions, place: Place): Promise<readonly number[] | string> {
+async function visit({ libc, backing, machines, cpus, runs }: MeasureOptions, place: Place): Promise<readonly number[] | string> {
   const clockNs = createThreadClock(libc);
   return withScope(async (scope) => {
     try {
       for (let more = 1; more < place.cpus; more++) await spinOn(cpus[cpus.length - 1 - more], scope);
-      const experiment = await openExperiment({ libc, backing, scope }, place);
+      const experiment = await openExperiment({ libc, backing, machines, scope }, place);
       if (typeof experiment === 'string') return experiment;
       const overheadNs = medianOf(Array.from({ length: NULL_RUNS }, () => timeNothing(libc, experiment, clockNs)));
       const times: number[] = [];

@@ -2,9 +2,10 @@
  * Routines that the kernel has and no policy needs: what is measured beside the routines of the model, made of the model's own steps.
  *
  * Source: kernel/fork.c (dup_mmap), mm/madvise.c (madvise_populate, madvise_dontneed_free), mm/shmem.c (shmem_fallocate: unmap_mapping_range of the whole range
- * comes before the truncation, so that each VMA is flushed once and not once a page).
+ * comes before the truncation, so that each VMA is flushed once and not once a page), virt/kvm/kvm_main.c (kvm_vcpu_pre_fault_memory,
+ * kvm_vm_set_mem_attributes).
  */
-import { complete } from '../model/access.ts';
+import { complete, guestAccessSteps } from '../model/access.ts';
 import { EntryBit } from '../model/entries.ts';
 import { faultCoreSteps, readLockMmap, readUnlockMmap } from '../model/fault.ts';
 import { forkSteps } from '../model/fork.ts';
@@ -12,6 +13,8 @@ import { LockClass, lockId, releaseWrite } from '../model/locks.ts';
 import { Waiting } from '../model/meter.ts';
 import { Op } from '../model/operations.ts';
 import { punchSteps } from '../model/punch.ts';
+import { setAttributeSteps } from '../model/separate.ts';
+import { stage2Maps } from '../model/stage2.ts';
 import { Flow, acquire, buildProgram, callRoutine, free, release, steady } from '../model/step.ts';
 import type { Program, Run, Step } from '../model/step.ts';
 import { closeWindow } from '../model/windows.ts';
@@ -108,11 +111,47 @@ function forkParentSteps(): readonly Step[] {
   return [...steps.slice(0, end), steady('child.forget', forgetChild), free('done', complete)];
 }
 
-/** Routines `populate`, `zap`, `punchRange` and `fork`. */
+const enterStage2Fault: Run = (world) => {
+  world.meter.charge(Op['stage2.fault']);
+  return Flow.Next;
+};
+
+/** A fault that finds its leaf has nothing to install (RET_PF_SPURIOUS). */
+const unlessMapped = (map: Run): Run => (world, task) => (stage2Maps(world, world.page[task]) ? Flow.Next : map(world, task));
+
+/**
+ * The guest's stage-2 fault without the guest: no exit and no entry. A guest_memfd that is shared as a whole has no shareability that would have to be
+ * looked up, and KVM takes its pages without invalidate_lock (kvm_gmem_get_pfn).
+ */
+function preFaultSteps(): readonly Step[] {
+  const steps = guestAccessSteps({ lazy: false });
+  const at = (name: string): number => steps.findIndex((one) => one.name === name);
+  const [begin, put, retry, end] = [at('seq.snapshot'), at('folio.put'), at('mmuLock.unlockRetry'), at('invalidate.readUnlockToDonate')];
+  const other = new Set(['invalidate.readLock', 'state.read', 'invalidate.readUnlock']);
+  if (begin < 0 || put < begin || retry < put || end < retry || [...other].some((name) => at(name) < begin)) throw new Error('the stage-2 fault of the model has other steps than those that are taken here');
+  const fault = steps.slice(begin, put + 1).filter(({ name }) => !other.has(name));
+  return [
+    free('preFault', enterPopulate),
+    free('stage2.fault', enterStage2Fault),
+    ...fault.map((one) => (one.name === 'stage2.map' ? steady(one.name, unlessMapped(one.run)) : one)),
+    free('page.next', nextPage, 'stage2.fault'),
+    free('done', complete),
+    ...steps.slice(retry, end),
+  ];
+}
+
+const setAttribute = (routine: string): readonly Step[] => [free('ioctl', enterPopulate), callRoutine('set', routine), free('done', complete)];
+
+/** Routines `populate`, `zap`, `punchRange` and `fork`; `preFault`; and, where private pages have a memory of their own, `convert.private` and `convert.shared`. */
 export const ownProgram: Program = buildProgram({
   populate: { steps: populateSteps },
   zap: { steps: zapSteps },
   punchRange: { steps: punchRangeSteps() },
   fork: { steps: forkParentSteps() },
   faultCore: { steps: faultCoreSteps({}) },
+  preFault: { steps: preFaultSteps() },
+  'convert.private': { steps: setAttribute('toPrivate') },
+  'convert.shared': { steps: setAttribute('toShared') },
+  toPrivate: { steps: setAttributeSteps(true) },
+  toShared: { steps: setAttributeSteps(false) },
 });

@@ -35,6 +35,10 @@ export const OPERATIONS_MEASURED = {
   'mixed.forks': 'such a sequence with forks in it, whose children get its mappings and end at once',
   'fork': 'clone that shares nothing: the child, which gets `vmas` mappings of the file and nothing else of this process, ends at once',
   'sigbus': 'load from a private page: SIGBUS, and a handler that steps over it',
+  'stage2.fault': 'KVM_PRE_FAULT_MEMORY of pages that the file has: stage-2 faults of 4 KiB without a guest; where `touched` the leaves are there already',
+  'stage2.punch': 'punch of pages that stage-2 maps; `vmas` and `touched` are of the host, as of punch',
+  'convert.private': 'KVM_SET_MEMORY_ATTRIBUTES of shared pages, which stage-2 maps where `touched`',
+  'convert.shared': 'the same of private pages',
   'efault': 'read(2) from /dev/zero into a private page, which answers EFAULT',
 } as const;
 export type MeasuredOperation = keyof typeof OPERATIONS_MEASURED;

@@ -127,6 +127,29 @@ describe('a read of pages of a memfd maps up to 16 around', () => {
   });
 });
 
+describe('a virtual machine', () => {
+  test('faults page by page, without an exit, without invalidate_lock and without a look at what is private; a leaf that is there is found', () => {
+    const fault = { 'stage2.fault': 6, 'lock.mmu': 6, 'lock.folio': 6, 'pageCache.lookup': 6, 'folio.put': 6, syscall: 1, 'access.done': 1, 'call.stage2.fault': 1 };
+    expect(countsOf({ operation: 'stage2.fault', pages: 6, vmas: 0 })).toEqual({ ...fault, 'stage2.map': 6 });
+    expect(countsOf({ operation: 'stage2.fault', pages: 6, vmas: 0, touched: true })).toEqual(fault);
+  });
+  test('loses all leaves of a hole under one lock; the rest of it is the hole of a file', () => {
+    for (const some of [{ vmas: 0 }, { vmas: 3, touched: true }, { vmas: 2, touched: true, dirty: true }]) {
+      const { 'call.punch': call, ...hole } = countsOf({ operation: 'punch', pages: 6, ...some });
+      expect(countsOf({ operation: 'stage2.punch', pages: 6, ...some })).toEqual({ ...hole, 'stage2.zap': 6, 'call.stage2.punch': call });
+    }
+  });
+  test.each(['convert.private', 'convert.shared'] as const)('has no reference looked at in %s: its leaves go, and each page\'s attribute is stored', (operation) => {
+    const attributes = { syscall: 1, 'lock.invalidate': 1, 'lock.mmu': 1, 'state.read': 1, 'access.done': 1, 'attribute.page': 6, [`call.${operation}`]: 1 };
+    for (const backing of ['guest_memfd', 'memfd'] as const) {
+      expect(countsOf({ operation, pages: 6, vmas: 0 }, backing)).toEqual(attributes);
+      expect(countsOf({ operation, pages: 6, vmas: 0, touched: true }, backing)).toEqual({ ...attributes, 'stage2.zap': 6, 'attribute.flush': 1 });
+    }
+  });
+});
+
+test.each<Place['operation']>(['stage2.fault', 'stage2.punch'])('stage-2 takes the pages of a memfd by GUP: nobody measures %s there', (operation) => expect(predict({ ...PLAIN, operation }, 'memfd')).toBe(null));
+
 test('a long-term pin goes fast in a memfd, and slowly in a guest_memfd', () => {
   expect(countsOf({ operation: 'gup.pin', pages: 9, touched: true }, 'memfd')).toMatchObject({ 'gup.fast': 9, 'gup.grab': 9, 'irq.toggle': 1 });
   expect(countsOf({ operation: 'gup.pin', pages: 9, touched: true })).not.toHaveProperty('gup.fast');

@@ -7,7 +7,7 @@
  * Terms beside the operations are of what the model has no state for: the host's TLB, which whoever has flushed fills anew in all that he
  * does after it, and the statistics of a folio's first and last mapping. And each call has work around what the model knows of it, once (`call.*`).
  */
-import { buildHost } from '../model/host.ts';
+import { buildHost, shapeUnder } from '../model/host.ts';
 import type { Host } from '../model/host.ts';
 import { drainBatch } from '../model/lru.ts';
 import { Meter } from '../model/meter.ts';
@@ -18,6 +18,7 @@ import { openWindow } from '../model/windows.ts';
 import { createWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
 import { sigbusOnFault } from '../policies/conversion/sigbus-on-fault.ts';
+import { separateSharedMemory } from '../policies/conversion/separate-shared-memory.ts';
 import { Access } from '../workloads/workload.ts';
 import type { AccessKind } from '../workloads/workload.ts';
 import type { BackingName } from './backing.ts';
@@ -46,11 +47,15 @@ export const TERMS: readonly { readonly name: string; readonly summary: string }
   ...FLUSHING.map((operation) => ({ name: `refill.${operation}`, summary: `walk the page tables anew in what a call of ${operation} does after its flush, and behind it` })),
   { name: 'entry.dirty', summary: 'clear an entry that is dirty, beside what clearing any entry costs' },
   { name: 'mapping.last', summary: 'drop the last mapping of a page, beside what dropping any mapping costs: it is counted as mapped no more' },
+  { name: 'attribute.page', summary: 'reserve and store the attribute of one page: KVM keeps those of a virtual machine page by page, the model by ranges' },
+  { name: 'attribute.flush', summary: 'have the vCPUs, none of which runs, forget the stage-2 leaves that a conversion has cleared' },
   ...CALLS.map((operation) => ({ name: `call.${operation}`, summary: `what a call of ${operation} does around the work that the model knows` })),
 ];
 const DIRTY = FLUSHING.length;
 const LAST = DIRTY + 1;
-const FIRST_CALL = LAST + 1;
+const ATTRIBUTE = LAST + 1;
+const ATTRIBUTE_FLUSH = ATTRIBUTE + 1;
+const FIRST_CALL = ATTRIBUTE_FLUSH + 1;
 
 export interface Prediction {
   /** By index in OPERATIONS. */
@@ -65,8 +70,8 @@ const TASK = 0;
 /** What one call does at a place; null where the backing has no such call. */
 export function predict(place: Place, backing: BackingName): Prediction | null {
   const { operation } = place;
-  // Nothing of a memfd is private.
-  if (backing === 'memfd' && (operation === 'efault' || operation === 'sigbus')) return null;
+  // Nothing of a memfd is private, and stage-2 would take its pages by GUP.
+  if (backing === 'memfd' && (operation === 'efault' || operation === 'sigbus' || operation.startsWith('stage2.'))) return null;
   if (backing === 'memfd' && isAround(place)) return predictBatch(place, backing);
   const scene = openScene(place, backing);
   if (isMixed(operation)) return predictMixed(scene, place, backing);
@@ -132,8 +137,12 @@ function countCall(scene: Scene, place: Place, run: () => void): Prediction {
   const counts = world.meter.count.map((count, at) => count - before[at]);
   if (place.dirty) terms[DIRTY] = counts[Op['pte.zap']];
   terms[LAST] = mapped.filter((page) => world.mapcount[page] === 0).length;
-  const flushing = FLUSHING.indexOf(place.operation);
+  const flushing = FLUSHING.indexOf(place.operation === 'stage2.punch' ? 'punch' : place.operation);
   if (flushing >= 0 && counts[Op['tlb.flush']] > 0) terms[flushing] = 1;
+  if (isConversion(place)) {
+    terms[ATTRIBUTE] = place.pages;
+    terms[ATTRIBUTE_FLUSH] = Math.sign(counts[Op['stage2.zap']]);
+  }
   const call = CALLS.indexOf(callName(place, counts));
   if (call >= 0) terms[FIRST_CALL + call] = 1;
   correct(counts, place);
@@ -151,13 +160,18 @@ function mappedPages({ mapcount, shape: { pages } }: World): readonly number[] {
   return Array.from({ length: pages }, (_, page) => page).filter((page) => mapcount[page] > 0);
 }
 
+const isConversion = ({ operation }: Place): boolean => operation.startsWith('convert.');
+
 /** Takes away what the caller does not do. */
-function correct(counts: Float64Array, { operation, pages, vmas, touched }: Place): void {
+function correct(counts: Float64Array, place: Place): void {
+  const { operation, pages, vmas, touched } = place;
   // Interrupted CPUs pay that themselves; here one task does everything.
   counts[Op['tlb.interrupt']] = 0;
   // Linux leaves zeroing to the first use of a page. In the model a folio that nobody is at is up to date, which spares every state of the
   // explorer a bit, and no workload allocates (src/model/allocate.ts).
   if (operation === 'allocate') counts[Op['page.clear']] = 0;
+  // Terms: a store by the page has not the price of one by the range.
+  if (isConversion(place)) counts[Op['state.prealloc']] = counts[Op['state.store']] = 0;
   // The mappings begin in the middle of a page table that others have too, so that entries are looked at though there were never any.
   const walksForNothing = (operation === 'zap' && !touched) || (operation === 'punch.empty' && counts[Op['rmap.walk']] > 0);
   if (walksForNothing && vmas > 0) counts[Op['pte.check']] = pages;
@@ -213,6 +227,19 @@ const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, MixedOperation>, Scrip
     held(scene, place, Access.PinLong)();
     return () => access(scene, Access.Unpin, {});
   },
+  'stage2.fault': (scene, { pages, touched }) => {
+    allocate(scene, pages);
+    if (touched) touchAsGuest(scene, pages);
+    return () => own(scene, 'preFault', { count: pages });
+  },
+  'stage2.punch': (scene, place, backing) => {
+    allocate(scene, place.pages);
+    if (place.touched) touchEverywhere(scene, place);
+    touchAsGuest(scene, place.pages);
+    return () => punch(scene, { count: place.pages }, backing);
+  },
+  'convert.private': convert,
+  'convert.shared': convert,
   'efault': (scene) => () => access(scene, Access.Copy, {}),
   'sigbus': (scene) => () => access(scene, Access.HostRead, {}),
   'fork': (scene, place) => {
@@ -265,13 +292,14 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: 
     content: 'none',
     mmapAllowed: true,
   };
-  const world = createWorld(shape, new Meter());
+  const rules = (operation.startsWith('convert.') ? separateSharedMemory : sigbusOnFault).rules({ check: 'refcount' });
+  const world = createWorld(shapeUnder(rules, shape), new Meter());
   for (let process = 0; process < processes; process++) {
     for (let nth = 0; nth < vmas; nth++) openWindow(world, process * vmas + nth, process);
   }
   const mapsMore = operation === 'mmap' || operation === 'munmap';
   if (mapsMore) openWindow(world, mapped, 0);
-  return { world, host: buildHost(sigbusOnFault.rules({ check: 'refcount' }), shape), extra: mapped, mapsAround: backing === 'memfd' };
+  return { world, host: buildHost(rules, shape), extra: mapped, mapsAround: backing === 'memfd' };
 }
 
 const allocate = (scene: Scene, pages: number): void => access(scene, Access.Allocate, { count: pages });
@@ -299,6 +327,17 @@ function touchEverywhere(scene: Scene, { pages, vmas, processes, dirty }: Place)
     touch(scene, pages, Array.from({ length: vmas }, (_, nth) => process * vmas + nth), dirty);
   }
   world.mm[TASK] = 0;
+}
+
+function touchAsGuest(scene: Scene, pages: number): void {
+  for (let page = 0; page < pages; page++) access(scene, Access.GuestWrite, { page });
+}
+
+/** Of pages that are all in the other state. */
+function convert(scene: Scene, { operation, pages, touched }: Place): () => void {
+  if (operation === 'convert.shared') own(scene, 'convert.private', { count: pages });
+  if (touched) touchAsGuest(scene, pages);
+  return () => own(scene, operation, { count: pages });
 }
 
 function punch(scene: Scene, { page = 0, count = 1 }: What, backing: BackingName): void {
