@@ -49,7 +49,7 @@ export const GuestMemfdFlag = { Mmap: 1, InitShared: 2 } as const;
 /** Time that this thread ran: none passes while the CPU is somebody else's. */
 export const CLOCK_THREAD_CPUTIME_ID = 3;
 /** struct timespec of 64-bit systems as 32-bit words, of which the low ones hold all that we ask. */
-export const Timespec = { words: 4, seconds: 0, nanoseconds: 2 } as const;
+export const Timespec = { bytes: 16, words: 4, seconds: 0, nanoseconds: 2 } as const;
 
 export const Signal = { Bus: 7, Segmentation: 11 } as const;
 /** struct sigaction of libc on 64-bit systems as 64-bit words: the handler, 16 words of a mask, the flags, and libc's own way back. */
@@ -64,6 +64,8 @@ export const Fcntl = { SetPipeSize: 1031 } as const;
 
 /** System calls that libc has no function for; 425 and above have one number on all architectures. */
 export const Syscall = { IoUringSetup: 425, IoUringRegister: 427 } as const;
+/** System calls of x86-64 by number, for machine code. Source: arch/x86/entry/syscalls/syscall_64.tbl. */
+export const X64Call = { Madvise: 28, Clone: 56, Wait4: 61, ClockGettime: 228, Fallocate: 285 } as const;
 export const IO_URING_PARAMS_BYTES = 120;
 export const IoUringRegister = { Buffers: 0, UnregisterBuffers: 1 } as const;
 

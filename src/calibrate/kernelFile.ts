@@ -11,13 +11,12 @@ import { Access } from '../workloads/workload.ts';
 import type { AccessKind } from '../workloads/workload.ts';
 import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, OpenFlag, PAGE_BYTES, Protection, Signal, Syscall, errnoName } from './abi.ts';
 import { KernelError, allocate, checked } from './backing.ts';
+import { openLoader } from './callList.ts';
 import type { Ending } from './drive.ts';
 import { MAP_FAILED } from './libc.ts';
 import type { Address, Libc } from './libc.ts';
-import { waitForChild } from './machineCode.ts';
-import type { Routines } from './machineCode.ts';
-import { extentOf, hideOwnMemory } from './ownMemory.ts';
-import type { Extent } from './ownMemory.ts';
+import type { ChildEnding, Routines } from './machineCode.ts';
+import { extentOf } from './ownMemory.ts';
 import type { Scope } from './scope.ts';
 
 export interface HostOperation {
@@ -88,7 +87,7 @@ export function openKernelFile({ libc, scope, routines, fd, reach, pages, window
   });
   const isMapped = bases.map(() => Array.from({ length: reach }, (_, page) => mapped && page < pages));
   const noteMapped = ({ window, page, count }: HostOperation, now: boolean): void => void isMapped[window].fill(now, page, page + count);
-  const child = routines === null ? null : openChild(libc, scope, routines, bases.map((base) => extentOf(base, reachBytes)));
+  const load = routines === null ? null : openLoader({ libc, routines, scope, shown: bases.map((base) => extentOf(base, reachBytes)) });
   const held = new Map<number, Held>();
   scope.defer(() => {
     for (const { release } of held.values()) release();
@@ -159,7 +158,7 @@ export function openKernelFile({ libc, scope, routines, fd, reach, pages, window
     [Access.DeviceAccess]: ({ slot }) => ({ errno: 'OK', value: held.get(slot)?.peek() ?? -1 }),
     /** Through a mapping without a page a child has nothing to load from. */
     [Access.Fork]({ page }) {
-      const loads = bases.flatMap((base, window) => (child !== null && isMapped[window].includes(true) ? [child(base + page * PAGE_BYTES)] : []));
+      const loads = bases.flatMap((base, window) => (load !== null && isMapped[window].includes(true) ? [endingOf(load(base + page * PAGE_BYTES))] : []));
       return { errno: worstOf(loads.map(({ errno }) => errno)), value: loads.findLast(({ value }) => value >= 0)?.value ?? -1 };
     },
     [Access.Unpin]({ slot }) {
@@ -180,18 +179,11 @@ export function openKernelFile({ libc, scope, routines, fd, reach, pages, window
 /** How children ended, in one word: the signal that any of them died of, SIGSEGV before SIGBUS. */
 export const worstOf = (errnos: readonly ErrnoName[]): ErrnoName => (['SIGSEGV', 'SIGBUS'] as const).find((signal) => errnos.includes(signal)) ?? 'OK';
 
-/** A child that has nothing but the mappings of the file loads a byte: which, or the signal that it dies of. */
-function openChild(libc: Libc, scope: Scope, routines: Routines, mappings: readonly Extent[]): (address: Address) => Ending {
-  const hide = hideOwnMemory(libc, scope, [...mappings, ...routines.vital]);
-  return (address) => {
-    hide();
-    const process = routines.fork(address);
-    if (process < 0) throw new KernelError('clone', -process);
-    const end = waitForChild(libc, process);
-    if ('byte' in end) return { errno: 'OK', value: end.byte };
-    if (end.signal !== Signal.Bus && end.signal !== Signal.Segmentation) throw new Error(`a child died of signal ${end.signal}`);
-    return { errno: end.signal === Signal.Bus ? 'SIGBUS' : 'SIGSEGV', value: -1 };
-  };
+/** What a child that loads a byte ends in. */
+function endingOf(end: ChildEnding): Ending {
+  if ('byte' in end) return { errno: 'OK', value: end.byte };
+  if (end.signal !== Signal.Bus && end.signal !== Signal.Segmentation) throw new Error(`a child died of signal ${end.signal}`);
+  return { errno: end.signal === Signal.Bus ? 'SIGBUS' : 'SIGSEGV', value: -1 };
 }
 
 const RESERVED = { protection: Protection.None, flags: MapFlag.Private | MapFlag.Anonymous } as const;

@@ -1,6 +1,6 @@
 /**
- * What of this process's memory a child gets: for a fork that is measured, only the files that are. Node has some hundred mappings of its
- * own with some ten thousand page-table entries, whose copying would take ten times as long as all that is asked about.
+ * What of this process's memory a child gets: one that measures, only what it needs. Node has some hundred mappings of its own with some ten
+ * thousand page-table entries, which a fork would copy.
  *
  * Source: mm/madvise.c (MADV_DONTFORK, which sets VM_DONTCOPY), kernel/fork.c (dup_mmap).
  */
