@@ -45,6 +45,7 @@ const small = ({ cpus }: { readonly cpus: number }): readonly Place[] => [
   { ...PLAIN, operation: 'zap' },
   { ...PLAIN, operation: 'allocate' },
   { ...PLAIN, operation: 'punch', processes: 2, cpus: Math.min(2, cpus) },
+  { ...PLAIN, operation: 'punch.one' },
   { ...PLAIN, operation: 'punch.empty' },
   { ...PLAIN, operation: 'gup.get' },
   { ...PLAIN, operation: 'gup.pin' },

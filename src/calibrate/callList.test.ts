@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { hasMachineCode, libcHere, routinesHere, withoutMachineCode } from '../../test/support/machineCode.ts';
 import { PAGE_BYTES, X64Call } from './abi.ts';
-import { forkLine, madviseLine, mapShared, openCallList, openLoader } from './callList.ts';
+import { forkLine, madviseLine, mapShared, openCallList, openLoader, untimed, waitLine } from './callList.ts';
+import type { CallLine } from './callList.ts';
 import type { Address } from './libc.ts';
 import { LINE_ANSWER, LINE_WORDS, Line, WAIT_FOR_ANY_KIND, leaveNoCores, waitForChild } from './machineCode.ts';
 import { extentOf } from './ownMemory.ts';
@@ -58,12 +59,15 @@ describe.skipIf(!hasMachineCode)(`a list of calls${withoutMachineCode}`, () => {
       expect([load(shown), load(hidden)]).toEqual([{ byte: 5 }, { signal: 11 }]);
     }));
 
-  test('a list takes time, and one that the kernel refuses a line of says which', () =>
+  test('a list takes the time of its lines but those that are not to be timed, and one that the kernel refuses a line of says which', () =>
     withScope((scope) => {
       const routines = routinesHere(scope);
-      const one = { libc, routines, scope, before: [], shown: [] };
-      const oneNs = openCallList({ ...one, timed: [forkLine] })();
-      expect(oneNs > 1000 && oneNs < 1e9).toBe(true);
-      expect(() => openCallList({ ...one, timed: [madviseLine(1, 2, 3)] })()).toThrow('the kernel refuses madvise');
+      const timeOf = (lines: readonly CallLine[]): number => openCallList({ libc, routines, scope, lines, shown: [] })();
+      const fork = [forkLine, waitLine];
+      const [none, one] = [timeOf([...untimed([forkLine]), waitLine]), timeOf(fork)];
+      expect(none).toBe(0);
+      expect(one > 1000 && one < 1e9).toBe(true);
+      expect(timeOf([...fork, ...fork, ...fork, ...fork, ...fork, ...fork])).toBeGreaterThan(one / 2);
+      expect(() => timeOf([madviseLine(1, 2, 3)])).toThrow('the kernel refuses madvise');
     }));
 });

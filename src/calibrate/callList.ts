@@ -19,20 +19,24 @@ export interface CallLine {
   readonly name: string;
   /** A number of a system call or of `Line`, and up to six arguments. */
   readonly words: readonly number[];
+  /** It is not what is measured. */
+  readonly isUntimed?: true;
 }
 
 export const madviseLine = (address: Address, bytes: number, advice: number): CallLine => ({ name: 'madvise', words: [X64Call.Madvise, address, bytes, advice] });
 export const forkLine: CallLine = { name: 'clone', words: [X64Call.Clone] };
-/** Waits for a child of a fork; as many as there were forks. */
-const waitLine: CallLine = { name: 'wait4', words: [X64Call.Wait4, -1, 0, WAIT_FOR_ANY_KIND, 0] };
+/** Waits for a child of a fork, which ends meanwhile: until then its mappings are there. */
+export const waitLine: CallLine = { name: 'wait4', words: [X64Call.Wait4, -1, 0, WAIT_FOR_ANY_KIND, 0], isUntimed: true };
 const clockLine = (into: Address): CallLine => ({ name: 'clock_gettime', words: [X64Call.ClockGettime, CLOCK_THREAD_CPUTIME_ID, into] });
+
+/** The same lines, as preparation. */
+export const untimed = (lines: readonly CallLine[]): readonly CallLine[] => lines.map((line) => ({ ...line, isUntimed: true }));
 
 export interface CallListOptions {
   readonly libc: Libc;
   readonly routines: Routines;
   readonly scope: Scope;
-  readonly before: readonly CallLine[];
-  readonly timed: readonly CallLine[];
+  readonly lines: readonly CallLine[];
   /** What the child gets. */
   readonly shown: readonly Extent[];
 }
@@ -41,24 +45,49 @@ export interface CallListOptions {
 export type CallList = () => number;
 
 /** @throws KernelError where there is no memory for it */
-export function openCallList({ libc, routines, scope, before, timed, shown }: CallListOptions): CallList {
-  const forks = [...before, ...timed].filter((line) => line === forkLine).length;
-  const count = before.length + timed.length + forks + 3;
-  const { address, words } = mapShared(libc, scope, 2 * Timespec.bytes + count * LINE_WORDS * 8);
-  const [begin, end] = [address, address + Timespec.bytes];
-  const lines: readonly CallLine[] = [...before, clockLine(begin), ...timed, clockLine(end), ...Array.from({ length: forks }, () => waitLine), { name: 'exit', words: [Line.Exit] }];
-  const first = (2 * Timespec.bytes) / 8;
-  for (const [at, line] of lines.entries()) for (const [nth, word] of line.words.entries()) words[first + at * LINE_WORDS + nth] = BigInt(word);
+export function openCallList({ libc, routines, scope, lines, shown }: CallListOptions): CallList {
+  const stretches = stretchesOf(lines);
+  const count = lines.length + 2 * stretches.length + 1;
+  const clockBytes = 2 * stretches.length * Timespec.bytes;
+  const { address, words } = mapShared(libc, scope, clockBytes + count * LINE_WORDS * 8);
+  const all: readonly CallLine[] = [...withClocks(lines, stretches, address), { name: 'exit', words: [Line.Exit] }];
+  const first = clockBytes / 8;
+  for (const [at, line] of all.entries()) for (const [nth, word] of line.words.entries()) words[first + at * LINE_WORDS + nth] = BigInt(word);
   hideOwnMemory(libc, scope, [...routines.vital, ...shown, extentOf(address, words.byteLength)])();
   return () => {
-    runChild(libc, routines, address + first * 8);
-    for (const [at, { name }] of lines.entries()) {
+    runChild(libc, routines, address + clockBytes);
+    for (const [at, { name }] of all.entries()) {
       const answer = Number(words[first + at * LINE_WORDS + LINE_ANSWER]);
       if (answer < 0) throw new KernelError(name, -answer);
     }
-    return Number((words[2] - words[0]) * 1_000_000_000n + words[3] - words[1]);
+    return stretches.reduce((sum, _, nth) => sum + nsAt(words, 2 * nth + 1) - nsAt(words, 2 * nth), 0);
   };
 }
+
+/** Timed lines in a row, from the first to the one behind the last. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+function stretchesOf(lines: readonly CallLine[]): readonly Stretch[] {
+  const starts = lines.flatMap((line, at) => (line.isUntimed !== true && (at === 0 || lines[at - 1].isUntimed === true) ? [at] : []));
+  return starts.map((from) => {
+    const length = lines.slice(from).findIndex(({ isUntimed }) => isUntimed === true);
+    return { from, to: length < 0 ? lines.length : from + length };
+  });
+}
+
+/** A look at the clock before each stretch and behind it, one after the other into `clocks`. */
+function withClocks(lines: readonly CallLine[], stretches: readonly Stretch[], clocks: Address): readonly CallLine[] {
+  const starts = new Map(stretches.map(({ from }, nth) => [from, nth]));
+  const ends = new Map(stretches.map(({ to }, nth) => [to, nth]));
+  const look = (nth: number | undefined, isEnd: boolean): readonly CallLine[] => (nth === undefined ? [] : [clockLine(clocks + (2 * nth + (isEnd ? 1 : 0)) * Timespec.bytes)]);
+  return [...lines.flatMap((line, at) => [...look(ends.get(at), true), ...look(starts.get(at), false), line]), ...look(ends.get(lines.length), true)];
+}
+
+/** Of one thread; it has not run for months. */
+const nsAt = (words: BigInt64Array, clock: number): number => Number(words[2 * clock] * 1_000_000_000n + words[2 * clock + 1]);
 
 /** A child that loads the byte at an address of the mappings that it is shown: which, or the signal that it dies of. */
 export function openLoader({ libc, routines, scope, shown }: Pick<CallListOptions, 'libc' | 'routines' | 'scope' | 'shown'>): (address: Address) => ReturnType<typeof waitForChild> {

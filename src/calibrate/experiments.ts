@@ -65,6 +65,7 @@ const OPEN: Readonly<Record<MeasuredOperation, Open>> = {
   'zap': openZap,
   'allocate': openAllocate,
   'punch': openPunch,
+  'punch.one': openPunch,
   'punch.empty': openPunch,
   'gup.get': openGet,
   'gup.pin': openPin,
@@ -114,6 +115,8 @@ async function openPunch(bench: Bench, place: Place): Promise<Experiment> {
         unmapEntries(libc, address, ground.bytes);
       }
       touchAll(libc, ground, dirty);
+      // What was touched once keeps its page tables.
+      if (operation === 'punch.one') for (const address of ground.windows.slice(1)) unmapEntries(libc, address, ground.bytes);
       for (const other of others) other.touch(dirty ? MapCommand.Write : MapCommand.Read);
     },
     run() {

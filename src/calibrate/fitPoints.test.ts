@@ -107,7 +107,7 @@ describe('the fit of a grid', () => {
     const text = formatValidation(record, fitPoints(points.map((point, at) => (at === 30 ? { ...point, ns: point.ns * 2 } : point)), published), false);
     expect(text).toContain('predicted against measured: guest_memfd, Linux 6.18, a CPU, 2026-11-21, quick\n');
     expect(text.split('\n').filter((line) => /^punch .* -[45]\d\./.test(line))).toHaveLength(1);
-    expect(text).toMatch(/^held back, 256 pages and 32 VMAs or more +7 /m);
+    expect(text).toMatch(/^held back, 256 pages and 32 VMAs or more +9 /m);
     expect(formatValidation(record, fitted, true).split('\n').filter((line) => line.startsWith('punch'))).toHaveLength(points.filter(({ operation }) => operation.startsWith('punch')).length);
   });
 });

@@ -40,6 +40,7 @@ export function placesOf({ quick, cpus, vmOperations = [] }: Machine & { readonl
     ...[0, ...vmas].flatMap((count) => ENTRIES.filter(({ touched }) => count > 0 || !touched).flatMap((entries) => cross('fork', { vmas: count, ...entries }, ENDS))),
     ...vmas.flatMap((count) => ENTRIES.flatMap((entries) => cross('punch', { vmas: count, ...entries }, pages))),
     ...cross('punch', { vmas: 0 }),
+    ...vmas.filter((count) => count > 1).flatMap((count) => PRESENT.flatMap((entries) => cross('punch.one', { vmas: count, ...entries }, few))),
     ...[0, 1, 16].flatMap((count) => cross('punch.empty', { vmas: count }, few)),
     ...others.flatMap((processes) => PRESENT.flatMap((entries) => [1, 4].flatMap((count) => cross('punch', { vmas: count, processes, ...entries }, few)))),
     ...manyCpus.flatMap((count) => [

@@ -2,7 +2,7 @@
  * Whole sequences: faults, populating, zaps, holes and pins of random ranges of one file through several mappings, in an order that no
  * point of a grid has. The same for the same place, on the kernel and in the model. None is fitted: they are asked of the prices.
  *
- * `mixed.forks` has forks too. A fork takes as long as the rest of a sequence: without it one would see less of the others.
+ * `mixed.forks` has forks too, and is run by a process that may fork.
  */
 import { below, createRandom } from '../workloads/random.ts';
 import type { MeasuredOperation, Place } from './points.ts';
@@ -24,8 +24,7 @@ export interface MixedStep {
 const STEPS = 48;
 /** Faults most, as they are what the others need. */
 const KINDS: readonly MixedKind[] = ['touch', 'touch', 'touch', 'populate', 'zap', 'punch', 'punch', 'pin'];
-/** A fork in so many. */
-const KINDS_WITH_FORKS: readonly MixedKind[] = [...KINDS, ...KINDS, ...KINDS, 'fork'];
+const KINDS_WITH_FORKS: readonly MixedKind[] = [...KINDS, 'fork'];
 const COUNT_MAX = 64;
 
 export function mixedSequence({ operation, pages, vmas, dirty }: Pick<Place, 'operation' | 'pages' | 'vmas' | 'dirty'>): readonly MixedStep[] {

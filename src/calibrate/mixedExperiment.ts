@@ -1,7 +1,7 @@
 /** A whole sequence as an experiment: one run is the sequence, on a file that is empty before it; with forks in it, by a child that may fork. */
 import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, PAGE_BYTES, Protection, Syscall, X64Call } from './abi.ts';
 import { KernelError, checked } from './backing.ts';
-import { forkLine, madviseLine, mapShared, openCallList } from './callList.ts';
+import { forkLine, madviseLine, mapShared, openCallList, untimed, waitLine } from './callList.ts';
 import type { CallLine } from './callList.ts';
 import type { Bench, Experiment } from './experiments.ts';
 import { MAP_FAILED } from './libc.ts';
@@ -98,17 +98,16 @@ export function openMixedForks(bench: Bench, place: Place): Experiment | string 
       { name: 'IORING_REGISTER_BUFFERS', words: [Syscall.IoUringRegister, ring, IoUringRegister.Buffers, vectors.address + 16 * at, 1] },
       { name: 'IORING_UNREGISTER_BUFFERS', words: [Syscall.IoUringRegister, ring, IoUringRegister.UnregisterBuffers, 0, 0] },
     ],
-    fork: () => [forkLine],
+    fork: () => [forkLine, waitLine],
   };
   const punchAll: CallLine = { name: 'fallocate(PUNCH_HOLE)', words: [X64Call.Fallocate, fd, Allocate.Hole, 0, bytes] };
-  const list = openCallList({
+  const run = openCallList({
     libc,
     routines,
     scope,
     // A new process has no page tables yet, which a mapping that has been used before keeps.
-    before: [...windows.map((address) => madviseLine(address, bytes, Advice.PopulateWrite)), punchAll],
-    timed: steps.flatMap((step, at) => lines[step.kind](step, at)),
+    lines: [...untimed([...windows.map((address) => madviseLine(address, bytes, Advice.PopulateWrite)), punchAll]), ...steps.flatMap((step, at) => lines[step.kind](step, at))],
     shown: [...windows.map((address) => extentOf(address, bytes)), extentOf(vectors.address, vectors.words.byteLength)],
   });
-  return { calls: 1, foreignCalls: 0, reset, run: list };
+  return { calls: 1, foreignCalls: 0, reset, run };
 }

@@ -34,6 +34,10 @@ describe('a hole', () => {
     expect(countsOf({ pages: 4, vmas: 3, touched: true, dirty: true })).toMatchObject({ 'pte.zap': 12, 'entry.dirty': 12 });
     expect(countsOf({ pages: 4, vmas: 3, touched: true })).not.toHaveProperty('entry.dirty');
   });
+  test('of pages that one of V VMAs has entries of looks into all of them, page by page, or as a range', () => {
+    expect(countsOf({ operation: 'punch.one', pages: 4, vmas: 5, touched: true })).toMatchObject({ 'vma.visit': 20, 'pte.zap': 4, 'tlb.flush': 4, 'refill.punch': 1, 'call.punch': 1 });
+    expect(countsOf({ operation: 'punch.one', pages: 4, vmas: 5, touched: true }, 'memfd')).toMatchObject({ 'vma.visit': 5, 'pte.zap': 4, 'tlb.flush': 1 });
+  });
   test('of untouched pages visits no VMA of a guest_memfd, and all of them of a memfd', () => {
     expect(countsOf({ pages: 4, vmas: 5 })).not.toHaveProperty('vma.visit');
     expect(countsOf({ pages: 4, vmas: 5 }, 'memfd')).toMatchObject({ 'vma.visit': 5 });

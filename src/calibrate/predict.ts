@@ -33,7 +33,7 @@ import type { MeasuredOperation, Place } from './points.ts';
 
 /** Of a load or a store, and of a system call that does nothing, there is nothing around the work; what there is around a fork is its price. */
 const CALLS: readonly string[] = Object.keys(OPERATIONS_MEASURED).flatMap((operation) =>
-  /^(?:syscall|fault|mixed|fork|sigbus)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
+  /^(?:syscall|fault|mixed|fork|sigbus|punch\.one)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
 );
 function faulting(operation: string): string {
   return `${operation}.faulting`;
@@ -76,7 +76,7 @@ export function predict(place: Place, backing: BackingName): Prediction | null {
   const scene = openScene(place, backing);
   if (isMixed(operation)) return predictMixed(scene, place, backing);
   const run = SCRIPTS[operation](scene, place, backing);
-  return countCall(scene, place, run);
+  return countCall(scene, operation === 'punch.one' ? { ...place, operation: 'punch' } : place, run);
 }
 
 /** Reads of shmem map around, into the range of the next call of the batch, too: all calls of a batch are made, and one is the mean of them. */
@@ -218,6 +218,11 @@ const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, MixedOperation>, Scrip
     allocate(scene, place.pages);
     if (place.touched) touchEverywhere(scene, place);
     return () => punch(scene, { count: place.pages }, backing);
+  },
+  'punch.one': (scene, { pages, dirty }, backing) => {
+    allocate(scene, pages);
+    touch(scene, pages, [0], dirty);
+    return () => punch(scene, { count: pages }, backing);
   },
   'punch.empty': (scene, { pages }, backing) => () => punch(scene, { count: pages }, backing),
   'gup.get': (scene, place) => held(scene, place, Access.Splice),
