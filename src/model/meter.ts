@@ -61,8 +61,8 @@ export class Meter {
   readonly convertErrors = new Float64Array(ERRNOS.length);
   /** How much there is now, by index in GAUGES. */
   readonly gauge = new Float64Array(GAUGES.length);
-  /** A gauge has moved since the engine looked. */
-  gaugesMoved = false;
+  /** Gauges that have moved since the engine looked, one bit each. */
+  gaugesMoved = 0;
   /** Charged time by task and phase; the row behind the last task belongs to nobody. */
   readonly phaseNs: Float64Array;
   /** Default: nobody has a clock, and every translation is there. */
@@ -172,7 +172,7 @@ export class Meter {
   move(gauge: number, by: number): void {
     if (by === 0) return;
     this.gauge[gauge] += by;
-    this.gaugesMoved = true;
+    this.gaugesMoved |= 1 << gauge;
     this.attention = true;
   }
 
@@ -197,6 +197,16 @@ export class Meter {
 
   phaseOfTask(task: number, phase: number): number {
     return this.phaseNs[task * PHASE_STRIDE + phase];
+  }
+
+  /** Adds what a task has in each phase to `into`, and starts again. */
+  takePhases(task: number, into: Float64Array): void {
+    const { phaseNs } = this;
+    const first = task * PHASE_STRIDE;
+    for (let phase = 0; phase < into.length; phase++) {
+      into[phase] += phaseNs[first + phase];
+      phaseNs[first + phase] = 0;
+    }
   }
 
   clearPhases(task: number): void {

@@ -169,11 +169,9 @@ export class Accounting implements Account {
   private recordSuccess(task: number, nowNs: number): void {
     const toShared = this.direction[task] === 1;
     (toShared ? this.latencyNs.toShared : this.latencyNs.toPrivate).record(nowNs - this.requestStartNs[task]);
-    const { phasesNs } = this.account(task);
-    for (let phase = 0; phase < phasesNs.length; phase++) phasesNs[phase] += this.meter.phaseOfTask(task, phase);
+    this.meter.takePhases(task, this.account(task).phasesNs);
     this.donation[task] = 0;
     this.requestStartNs[task] = nowNs;
     this.guestFaultStartNs[task] = nowNs;
-    this.meter.clearPhases(task);
   }
 }

@@ -89,6 +89,7 @@ export class Engine<W extends TaskWorld> {
       this.filled(task, await filling);
     }
     this.starve();
+    this.bulk?.settle();
   }
 
   /**
@@ -110,8 +111,8 @@ export class Engine<W extends TaskWorld> {
     let now = timeNs[task];
     let level = depth[task];
     let at = pc[task * DEPTH_MAX + level];
-    let limitNs = queue.firstNs;
     let limitTask = queue.first;
+    let limitNs = timeNs[limitTask];
     meter.attribute(task, vmm[at] !== 0);
     for (;;) {
       if (at === 0) {
@@ -126,8 +127,8 @@ export class Engine<W extends TaskWorld> {
           timeNs[task] = now;
           const next = bulky.take(task);
           now = timeNs[next];
-          limitNs = queue.firstNs;
           limitTask = queue.first;
+          limitNs = timeNs[limitTask];
           if (next !== task || batchAt[task] === batchEnd[task]) {
             task = next;
             level = depth[task];
@@ -181,7 +182,7 @@ export class Engine<W extends TaskWorld> {
           if (!waits.waitUntil(task, now, waitNsMax[at])) return -1;
           at = onTimeout[at];
         } else if (onTimeout[at] !== 0) {
-          const restNs = waits.poll(task, waitNsMax[at], queue.firstNs - now);
+          const restNs = waits.poll(task, waitNsMax[at], timeNs[queue.first] - now);
           if (restNs === 0) at = onTimeout[at];
           now += restNs;
         } else if (waits.canSpin(task)) {
@@ -196,22 +197,22 @@ export class Engine<W extends TaskWorld> {
         if (flow !== Flow.Wait) waits.goesOn(task, now);
         now = this.answerSignals(task, before, now);
         meter.attribute(task, vmm[at] !== 0);
-        limitNs = queue.firstNs;
         limitTask = queue.first;
+        limitNs = timeNs[limitTask];
       }
       if (onStep !== undefined) {
         pc[task * DEPTH_MAX + level] = at;
         onStep(task);
       }
 
-      if (limitNs < now || (limitNs === now && limitTask < task) || (!runAhead && limitTask >= 0)) {
+      if (limitNs < now || (limitNs === now && limitTask < task) || (!runAhead && limitNs < Infinity)) {
         pc[task * DEPTH_MAX + level] = at;
         task = queue.replaceFirst(task, now);
         now = timeNs[task];
         level = depth[task];
         at = pc[task * DEPTH_MAX + level];
-        limitNs = queue.firstNs;
         limitTask = queue.first;
+        limitNs = timeNs[limitTask];
         meter.attribute(task, vmm[at] !== 0);
       }
     }
@@ -222,7 +223,7 @@ export class Engine<W extends TaskWorld> {
     const { meter, world } = this;
     let now = nowNs;
     meter.attention = false;
-    if (meter.gaugesMoved) this.gauges.note(now);
+    if (meter.gaugesMoved !== 0) this.gauges.note(now);
     if (meter.event !== Event.None) {
       const { event } = meter;
       meter.event = Event.None;

@@ -29,6 +29,8 @@ export interface Account {
 export interface BulkAccesses {
   /** @returns the earliest task, which cannot go on in this way; every task's time is left in the queue's `timeNs` */
   take(firstTask: number): number;
+  /** Counts them all with the meter, once, when the run is over: a count for each handful costs more than the accesses in it. */
+  settle(): void;
 }
 
 /** What engines with a clock have to be told of a family. */

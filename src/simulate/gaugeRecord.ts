@@ -22,6 +22,7 @@ export class GaugeRecord {
   /** @param meter with the gauges as they stand at t = 0 */
   constructor(meter: Meter) {
     this.meter = meter;
+    meter.gaugesMoved = (1 << GAUGES.length) - 1;
     this.note(0);
   }
 
@@ -29,11 +30,12 @@ export class GaugeRecord {
   note(nowNs: number): void {
     const { last, moment, max } = this;
     const { gauge } = this.meter;
-    this.meter.gaugesMoved = false;
-    for (let at = 0; at < gauge.length; at++) {
+    let left = this.meter.gaugesMoved;
+    this.meter.gaugesMoved = 0;
+    for (; left !== 0; left &= left - 1) {
+      const at = 31 - Math.clz32(left & -left);
       const value = gauge[at];
       const change = value - last[at];
-      if (change === 0) continue;
       last[at] = value;
       moment[at] += change * nowNs;
       if (value > max[at]) max[at] = value;

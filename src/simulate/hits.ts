@@ -32,8 +32,11 @@ export class Hits {
   private readonly guestTlb: GuestTlbs;
   private readonly guestNs: number;
   private readonly hostNs: number;
-  /** By `Leaf`: what a walk of the tables costs, and how many there were in a burst. */
+  /** By `Leaf`: what a walk of the tables costs. */
   private readonly walkNs: Float64Array;
+  /** What was taken and is not yet charged; walks by `Leaf`. */
+  private guestHits = 0;
+  private hostHits = 0;
   private readonly walks: Float64Array;
 
   /** Gives the meter of the world the TLBs that steps look into, too. */
@@ -69,7 +72,8 @@ export class Hits {
       const { kind, page, window, atNs } = batches[task];
       const base = world.mm[task] * windowsPerProcess;
       const end = ends[task];
-      const limitNs = task < queue.first ? queue.firstNs : queue.firstNs - EIGHTH;
+      const limitTask = queue.first;
+      const limitNs = task < limitTask ? timeNs[limitTask] : timeNs[limitTask] - EIGHTH;
       let next = at[task];
       let now = timeNs[task];
       for (; next < end && now <= limitNs && atNs[next] <= now; next++) {
@@ -97,21 +101,23 @@ export class Hits {
       task = queue.replaceFirst(task, now);
       if (task >= cpus || pc[task * DEPTH_MAX] !== 0 || at[task] === ends[task]) break;
     }
-    if (guestHits + hostHits > 0) this.charge(guestHits, hostHits);
+    this.guestHits += guestHits;
+    this.hostHits += hostHits;
+    this.streams.note(guestHits + hostHits);
     return task;
   }
 
-  /** Charges a burst, whose time has passed already. */
-  private charge(guestHits: number, hostHits: number): void {
-    const { world, walks } = this;
+  /** Its time has passed already, and it is in nobody's phases: whoever takes a hit has no request open. */
+  settle(): void {
+    const { world, guestHits, hostHits, walks } = this;
+    const { meter } = world;
+    this.guestHits = 0;
+    this.hostHits = 0;
+    meter.attribute(world.shape.tasks, false);
     chargeGuestHits(world, guestHits);
     chargeHostHits(world, hostHits);
-    for (let leaf = 1; leaf < walks.length; leaf++) {
-      if (walks[leaf] === 0) continue;
-      world.meter.chargeMany(WALK_OPS[leaf], walks[leaf]);
-      walks[leaf] = 0;
-    }
-    world.meter.ns = 0;
-    this.streams.note(guestHits + hostHits);
+    for (let leaf = 1; leaf < walks.length; leaf++) meter.chargeMany(WALK_OPS[leaf], walks[leaf]);
+    walks.fill(0);
+    meter.ns = 0;
   }
 }

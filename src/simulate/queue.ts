@@ -1,18 +1,20 @@
 /**
  * The task queue: a binary heap of tasks by virtual time, ties to the lower task.
  *
- * A task is in the heap while it could take a step and is not the one that runs.
+ * A task is in the heap while it could take a step and is not the one that runs. Behind the last task stands one that never
+ * goes on, which is the earliest of an empty heap: who comes first, and when, is asked after every step, and so needs no branch.
  */
 export class TaskQueue {
-  /** Virtual time of each task. The engine may write it directly for a task that is not in the heap. */
+  /** Virtual time of each task, and Infinity behind the last. The engine may write it directly for a task that is not in the heap. */
   readonly timeNs: Float64Array;
   private readonly heap: Int32Array;
   private readonly place: Int32Array;
   private length = 0;
 
   constructor(tasks: number) {
-    this.timeNs = new Float64Array(tasks);
-    this.heap = new Int32Array(tasks);
+    this.timeNs = new Float64Array(tasks + 1);
+    this.timeNs[tasks] = Infinity;
+    this.heap = new Int32Array(tasks).fill(tasks, 0, 1);
     this.place = new Int32Array(tasks).fill(-1);
   }
 
@@ -20,14 +22,9 @@ export class TaskQueue {
     return this.length;
   }
 
-  /** The earliest task, or -1. */
+  /** The earliest task; the number of tasks where the heap is empty. When it goes on stands in `timeNs`. */
   get first(): number {
-    return this.length === 0 ? -1 : this.heap[0];
-  }
-
-  /** When the earliest task goes on; Infinity where there is none. */
-  get firstNs(): number {
-    return this.length === 0 ? Infinity : this.timeNs[this.heap[0]];
+    return this.heap[0];
   }
 
   has(task: number): boolean {
@@ -45,6 +42,7 @@ export class TaskQueue {
     place[task] = -1;
     const last = heap[--this.length];
     if (this.length > 0) this.sink(0, last);
+    else heap[0] = place.length;
     return task;
   }
 
@@ -63,8 +61,8 @@ export class TaskQueue {
   /** Puts `task` in and takes the earliest out, in one pass; the answer may be the same task. */
   replaceFirst(task: number, timeNs: number): number {
     this.timeNs[task] = timeNs;
-    if (this.length === 0 || this.before(task, this.heap[0])) return task;
     const first = this.heap[0];
+    if (this.before(task, first)) return task;
     this.place[first] = -1;
     this.sink(0, task);
     return first;
