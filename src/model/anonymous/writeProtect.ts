@@ -17,7 +17,7 @@
 import { sendFlush, waitCalls } from '../crossCalls.ts';
 import { EntryBit, OF_VMA, entryAt } from '../memory/entries.ts';
 import { FrameBit, ZERO_FRAME, allocateFrame, allocateHuge, dropReference, hugeOf, isLarge, mapcountOf, refcountOf, removeMapping, takeReference } from '../memory/frames.ts';
-import { lockEntry, unlockEntry } from '../memory/locks.ts';
+import { dropFolioLock, lockEntry, unlockEntry } from '../memory/locks.ts';
 import { isPrivateMapping } from '../memory/windows.ts';
 import { lockId, LockClass } from '../locks.ts';
 import { Op } from '../operations.ts';
@@ -111,7 +111,7 @@ const setExclusive: Run = (world, task) => {
 
 const unlockTried: Run = (world, task) => {
   const frame = target(world, task);
-  world.frameFlags[frame] &= ~FrameBit.Locked;
+  dropFolioLock(world, frame);
   world.meter.release(lockId(LockClass.Folio, frame));
   return Flow.Next;
 };

@@ -76,5 +76,13 @@ describe('frames', () => {
     expect(() => dropReference(world, frame, 2)).toThrow('refcount of frame 1 fell to -1');
     addMapping(world, frame);
     expect(() => dropReference(world, frame)).toThrow('frame 1 is freed with 1 mappings');
+    removeMapping(world, frame);
+    expect(() => removeMapping(world, frame)).toThrow('frame 1 loses a mapping that it does not have');
+  });
+
+  test('are counted by nobody who has none in his hands: a null pointer', () => {
+    const world = createMemoryWorld(shape);
+    for (const count of [takeReference, dropReference, addMapping, removeMapping]) expect(() => count(world, -1)).toThrow('a step counts references of no frame');
+    expect(() => addPinPart(world, -1, 1)).toThrow('a step counts references of no frame');
   });
 });

@@ -78,8 +78,11 @@ export const headOf = (world: MemoryWorld, frame: number): number =>
 /** folio_nr_pages. */
 export const folioPages = (world: MemoryWorld, frame: number): number => (isLarge(world, frame) ? 1 << world.shape.regionOrder : 1);
 
-/** Whether anybody counts references of this frame. */
-export const isCounted = (frame: number): boolean => frame !== ZERO_FRAME;
+/** Whether anybody counts references of this frame. @throws Error where a step has no frame in its hands: the kernel would follow a null pointer */
+export function isCounted(frame: number): boolean {
+  if (frame < 0) throw new Error('a step counts references of no frame');
+  return frame !== ZERO_FRAME;
+}
 
 /** folio_ref_count. */
 export const refcountOf = (world: MemoryWorld, frame: number): number => world.frameRefs[headOf(world, frame)];
@@ -194,8 +197,10 @@ export function addMapping(world: MemoryWorld, frame: number): void {
   if (isLarge(world, frame)) world.hugeMaps[hugeOf(world, frame)]++;
 }
 
+/** @throws Error where nothing maps it */
 export function removeMapping(world: MemoryWorld, frame: number): void {
   if (!isCounted(frame)) return;
+  if (world.frameMaps[frame] === 0) throw new Error(`frame ${frame} loses a mapping that it does not have`);
   world.frameMaps[frame]--;
   if (isLarge(world, frame)) world.hugeMaps[hugeOf(world, frame)]--;
 }

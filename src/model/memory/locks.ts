@@ -61,8 +61,10 @@ export function lockTable(world: MemoryWorld, task: number, window: number, page
   return Flow.Next;
 }
 
+/** @throws Error where it is not locked */
 export function unlockTable(world: MemoryWorld, task: number, window: number, page: number): void {
   const table = tableAt(world, window, page);
+  if ((world.table[table] & TableBit.Locked) === 0) throw new Error(`page table ${table} is unlocked, and nobody has locked it`);
   world.table[table] &= ~TableBit.Locked;
   noteReleased(world, task, LockClass.PageTable, table);
 }
@@ -74,8 +76,9 @@ export const unlockEntry: MemoryRun = (world, task) => {
   return Flow.Next;
 };
 
-/** Takes the lock of the folio of a frame. */
+/** Takes the lock of the folio of a frame. @throws Error where a step has no frame in its hands */
 export function lockFrame(world: MemoryWorld, task: number, frame: number): FlowKind {
+  if (frame < 0) throw new Error('a step locks no frame');
   const head = headOf(world, frame);
   checkOrder(world, task, LockClass.Folio);
   if (world.frameFlags[head] & FrameBit.Locked) return waitFor(world, lockId(LockClass.Folio, head));
@@ -87,6 +90,12 @@ export function lockFrame(world: MemoryWorld, task: number, frame: number): Flow
 
 export function unlockFrame(world: MemoryWorld, task: number, frame: number): void {
   const head = headOf(world, frame);
-  world.frameFlags[head] &= ~FrameBit.Locked;
+  dropFolioLock(world, head);
   noteReleased(world, task, LockClass.Folio, head);
+}
+
+/** Drops the bit of a lock that was tried for, which is none of those that the task is noted to hold. @throws Error where it is not locked (folio_unlock asks so) */
+export function dropFolioLock(world: MemoryWorld, head: number): void {
+  if (!(world.frameFlags[head] & FrameBit.Locked)) throw new Error(`the folio of frame ${head} is unlocked, and nobody has locked it`);
+  world.frameFlags[head] &= ~FrameBit.Locked;
 }

@@ -37,8 +37,10 @@ export const MemoryFlag = {
   Own: 1 << 2,
 } as const;
 
-/** Puts all locals of a task back to zero; its mm and what it is stay. */
+/** Puts all locals of a task back to zero; its mm and what it is stay. @throws Error where its access ends with a lock held, or with calls that CPUs have not answered */
 export function clearMemoryTask(world: MemoryWorld, task: number): void {
+  if (world.held[task] !== 0) throw new Error(`lock order: task ${task} ends its access, and holds ${world.held[task].toString(2)}`);
+  if (world.callCount[task] !== 0) throw new Error(`task ${task} ends its access, and ${world.callCount[task]} of its calls are not acknowledged`);
   clearCommonLocals(world, task);
   world.newFrame[task] = 0;
   world.oldFrame[task] = 0;

@@ -4,9 +4,9 @@ import { lockId } from '../locks.ts';
 import { Flow } from '../step.ts';
 import { EntryBit, EntryType, TableBit, entryAt, isMarker, isNone, isPresent, isSwapEntry, tableAt, typeOf } from './entries.ts';
 import { allocateSwap, dropSwap } from './files.ts';
-import { allocateFrame } from './frames.ts';
+import { FrameBit, allocateFrame } from './frames.ts';
 import {
-  lockEntry, lockFrame, readLockMmap, readLockRmap, readUnlockMmap, readUnlockRmap, unlockEntry, unlockFrame, writeLockMmap, writeLockRmap, writeUnlockMmap, writeUnlockRmap,
+  dropFolioLock, lockEntry, lockFrame, readLockMmap, readLockRmap, readUnlockMmap, readUnlockRmap, unlockEntry, unlockFrame, writeLockMmap, writeLockRmap, writeUnlockMmap, writeUnlockRmap,
 } from './locks.ts';
 import { MmState, bear, bornStep, bury, conceive } from './processes.ts';
 import { framesOf, mmOf, regionsOf, windowOf } from './shape.ts';
@@ -73,6 +73,18 @@ describe('a world of processes', () => {
     expect([readUnlockMmap(world, 1), writeLockRmap(world, 0), writeUnlockRmap(world, 0), world.held[0], world.held[1]]).toEqual([Flow.Next, Flow.Next, Flow.Next, 0, 0]);
   });
 
+  test('has no lock unlocked that nobody has locked', () => {
+    const world = createMemoryWorld(shape);
+    const frame = allocateFrame(world);
+    expect(() => unlockEntry(world, 0)).toThrow('page table 0 is unlocked, and nobody has locked it');
+    expect(() => unlockFrame(world, 0, frame)).toThrow('the folio of frame 1 is unlocked, and nobody has locked it');
+    expect(() => lockFrame(world, 0, -1)).toThrow('a step locks no frame');
+    // What was tried for is locked, and its task is not noted to hold it.
+    world.frameFlags[frame] |= FrameBit.Locked;
+    dropFolioLock(world, frame);
+    expect(world.frameFlags[frame]).toBe(0);
+  });
+
   test('forgets a buffer as a whole, and what a process gave up', () => {
     const world = createMemoryWorld(shape);
     world.slotKind[1] = SlotKind.LongTerm;
@@ -107,5 +119,14 @@ describe('a world of processes', () => {
     for (const column of locals) column[1] = 1;
     clearMemoryTask(world, 1);
     expect(locals.map((column) => column[1])).toEqual(locals.map(() => 0));
+  });
+
+  test('has no access end with a lock held, or before its flush has ended', () => {
+    const world = createMemoryWorld(shape);
+    readLockMmap(world, 1);
+    expect(() => clearMemoryTask(world, 1)).toThrow('lock order: task 1 ends its access, and holds 1');
+    readUnlockMmap(world, 1);
+    world.callCount[1] = 2;
+    expect(() => clearMemoryTask(world, 1)).toThrow('task 1 ends its access, and 2 of its calls are not acknowledged');
   });
 });

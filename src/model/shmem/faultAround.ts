@@ -7,7 +7,7 @@
  */
 import { EntryBit } from '../memory/entries.ts';
 import { FrameBit, addMapping, dropReference, takeReference } from '../memory/frames.ts';
-import { lockEntry, unlockEntry } from '../memory/locks.ts';
+import { dropFolioLock, lockEntry, unlockEntry } from '../memory/locks.ts';
 import { WindowFlag } from '../memory/windows.ts';
 import { LockClass, lockId } from '../locks.ts';
 import { Op } from '../operations.ts';
@@ -73,7 +73,7 @@ const mapNeighbour: ShmemRun = (world, task) => {
 /** A trylock takes part in no order, so that it is not among the locks that the task holds. */
 const unlockNeighbour: ShmemRun = (world, task) => {
   const frame = world.grabFrame[task] - 1;
-  world.frameFlags[frame] &= ~FrameBit.Locked;
+  dropFolioLock(world, frame);
   world.meter.release(lockId(LockClass.Folio, frame));
   world.grabFrame[task] = 0;
   world.walkCursor[task]++;

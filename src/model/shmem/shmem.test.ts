@@ -9,11 +9,19 @@ import type { WpRules } from './kept.ts';
 import { WpKind } from './tasks.ts';
 import { Userfault } from './world.ts';
 import type { ShmemWorld } from './world.ts';
+import { walkedWindow } from './zap.ts';
 
 const N = 8;
 const machineOf = (rules: WpRules, asked: MachineAsked = {}) => createShmemMachine(rules, { pages: N, regionOrder: 2, ...asked });
 const all = { page: 0, count: N };
 const KEEPING = [['pte-marker', MARKERS], ['protnone-zero-page', PROTNONE]] as const;
+
+test('a walk that has come to no window has no page table to look for', () => {
+  const { world } = machineOf(MARKERS);
+  expect(() => walkedWindow(world, 0)).toThrow('task 0 walks over no window');
+  world.walkWindow[0] = 1;
+  expect(walkedWindow(world, 0)).toBe(0);
+});
 
 describe.each(KEEPING)('%s', (name, rules) => {
   const walked = name === 'pte-marker' ? 'special.swap' : 'special.present';

@@ -25,8 +25,11 @@ import { WpFlag } from './tasks.ts';
 import { Promised, Zapped } from './world.ts';
 import type { ShmemRun, ShmemStep, ShmemWorld } from './world.ts';
 
-/** The window that the walk is at. */
-export const walkedWindow = ({ walkWindow }: ShmemWorld, task: number): number => walkWindow[task] - 1;
+/** The window that the walk is at. @throws Error where it is at none */
+export function walkedWindow({ walkWindow }: ShmemWorld, task: number): number {
+  if (walkWindow[task] === 0) throw new Error(`task ${task} walks over no window`);
+  return walkWindow[task] - 1;
+}
 
 /** Moves the cursor to the next page table that there is; otherwise there is none left in the range. */
 export const nextTable: ShmemRun = (world, task) => {
