@@ -1,11 +1,14 @@
 /**
  * Migration of a page of the file to another frame: each entry becomes a migration entry, which keeps its bit, and an entry again.
  *
- * Source: mm/migrate.c (migrate_folio_move, remove_migration_pte), mm/rmap.c (try_to_migrate_one). Kept entries have nothing to migrate.
+ * Source: mm/migrate.c (migrate_folio_unmap, migrate_folio_move, remove_migration_pte), mm/rmap.c (try_to_migrate_one). Kept entries have
+ * nothing to migrate. The old and the new folio are locked until all entries are back.
  */
 import { EntryBit, EntryType } from '../memory/entries.ts';
-import { FrameBit, addMapping, allocateFrame, dropReference, takeReference } from '../memory/frames.ts';
+import { addMapping, allocateFrame, dropReference, takeReference } from '../memory/frames.ts';
+import { dropFolioLock } from '../memory/locks.ts';
 import { Errno } from '../errno.ts';
+import { LockClass, lockId } from '../locks.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, free, goTo, guarded, release, steady, waits } from '../step.ts';
 import { lockFolio, lookupFolio, putFolio, unlockFolio } from './folios.ts';
@@ -53,7 +56,8 @@ const moveFolio: ShmemRun = (world, task) => {
     return Flow.Next;
   }
   const to = allocateFrame(world);
-  world.frameFlags[to] = world.frameFlags[from] & ~FrameBit.Locked;
+  // The new folio is locked as the old one is: nobody truncates it before its entries are back.
+  world.frameFlags[to] = world.frameFlags[from];
   world.frameContent[to] = world.frameContent[from];
   // The page cache's reference goes over; the task's own on the new one goes with its own on the old one.
   world.cacheFrame[world.page[task]] = to + 1;
@@ -79,6 +83,14 @@ const restoreEntry: ShmemRun = (world, task) => {
 };
 
 const ifMoved: ShmemRun = (world, task) => (world.newFrame[task] === 0 ? Flow.Otherwise : Flow.Next);
+
+/** The lock of the new folio was free to take, and is none of those that the task is noted to hold. */
+const unlockMoved: ShmemRun = (world, task) => {
+  const frame = world.newFrame[task] - 1;
+  dropFolioLock(world, frame);
+  world.meter.release(lockId(LockClass.Folio, frame));
+  return Flow.Next;
+};
 
 const putMoved: ShmemRun = (world, task) => {
   dropReference(world, world.newFrame[task] - 1);
@@ -120,6 +132,7 @@ export const migrateSteps = ({ keeps }: WpRules): readonly ShmemStep[] => [
   release('folio.unlock', unlockFolio),
   steady('folio.put', putFolio),
   free('moved', ifMoved, 'call.end'),
+  release('moved.unlock', unlockMoved),
   steady('moved.put', putMoved),
   goTo('call.end'),
   free('absent', refuse),
