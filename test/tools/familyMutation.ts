@@ -95,7 +95,7 @@ export function mutantsOf(family: ExploredFamily): readonly FamilyMutant[] {
 const isPlace = (name: string): boolean => name === 'end' || name.startsWith('to ');
 
 /** Where the pair stands in a program; -1 where it does not. */
-const placeOf = ({ names, routineNames }: Pick<Program, 'names' | 'routineNames'>, { routine, first, second }: FamilyMutant): number =>
+export const placeOf = ({ names, routineNames }: Pick<Program, 'names' | 'routineNames'>, { routine, first, second }: FamilyMutant): number =>
   names.findIndex((name, at) => name === first && routineNames[at] === routine && routineNames[at + 1] === routine && names[at + 1] === second);
 
 /** The program with the step at `at` and the one behind it swapped. Who goes on at one of them by its name still does. */

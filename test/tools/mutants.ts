@@ -5,13 +5,15 @@
  *                                 survivor, or where results/mutants.json says something else
  *   npm run mutants -- --update   writes results/mutants.json; the diff of the file is for the reviewer
  *
- * And the routines that ask the rules of the other families' policies: results/family-mutants.json (test/tools/familyMutation.ts).
+ * And the routines that ask the rules of the other families' policies: results/family-mutants.json (test/tools/familyMutation.ts), and
+ * their reasons (test/tools/familySurvivors.ts).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createPool } from '../../src/harness/pool.ts';
 import { runQueue } from '../../src/harness/queue.ts';
 import { allFamilyFates, formatFamilyMutants } from './familyMutation.ts';
+import { familyComplaintsAbout } from './familySurvivors.ts';
 import { allMutants, formatMutants, mutantName, mutatedPolicies, type Fate, type MutantsRecord, type UnmutatedLibrary } from './mutation.ts';
 import type { MutantResult, MutantTask } from './mutantWorker.ts';
 import { complaintsAbout } from './survivors.ts';
@@ -30,6 +32,7 @@ const record = await run();
 const survivors = record.mutants.filter(({ killedBy }) => killedBy === null);
 const complaints = [...complaintsAbout(survivors)];
 const families = allFamilyFates((what) => process.stderr.write(`${what}\n`));
+complaints.push(...familyComplaintsAbout(families.filter(({ killedBy }) => killedBy === null)));
 if (process.argv.includes('--update')) {
   writeFileSync(COMMITTED, formatMutants(record));
   writeFileSync(FAMILIES, formatFamilyMutants(families));

@@ -4,15 +4,12 @@
  * A reason is for every policy and list that it names. Each survivor has exactly one, and no reason is without a survivor
  * (`npm run mutants`, test/mutants.test.ts): one that a new litmus file kills goes from here.
  */
+import { complaintsOf, fitting } from './reasons.ts';
+import type { Reason as ReasonOf } from './reasons.ts';
 import type { ListName, Mutant } from './mutation.ts';
 
-export interface Reason {
-  /** All shipped policies where it names none. */
-  readonly policies?: readonly string[];
-  readonly lists: readonly ListName[];
-  readonly pairs: readonly (readonly [first: string, second: string])[];
-  readonly because: string;
-}
+/** For all shipped policies where it names none. */
+export type Reason = ReasonOf<ListName>;
 
 /** Policies of which the kernel unmaps by itself, and those of which it asks for mappings and refuses. */
 const UNMAPPING: readonly string[] = ['sigbus-on-fault', 'disallow-gup', 'split-4k', 'sigsegv-on-fault', 'in-place', 'wait-for-pins', 'read-only-shared', 'split-4k-lazy'];
@@ -358,21 +355,7 @@ export const reasons: readonly Reason[] = [
 ];
 
 /** The reasons that fit a mutant. */
-export const reasonsFor = ({ policy, list, first, second }: Mutant): readonly Reason[] =>
-  reasons.filter(({ policies, lists, pairs }) =>
-    (policies?.includes(policy) ?? true) && lists.includes(list) && pairs.some((pair) => pair[0] === first && pair[1] === second));
+export const reasonsFor = (mutant: Mutant): readonly Reason[] => fitting(reasons, mutant);
 
 /** What is wrong with the reasons for these survivors: one that has none or several, a pair of a reason that fits none of them. */
-export function complaintsAbout(survivors: readonly Mutant[]): readonly string[] {
-  const unlike = survivors.flatMap((mutant) => {
-    const count = reasonsFor(mutant).length;
-    const name = `${mutant.policy} ${mutant.list}: ${mutant.first}, ${mutant.second}`;
-    return count === 1 ? [] : [count === 0 ? `${name} survives, and test/tools/survivors.ts has no reason` : `${name} has ${count} reasons in test/tools/survivors.ts`];
-  });
-  const unused = reasons.flatMap(({ policies = [undefined], lists, pairs }) =>
-    policies.flatMap((policy) => lists.flatMap((list) => pairs.flatMap(([first, second]) =>
-      survivors.some((one) => (policy === undefined || one.policy === policy) && one.list === list && one.first === first && one.second === second)
-        ? []
-        : [`the reason for ${policy ?? 'any policy'} ${list}: ${first}, ${second} fits no survivor`]))));
-  return [...unlike, ...unused];
-}
+export const complaintsAbout = (survivors: readonly Mutant[]): readonly string[] => complaintsOf(reasons, survivors, 'test/tools/survivors.ts');
