@@ -80,9 +80,9 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
   ]);
   const rows = new RowSet(packing.words);
   const packed = new Uint32Array(Math.max(1, packing.words));
-  // What each task's locals were when they were last loaded or saved: most moves change those of one task.
-  const last = new Uint32Array(tasks * localWords);
-  const lastIds = new Uint32Array(tasks).fill(UNKNOWN);
+  // The locals of each task in the state that was loaded: most moves from it change those of one task.
+  const loaded = new Uint32Array(tasks * localWords);
+  const loadedIds = new Uint32Array(tasks).fill(UNKNOWN);
   const now = new Uint32Array(tasks * localWords);
   const { pc, depth } = world;
 
@@ -114,14 +114,9 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
     if (symmetry !== undefined) sortThreads(symmetry);
     for (let task = 0; task < tasks; task++) {
       const base = task * localWords;
-      let same = lastIds[task] !== UNKNOWN;
-      for (let word = base; word < base + localWords; word++) {
-        if (last[word] === now[word]) continue;
-        same = false;
-        last[word] = now[word];
-      }
-      if (!same) lastIds[task] = locals.insert(now, base);
-      ids[task] = lastIds[task];
+      let word = base;
+      while (word < base + localWords && loaded[word] === now[word]) word++;
+      ids[task] = word === base + localWords && loadedIds[task] !== UNKNOWN ? loadedIds[task] : locals.insert(now, base);
     }
     if (locals.count > LOCALS_MAX) {
       throw new UserError({
@@ -149,13 +144,13 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
       packing.unpack(rows.chunkOf(row), rows.placeOf(row));
       for (let task = 0; task < tasks; task++) {
         const id = ids[task];
-        if (lastIds[task] === id) continue;
-        lastIds[task] = id;
+        if (loadedIds[task] === id) continue;
+        loadedIds[task] = id;
         const from = locals.chunkOf(id);
         const at = locals.placeOf(id);
-        for (let word = 0; word < localWords; word++) last[task * localWords + word] = from[at + word];
+        for (let word = 0; word < localWords; word++) loaded[task * localWords + word] = from[at + word];
       }
-      localPacking.unpack(last, 0);
+      localPacking.unpack(loaded, 0);
       for (let task = 0; task < tasks; task++) depth[task] = points.decode(control[task], pc, task * DEPTH_MAX);
     },
   };
