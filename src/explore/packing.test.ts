@@ -5,7 +5,7 @@ import { policies } from '../policies/index.ts';
 import { buildHost } from '../model/host.ts';
 import { DEPTH_MAX } from '../model/step.ts';
 import { controlPoints } from './control.ts';
-import { RowColumn, RowSet, createPacking, hashWords } from './packing.ts';
+import { ROWS_AT_ONCE, RowColumn, RowSet, createPacking, hashWords } from './packing.ts';
 
 describe('a packing', () => {
   test('takes as many bits as the maxima need, and starts a new word where a field does not fit', () => {
@@ -52,10 +52,27 @@ describe('a packing', () => {
 describe('a set of rows', () => {
   test('numbers rows in the order of their coming and knows them again', () => {
     const rows = new RowSet(2);
-    const numbers = [[1, 2], [2, 1], [1, 2], [0, 0], [2, 1]].map((words) => [rows.insert(Uint32Array.from(words), 0), rows.wasKnown]);
-    expect(numbers).toEqual([[0, false], [1, false], [0, true], [2, false], [1, true]]);
+    expect([[1, 2], [2, 1], [1, 2], [0, 0], [2, 1]].map((words) => rows.insert(Uint32Array.from(words), 0))).toEqual([0, 1, 0, 2, 1]);
     expect(rows.find(Uint32Array.of(9, 0, 0), 1)).toBe(2);
     expect(rows.find(Uint32Array.of(3, 3), 0)).toBe(-1);
+  });
+
+  test('takes in many at once as it takes in one after another, also where its index grows among them', () => {
+    assert(
+      property(arrays(integer({ min: 0, max: 5000 }), { minLength: 3000, maxLength: 6000 }), (values) => {
+        const single = new RowSet(1);
+        const many = new RowSet(1);
+        const from = Uint32Array.from(values);
+        const numbers = new Uint32Array(ROWS_AT_ONCE);
+        for (let at = 0; at < from.length; at += ROWS_AT_ONCE) {
+          const part = from.subarray(at, at + ROWS_AT_ONCE);
+          many.insertAll(part, part.length, numbers);
+          expect([...numbers.subarray(0, part.length)]).toEqual(Array.from(part, (_, nth) => single.insert(part, nth)));
+        }
+        expect(many.count).toBe(new Set(values).size);
+      }),
+      { numRuns: 10 },
+    );
   });
 
   test('holds more than a chunk, each row where it was', () => {

@@ -101,7 +101,7 @@ function placeFields(fields: readonly Field[], nameOf: (field: Field) => string)
 
 const PRIMES = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35] as const;
 
-/** A hash of `words` words; the same on every machine. */
+/** A hash of `words` words, as a signed number of 32 bits; the same on every machine. */
 export function hashWords(from: Uint32Array, at: number, words: number): number {
   let hash = words;
   for (let word = at; word < at + words; word++) {
@@ -110,7 +110,7 @@ export function hashWords(from: Uint32Array, at: number, words: number): number 
   }
   hash = Math.imul(hash ^ (hash >>> 16), PRIMES[1]);
   hash = Math.imul(hash ^ (hash >>> 13), PRIMES[2]);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return hash ^ (hash >>> 16);
 }
 
 /** log2 of the rows of a chunk: a store grows by chunks, and never copies what it holds. */
@@ -119,24 +119,26 @@ const CHUNK_ROWS = 1 << CHUNK_ORDER;
 const INDEX_LENGTH = 1 << 12;
 /** An index is at most half full, and grows by this much. */
 const GROWTH = 4;
-/** The highest 8 bits of a hash: an index has fewer places than the others can tell apart. */
-const TAG_SHIFT = 24;
+/** Rows that come in at once are at most so many: packed, they fit into a cache of the first level. */
+export const ROWS_AT_ONCE = 256;
 
 /**
  * A set of rows of words, numbered in the order of their coming, which never forgets: for states it is the queue too.
- * @throws UserError from `insert` where there is no memory for more
+ *
+ * A place of the index holds the number of a row plus one (0 = free) and, in the bits above, those of the row's hash that do not
+ * say the place: a row is looked at only where it is almost surely the same.
+ * @throws UserError from `insert` and `insertAll` where there is no memory for more
  */
 export class RowSet {
   readonly words: number;
   /** How many rows there are. */
   count = 0;
-  /** Whether the last `insert` found its row there already. */
-  wasKnown = false;
   private readonly chunks: Uint32Array[] = [];
-  /** Row number plus one by hash; 0 = free. */
+  private readonly hashes = new RowColumn();
   private index = new Uint32Array(INDEX_LENGTH);
-  /** Some more bits of each row's hash, so that a row is looked at only where it is almost surely the same. */
-  private tags = new Uint8Array(INDEX_LENGTH);
+  /** Of rows that come in at once: their hashes, and what the index says of them before they do. */
+  private readonly askedHashes = new Int32Array(ROWS_AT_ONCE);
+  private readonly answers = new Uint32Array(ROWS_AT_ONCE);
 
   constructor(words: number) {
     this.words = Math.max(1, words);
@@ -144,52 +146,52 @@ export class RowSet {
 
   /** The number of the row that stands at `from[at]`, which comes in where it is new. */
   insert(from: Uint32Array, at: number): number {
-    const { words } = this;
-    if (this.count * 2 > this.index.length) this.grow();
-    const { index, tags, chunks } = this;
+    return this.insertHashed(from, at, hashWords(from, at, this.words));
+  }
+
+  /**
+   * Writes the numbers of the first `count` rows that stand one behind another in `from`. Those that are new come in, in their order.
+   *
+   * A large index is in no cache. So all places are read before any is needed: memory answers many questions in the time of one.
+   */
+  insertAll(from: Uint32Array, count: number, numbers: Uint32Array): void {
+    const { words, index, askedHashes, answers } = this;
     const mask = index.length - 1;
-    const hash = hashWords(from, at, words);
-    const tag = hash >>> TAG_SHIFT;
+    for (let nth = 0; nth < count; nth++) askedHashes[nth] = hashWords(from, nth * words, words);
+    for (let nth = 0; nth < count; nth++) answers[nth] = index[askedHashes[nth] & mask];
+    for (let nth = 0; nth < count; nth++) numbers[nth] = this.insertHashed(from, nth * words, askedHashes[nth]);
+  }
+
+  private insertHashed(from: Uint32Array, at: number, hash: number): number {
+    if (this.count * 2 > this.index.length) this.grow();
+    const { words, index, chunks } = this;
+    const mask = index.length - 1;
     let place = hash & mask;
     for (; index[place] !== 0; place = (place + 1) & mask) {
-      if (tags[place] !== tag) continue;
-      const row = index[place] - 1;
-      const chunk = chunks[row >>> CHUNK_ORDER];
-      const base = (row & (CHUNK_ROWS - 1)) * words;
-      let same = true;
-      for (let word = 0; word < words; word++) {
-        if (chunk[base + word] !== from[at + word]) {
-          same = false;
-          break;
-        }
-      }
-      if (same) {
-        this.wasKnown = true;
-        return row;
-      }
+      const entry = index[place];
+      if (((entry ^ hash) & ~mask) !== 0) continue;
+      const row = (entry & mask) - 1;
+      if (this.standsAt(row, from, at)) return row;
     }
-    const row = this.count;
-    if ((row & (CHUNK_ROWS - 1)) === 0) this.chunks.push(allocate(CHUNK_ROWS * words));
-    const chunk = this.chunks[row >>> CHUNK_ORDER];
+    const row = this.count++;
+    if ((row & (CHUNK_ROWS - 1)) === 0) chunks.push(allocate(CHUNK_ROWS * words));
+    const chunk = chunks[row >>> CHUNK_ORDER];
     const base = (row & (CHUNK_ROWS - 1)) * words;
     for (let word = 0; word < words; word++) chunk[base + word] = from[at + word];
-    index[place] = ++this.count;
-    tags[place] = tag;
-    this.wasKnown = false;
+    this.hashes.set(row, hash);
+    index[place] = (hash & ~mask) | (row + 1);
     return row;
   }
 
   /** The number of the row that stands at `from[at]`, or -1. */
   find(from: Uint32Array, at: number): number {
-    const { words, index, chunks } = this;
+    const { words, index } = this;
     const mask = index.length - 1;
-    for (let place = hashWords(from, at, words) & mask; index[place] !== 0; place = (place + 1) & mask) {
-      const row = index[place] - 1;
-      const chunk = chunks[row >>> CHUNK_ORDER];
-      const base = (row & (CHUNK_ROWS - 1)) * words;
-      let word = 0;
-      while (word < words && chunk[base + word] === from[at + word]) word++;
-      if (word === words) return row;
+    const hash = hashWords(from, at, words);
+    for (let place = hash & mask; index[place] !== 0; place = (place + 1) & mask) {
+      const entry = index[place];
+      const row = (entry & mask) - 1;
+      if (((entry ^ hash) & ~mask) === 0 && this.standsAt(row, from, at)) return row;
     }
     return -1;
   }
@@ -203,19 +205,26 @@ export class RowSet {
     return (row & (CHUNK_ROWS - 1)) * this.words;
   }
 
+  /** Whether a row is what stands at `from[at]`. */
+  private standsAt(row: number, from: Uint32Array, at: number): boolean {
+    const { words } = this;
+    const chunk = this.chunks[row >>> CHUNK_ORDER];
+    const base = (row & (CHUNK_ROWS - 1)) * words;
+    let word = 0;
+    while (word < words && chunk[base + word] === from[at + word]) word++;
+    return word === words;
+  }
+
   private grow(): void {
     const larger = allocate(this.index.length * GROWTH);
-    const tags = new Uint8Array(allocate(larger.length / 4).buffer);
     const mask = larger.length - 1;
     for (let row = 0; row < this.count; row++) {
-      const hash = hashWords(this.chunkOf(row), this.placeOf(row), this.words);
+      const hash = this.hashes.get(row);
       let place = hash & mask;
       while (larger[place] !== 0) place = (place + 1) & mask;
-      larger[place] = row + 1;
-      tags[place] = hash >>> TAG_SHIFT;
+      larger[place] = (hash & ~mask) | (row + 1);
     }
     this.index = larger;
-    this.tags = tags;
   }
 }
 

@@ -9,6 +9,8 @@
  * end, every state does; else all states are asked again, from the last to the first, until nothing changes.
  */
 import type { TaskWorld } from '../model/taskWorld.ts';
+import { createArrivals } from './arrivals.ts';
+import type { Settle } from './arrivals.ts';
 import { endReachable, noStepThrows, nobodyStuck, sentenceOfThrow } from './commonSentences.ts';
 import { Choice, acknowledgementOf, moveOf } from './moves.ts';
 import type { Machine } from './machine.ts';
@@ -76,6 +78,7 @@ export function search<W extends TaskWorld>({ machine, reductions, statesMax, on
   const { count } = world.meter;
   const states = createStates(machine, reductions);
   const { rows } = states;
+  const arrivals = createArrivals(states);
   const parents = new RowColumn();
   const moves = new RowColumn();
   const always = new Set(litmus.always);
@@ -128,28 +131,42 @@ export function search<W extends TaskWorld>({ machine, reductions, statesMax, on
     }
   };
 
-  /** Puts the machine's state into the set. @returns its number */
-  const arrive = (row: number, move: number): number => {
-    const target = states.save();
-    if (suspicious && !survivesPacking(machine, states, target)) broken = { rule: noStepThrows.name, what: 'a state does not fit the maxima of its columns', row, move };
-    if (rows.wasKnown) return target;
-    parents.set(target, row);
-    moves.set(target, move);
-    if (brokenState !== undefined) {
-      // Threads that were sorted as they were packed have left the machine in no state at all.
-      if (states.sortsThreads) states.load(target);
-      const what = brokenState();
-      if (what !== undefined) broken = { ...what, row: target, move: -1 };
-    }
-    return target;
+  // Whoever asks each new state something asks the machine that is in it.
+  const settlesAtOnce = brokenState !== undefined || suspicious;
+  /** The row whose arrivals settle, and where they lead. */
+  let from = -1;
+  let latest = -1;
+  const targets: number[] = [];
+
+  /** All arrivals of `from` have settled. */
+  const leave = (): void => {
+    if (from < 0) return;
+    if (latest <= from) corners.push({ row: from, targets: [...targets] });
+    latestOf.set(from, latest <= from ? NO_LATER : latest);
+    from = -1;
+    latest = -1;
+    targets.length = 0;
   };
 
-  const targets: number[] = [];
+  const arrive: Settle = (row, move, target, isNew) => {
+    if (row !== from) leave();
+    from = row;
+    targets.push(target);
+    if (target > latest) latest = target;
+    if (suspicious && !survivesPacking(machine, states, target)) broken = { rule: noStepThrows.name, what: 'a state does not fit the maxima of its columns', row, move };
+    if (!isNew) return;
+    parents.set(target, row);
+    moves.set(target, move);
+    if (brokenState === undefined) return;
+    // Threads that were sorted as they were packed have left the machine in no state at all.
+    if (states.sortsThreads) states.load(target);
+    const what = brokenState();
+    if (what !== undefined) broken = { ...what, row: target, move: -1 };
+  };
+
   /** Takes every move of the loaded state. */
   const expand = (row: number): void => {
-    let latest = -1;
     let taken = 0;
-    targets.length = 0;
     const attempt = (move: number): boolean => {
       if (suspicious) count.fill(0);
       const did = take(row, move);
@@ -159,9 +176,8 @@ export function search<W extends TaskWorld>({ machine, reductions, statesMax, on
         transitions++;
         taken++;
         if (broken === undefined) {
-          const target = arrive(row, move);
-          if (target > latest) latest = target;
-          targets.push(target);
+          arrivals.add(row, move);
+          if (settlesAtOnce || arrivals.isFull) arrivals.settle(arrive);
         }
       }
       // A move that must wait has changed nothing, unless it began an operation.
@@ -169,17 +185,16 @@ export function search<W extends TaskWorld>({ machine, reductions, statesMax, on
       return broken !== undefined;
     };
     forEachMove(machine, firstPageOnly, attempt);
-    if (broken !== undefined) return;
-    if (taken === 0) stuck = { rule: nobodyStuck.name, what: whoWaits(machine), row, move: -1 };
-    else if (latest <= row) corners.push({ row, targets: [...targets] });
-    latestOf.set(row, latest <= row ? NO_LATER : latest);
+    if (broken === undefined && taken === 0) stuck = { rule: nobodyStuck.name, what: whoWaits(machine), row, move: -1 };
   };
 
   if (reductions.movers) machine.acknowledgeUnseen();
   const start = states.save();
   parents.set(start, 0);
   moves.set(start, 0);
-  for (let row = 0; row < rows.count; row++) {
+  for (let row = 0; ; row++) {
+    if (row === layerEnd || rows.count + arrivals.count > statesMax) arrivals.settle(arrive);
+    if (row === rows.count) break;
     if (row === layerEnd) {
       depth++;
       layers.push(row);
@@ -199,8 +214,12 @@ export function search<W extends TaskWorld>({ machine, reductions, statesMax, on
     machine.keep();
     expand(row);
     if (broken !== undefined || stuck !== undefined) break;
-    if (onProgress !== undefined && row % PROGRESS_STRIDE === PROGRESS_FIRST) onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
+    if (onProgress === undefined || row % PROGRESS_STRIDE !== PROGRESS_FIRST) continue;
+    arrivals.settle(arrive);
+    onProgress({ states: rows.count, transitions, depth, queued: rows.count - row });
   }
+  arrivals.settle(arrive);
+  leave();
   // What is wrong in a state is found before its layer begins.
   if (broken !== undefined && broken.move < 0 && broken.row >= layerEnd) layers.push(layerEnd);
   if (broken === undefined && stuck === undefined && exhaustive && (slowLiveness || !cornersLeadOn(corners, latestOf))) {

@@ -22,10 +22,9 @@ export interface States {
   readonly bits: number;
   /** Whether there are interchangeable threads: what is saved or looked for is then left in the machine half sorted, and may not be read. */
   readonly sortsThreads: boolean;
-  /**
-   * Puts the canonical form of the machine's state into the set. The machine is to be restored or loaded before it goes on.
-   * @returns its number; `rows.wasKnown` says whether it was there
-   */
+  /** Writes the canonical form of the machine's state as a row. The machine is to be restored or loaded before it goes on. */
+  pack(out: Uint32Array, at: number): void;
+  /** Puts the canonical form of the machine's state into the set. The same holds for the machine. @returns its number */
   save(): number;
   /** The number of the machine's state (in its canonical form), or -1. The same holds for the machine. */
   find(): number;
@@ -108,7 +107,7 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
     }
   };
 
-  const pack = (): void => {
+  const pack = (out: Uint32Array, at: number): void => {
     for (let task = 0; task < tasks; task++) control[task] = points.encode(pc, task * DEPTH_MAX, depth[task]);
     localPacking.pack(now, 0);
     if (symmetry !== undefined) sortThreads(symmetry);
@@ -125,19 +124,20 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
         fix: 'explore a smaller world: fewer pages, operations or values',
       });
     }
-    packing.pack(packed, 0);
+    packing.pack(out, at);
   };
 
   return {
     rows,
     bits: packing.bits,
     sortsThreads: symmetry !== undefined,
+    pack,
     save() {
-      pack();
+      pack(packed, 0);
       return rows.insert(packed, 0);
     },
     find() {
-      pack();
+      pack(packed, 0);
       return rows.find(packed, 0);
     },
     load(row) {
