@@ -79,24 +79,23 @@ function builderOf(names: readonly string[], code: string): Builder {
 }
 
 function placeFields(fields: readonly Field[], nameOf: (field: Field) => string): { readonly placed: readonly Placed[]; readonly words: number; readonly bits: number } {
-  let word = 0;
-  let used = 0;
+  /** By word: bits that are taken. */
+  const used: number[] = [];
   let bits = 0;
   const placed: Placed[] = [];
   for (const field of fields) {
     const { index, max, ghost = 0 } = field;
     const width = bitsOf(max & ~ghost);
     if (width === 0) continue;
-    if (used + width > 32) {
-      word++;
-      used = 0;
-    }
+    const fitting = used.findIndex((taken) => taken + width <= 32);
+    const word = fitting < 0 ? used.length : fitting;
+    const shift = used[word] ?? 0;
     const mask = width === 32 ? 0xffffffff : (1 << width) - 1;
-    placed.push({ name: nameOf(field), index, word, shift: used, mask, keep: mask & ~ghost });
-    used += width;
+    placed.push({ name: nameOf(field), index, word, shift, mask, keep: mask & ~ghost });
+    used[word] = shift + width;
     bits += width;
   }
-  return { placed, words: placed.length === 0 ? 0 : word + 1, bits };
+  return { placed, words: used.length, bits };
 }
 
 const PRIMES = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35] as const;

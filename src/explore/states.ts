@@ -101,6 +101,9 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
             now[a + word] = now[b + word];
             now[b + word] = value;
           }
+          const id = ids[members[nth]];
+          ids[members[nth]] = ids[members[nth + 1]];
+          ids[members[nth + 1]] = id;
           swapShared(members[nth], members[nth + 1]);
         }
       }
@@ -110,7 +113,6 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
   const pack = (out: Uint32Array, at: number): void => {
     for (let task = 0; task < tasks; task++) control[task] = points.encode(pc, task * DEPTH_MAX, depth[task]);
     localPacking.pack(now, 0);
-    if (symmetry !== undefined) sortThreads(symmetry);
     for (let task = 0; task < tasks; task++) {
       const base = task * localWords;
       let word = base;
@@ -124,6 +126,7 @@ export function createStates<W extends TaskWorld>(machine: Machine<W>, reduction
         fix: 'explore a smaller world: fewer pages, operations or values',
       });
     }
+    if (symmetry !== undefined) sortThreads(symmetry);
     packing.pack(out, at);
   };
 
