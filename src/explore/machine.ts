@@ -176,9 +176,10 @@ export class Machine<W extends TaskWorld = World> {
    * @returns whether the move was taken @throws Error where a model function throws: a lock out of order, a count below zero
    */
   step(task: number, choice: number): boolean {
-    const { world, marks, taken, recorded } = this;
+    const { world } = this;
     const { program } = this.host;
     const { run } = program;
+    const { marks } = this;
     const { merge, movers } = this.reductions;
     const { meter, pc, depth } = world;
     const base = task * DEPTH_MAX;
@@ -212,18 +213,16 @@ export class Machine<W extends TaskWorld = World> {
         if (NEVER_WAITS.has(mark)) throw new Error(`${program.routineNames[at]}.${program.names[at]} waits, and its mark says that it never does`);
         this.mayTimeOut = program.onTimeout[at] !== 0;
         if (!this.mayTimeOut || choice !== Choice.TimeOut) return false;
-        taken[at] = 1;
-        recorded?.push(moveOf(task, choice));
+        this.taken[at] = 1;
+        this.recorded?.push(moveOf(task, choice));
         pc[base + depth[task]] = program.onTimeout[at];
         continue;
       }
-      taken[at] = 1;
+      this.taken[at] = 1;
       // A choice belongs to the step that began an operation, or that rests.
-      recorded?.push(moveOf(task, flow === Flow.Sleep || (steps === 0 && choice >= Choice.FirstPage) ? choice : Choice.None));
-      if (meter.convertErrno > 0 || meter.readValue >= 0) this.listen(task);
-      if (flow === Flow.Next) {
-        pc[base + depth[task]] = at + 1;
-      } else if (flow === Flow.Sleep) {
+      this.recorded?.push(moveOf(task, flow === Flow.Sleep || (steps === 0 && choice >= Choice.FirstPage) ? choice : Choice.None));
+      this.listen(task);
+      if (flow === Flow.Sleep) {
         this.rested = true;
         this.mayTimeOut = true;
         if (choice !== Choice.TimeOut && !this.hasPatience(task)) return false;
@@ -347,7 +346,7 @@ export class Machine<W extends TaskWorld = World> {
       this.scene.clearTask(world, task);
     }
     // A VMM that never gives up has no use for the number of its attempts.
-    if (!this.timesOut) world.attempts[task] = 0;
+    if (this.litmus.world.patience === Infinity) world.attempts[task] = 0;
   }
 
   private endOperation(task: number): void {
