@@ -136,22 +136,23 @@ export function search<W extends TaskWorld>({ machine, reductions, statesMax, on
   /** The row whose arrivals settle, and where they lead. */
   let from = -1;
   let latest = -1;
-  const targets: number[] = [];
+  const targets: number[] = []; // the first `targetCount`: emptying an array would give its memory away
+  let targetCount = 0;
 
   /** All arrivals of `from` have settled. */
   const leave = (): void => {
     if (from < 0) return;
-    if (latest <= from) corners.push({ row: from, targets: [...targets] });
+    if (latest <= from) corners.push({ row: from, targets: targets.slice(0, targetCount) });
     latestOf.set(from, latest <= from ? NO_LATER : latest);
     from = -1;
     latest = -1;
-    targets.length = 0;
+    targetCount = 0;
   };
 
   const arrive: Settle = (row, move, target, isNew) => {
     if (row !== from) leave();
     from = row;
-    targets.push(target);
+    targets[targetCount++] = target;
     if (target > latest) latest = target;
     if (suspicious && !survivesPacking(machine, states, target)) broken = { rule: noStepThrows.name, what: 'a state does not fit the maxima of its columns', row, move };
     if (!isNew) return;
