@@ -116,8 +116,8 @@ export function hashWords(from: Uint32Array, at: number, words: number): number 
 const CHUNK_ORDER = 12;
 const CHUNK_ROWS = 1 << CHUNK_ORDER;
 const INDEX_LENGTH = 1 << 12;
-/** An index is at most half full, and grows by this much. */
-const GROWTH = 4;
+/** An index is at most half full, and grows by this much: since hashes are kept, growing costs less than the memory that larger steps would take. */
+const GROWTH = 2;
 /** Rows that come in at once are at most so many: packed, they fit into a cache of the first level. */
 export const ROWS_AT_ONCE = 256;
 
