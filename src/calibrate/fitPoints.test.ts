@@ -100,6 +100,7 @@ describe('the fit of a grid', () => {
     const ipc = published.prices.find(({ operation }) => operation === 'ipc');
     expect(priceOf('ipc')).toMatchObject({ ns: ipc?.ns, source: ipc?.source, reference: `Not measured here; as in published-x86: ${ipc?.reference ?? ''}` });
     expect(priceOf('tlb.flush')).toMatchObject({ source: 'measured', reference: 'Fitted to calls on a guest_memfd of this machine.' });
+    expect(priceOf('fork')?.reference).toBe('Fitted to calls on a guest_memfd of this machine. The process had nothing but mappings of the file: a VMM has memory of its own, whose page tables a fork copies.');
     expect(priceOf('mmap')?.reference).toContain('as a part of mmap + vma.insert');
   });
 

@@ -3,6 +3,7 @@
  *
  * Prices are those of the operations; what a call costs beside them (`TERMS`) is in no profile and is told in its method.
  */
+import type { OperationName } from '../model/operations.ts';
 import { COSTS_SCHEMA } from '../simulate/costs.ts';
 import type { CostProfile, Price } from '../simulate/costs.ts';
 import type { FittedPrice } from './fit.ts';
@@ -31,16 +32,22 @@ export function formatProfile(name: string, record: PointsRecord, fitted: Fitted
 
 const percent = (value: number): string => `${value.toFixed(1)} %`;
 
-function priceOf({ ns, lowNs, highNs, source, together }: FittedPrice, before: Price, prior: CostProfile, backing: string): object {
+function priceOf({ operation, ns, lowNs, highNs, source, together }: FittedPrice, before: Price, prior: CostProfile, backing: string): object {
   if (together.length === 0) return { ns, low: lowNs, high: highNs, source, reference: `Not measured here; as in ${prior.name}: ${before.reference}` };
   const alone = together.length === 1;
+  const surroundings = SURROUNDINGS[operation] ?? '';
   const reference = eighths(ns) === 0
     ? `Fitted to calls on a ${backing} of this machine, and came out as nothing: what it costs is in the prices of what comes with it.`
     : alone
-    ? `Fitted to calls on a ${backing} of this machine.`
+    ? `Fitted to calls on a ${backing} of this machine.${surroundings}`
     : `Fitted to calls on a ${backing} of this machine, as a part of ${together.join(' + ')}, which always come together: the sum was measured, the shares are those of ${prior.name}.`;
   return { ns: eighths(ns), low: eighths(lowNs), high: eighths(highNs), source, reference };
 }
+
+/** What a reader has to know of where it was measured. */
+const SURROUNDINGS: Partial<Readonly<Record<OperationName, string>>> = {
+  'fork': ' The process had nothing but mappings of the file: a VMM has memory of its own, whose page tables a fork copies.',
+};
 
 /** As a profile is read: multiples of 1/8 ns. */
 const eighths = (ns: number): number => Math.round(ns * 8) / 8;
