@@ -65,7 +65,7 @@ export const Fcntl = { SetPipeSize: 1031 } as const;
 /** System calls that libc has no function for; 425 and above have one number on all architectures. */
 export const Syscall = { IoUringSetup: 425, IoUringRegister: 427 } as const;
 /** System calls of x86-64 by number, for machine code. Source: arch/x86/entry/syscalls/syscall_64.tbl. */
-export const X64Call = { Madvise: 28, Clone: 56, Wait4: 61, ClockGettime: 228, Fallocate: 285 } as const;
+export const X64Call = { Mmap: 9, Madvise: 28, Clone: 56, Wait4: 61, ClockGettime: 228, Fallocate: 285 } as const;
 export const IO_URING_PARAMS_BYTES = 120;
 export const IoUringRegister = { Buffers: 0, UnregisterBuffers: 1 } as const;
 

@@ -9,8 +9,9 @@ import { placesOf } from './grids.ts';
 import { isMixed } from './mixed.ts';
 import { POINTS_SCHEMA } from './points.ts';
 import type { Place, Point, PointsRecord } from './points.ts';
-import { TERMS, predict } from './predict.ts';
+import { predict } from './predict.ts';
 import { formatProfile } from './profile.ts';
+import { TERMS } from './terms.ts';
 import { formatValidation } from './validationTable.ts';
 import { VM_OPERATIONS } from './virtualMachine.ts';
 

@@ -14,8 +14,9 @@ import type { HeldBack } from './heldBack.ts';
 import { isMixed } from './mixed.ts';
 import { isSteady, placeName } from './points.ts';
 import type { MeasuredOperation, Point } from './points.ts';
-import { TERMS, predict } from './predict.ts';
+import { predict } from './predict.ts';
 import type { Prediction } from './predict.ts';
+import { TERMS } from './terms.ts';
 
 /** Fewer fitted points than that are no grid. */
 const POINTS_MIN = 30;

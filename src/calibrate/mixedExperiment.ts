@@ -1,12 +1,11 @@
 /** A whole sequence as an experiment: one run is the sequence, on a file that is empty before it; with forks in it, by a child that may fork. */
-import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, MapFlag, PAGE_BYTES, Protection, Syscall, X64Call } from './abi.ts';
-import { KernelError, checked } from './backing.ts';
-import { forkLine, madviseLine, mapShared, openCallList, untimed, waitLine } from './callList.ts';
+import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, PAGE_BYTES, Syscall, X64Call } from './abi.ts';
+import { checked } from './backing.ts';
+import { forkLine, madviseLine, mapLine, mapShared, openCallList, reserveWindows, touchLine, untimed, waitLine } from './callList.ts';
 import type { CallLine } from './callList.ts';
 import type { Bench, Experiment } from './experiments.ts';
-import { MAP_FAILED } from './libc.ts';
-import type { Address } from './libc.ts';
-import { Line, openRoutines } from './machineCode.ts';
+import { map } from './ground.ts';
+import { openRoutines } from './machineCode.ts';
 import { mixedCalls, mixedSequence } from './mixed.ts';
 import type { MixedKind, MixedStep } from './mixed.ts';
 import { extentOf } from './ownMemory.ts';
@@ -15,33 +14,27 @@ import type { Place } from './points.ts';
 interface MixedGround {
   readonly fd: number;
   readonly bytes: number;
-  readonly windows: readonly Address[];
   readonly ring: number;
   /** Empties the file. */
   readonly reset: () => void;
 }
 
-function openMixedGround({ libc, backing, scope }: Bench, { pages, vmas }: Place): MixedGround {
+function openMixedGround({ libc, backing, scope }: Bench, { pages }: Place): MixedGround {
   const bytes = pages * PAGE_BYTES;
   const fd = backing.createFile(pages);
   scope.defer(() => void libc.close(fd));
-  const windows = Array.from({ length: vmas }, () => {
-    const address = libc.mmap(0, bytes, Protection.ReadWrite, MapFlag.Shared, fd, 0);
-    if (address === MAP_FAILED) throw new KernelError('mmap', libc.errno());
-    scope.defer(() => void libc.munmap(address, bytes));
-    return address;
-  });
   const ring = checked(libc, 'io_uring_setup', libc.ioUringSetup(Syscall.IoUringSetup, 1, new Uint8Array(IO_URING_PARAMS_BYTES)));
   scope.defer(() => void libc.close(ring));
-  return { fd, bytes, windows, ring, reset: () => void checked(libc, 'fallocate(PUNCH_HOLE)', libc.fallocate(fd, Allocate.Hole, 0, bytes)) };
+  return { fd, bytes, ring, reset: () => void checked(libc, 'fallocate(PUNCH_HOLE)', libc.fallocate(fd, Allocate.Hole, 0, bytes)) };
 }
 
 /** Loads and stores of this thread, and calls through libc. */
 export function openMixed(bench: Bench, place: Place): Experiment {
-  const { libc } = bench;
-  const { dirty } = place;
+  const { libc, scope } = bench;
+  const { dirty, vmas } = place;
   const steps = mixedSequence(place);
-  const { fd, bytes, windows, ring, reset } = openMixedGround(bench, place);
+  const { fd, bytes, ring, reset } = openMixedGround(bench, place);
+  const windows = Array.from({ length: vmas }, () => map(libc, scope, fd, bytes));
   const memories = windows.map((address) => libc.view(address, bytes));
   const buffers = steps.map(({ page, count, window }) => new BigUint64Array([BigInt(windows[window] + page * PAGE_BYTES), BigInt(count * PAGE_BYTES)]));
   let seen = 0;
@@ -78,19 +71,17 @@ export function openMixed(bench: Bench, place: Place): Experiment {
 /** The same by a list of a child: system calls through no library, and forks. */
 export function openMixedForks(bench: Bench, place: Place): Experiment | string {
   const { libc, scope } = bench;
-  const { dirty } = place;
+  const { dirty, vmas } = place;
   const routines = openRoutines(libc, scope);
   if (typeof routines === 'string') return routines;
   const steps = mixedSequence(place);
-  const { fd, bytes, windows, ring, reset } = openMixedGround(bench, place);
+  const { fd, bytes, ring, reset } = openMixedGround(bench, place);
+  const windows = reserveWindows(libc, scope, vmas, bytes);
   const vectors = mapShared(libc, scope, steps.length * 16);
   for (const [at, { page, count, window }] of steps.entries()) vectors.words.set([BigInt(windows[window] + page * PAGE_BYTES), BigInt(count * PAGE_BYTES)], 2 * at);
   const advise = ({ page, count, window }: MixedStep, advice: number): readonly CallLine[] => [madviseLine(windows[window] + page * PAGE_BYTES, count * PAGE_BYTES, advice)];
   const lines: Readonly<Record<MixedKind, (step: MixedStep, at: number) => readonly CallLine[]>> = {
-    touch({ page, count, window }) {
-      const start = windows[window] + page * PAGE_BYTES;
-      return [{ name: 'a load or store', words: [dirty ? Line.Store : Line.Load, start, start + count * PAGE_BYTES] }];
-    },
+    touch: ({ page, count, window }) => [touchLine(windows[window] + page * PAGE_BYTES, count * PAGE_BYTES, dirty)],
     populate: (step) => advise(step, dirty ? Advice.PopulateWrite : Advice.PopulateRead),
     zap: (step) => advise(step, Advice.DontNeed),
     punch: ({ page, count }) => [{ name: 'fallocate(PUNCH_HOLE)', words: [X64Call.Fallocate, fd, Allocate.Hole, page * PAGE_BYTES, count * PAGE_BYTES] }],
@@ -105,9 +96,9 @@ export function openMixedForks(bench: Bench, place: Place): Experiment | string 
     libc,
     routines,
     scope,
-    // A new process has no page tables yet, which a mapping that has been used before keeps.
-    lines: [...untimed([...windows.map((address) => madviseLine(address, bytes, Advice.PopulateWrite)), punchAll]), ...steps.flatMap((step, at) => lines[step.kind](step, at))],
-    shown: [...windows.map((address) => extentOf(address, bytes)), extentOf(vectors.address, vectors.words.byteLength)],
+    // Page tables are there before, as in mappings that have been used.
+    lines: [...untimed([...windows.flatMap((address) => [mapLine(address, bytes, fd), touchLine(address, bytes, true)]), punchAll]), ...steps.flatMap((step, at) => lines[step.kind](step, at))],
+    shown: [extentOf(vectors.address, vectors.words.byteLength)],
   });
   return { calls: 1, foreignCalls: 0, reset, run };
 }

@@ -4,8 +4,7 @@
  * The same surroundings are made in a world of the model as on the kernel, and the same call goes through the same routine there;
  * the meter tells what it charged. One task alone, so that nothing waits: CPUs that run the process acknowledge a flush at once.
  *
- * Terms beside the operations are of what the model has no state for: the host's TLB, which whoever has flushed fills anew in all that he
- * does after it, and the statistics of a folio's first and last mapping. And each call has work around what the model knows of it, once (`call.*`).
+ * What the model has no state for is counted beside its operations (src/calibrate/terms.ts).
  */
 import { buildHost, shapeUnder } from '../model/host.ts';
 import type { Host } from '../model/host.ts';
@@ -28,34 +27,8 @@ import { aroundProgram } from './faultAround.ts';
 import { isMixed, mixedSequence } from './mixed.ts';
 import type { MixedKind, MixedOperation, MixedStep } from './mixed.ts';
 import { ownProgram } from './ownRoutines.ts';
-import { OPERATIONS_MEASURED } from './points.ts';
 import type { MeasuredOperation, Place } from './points.ts';
-
-/** Of a load or a store, and of a system call that does nothing, there is nothing around the work; what there is around a fork is its price. */
-const CALLS: readonly string[] = Object.keys(OPERATIONS_MEASURED).flatMap((operation) =>
-  /^(?:syscall|fault|mixed|fork|sigbus|punch\.one)/.test(operation) ? [] : /^gup\.(?:get|pin)/.test(operation) ? [operation, faulting(operation)] : [operation],
-);
-function faulting(operation: string): string {
-  return `${operation}.faulting`;
-}
-
-/** Those that may flush. */
-const FLUSHING: readonly string[] = ['punch', 'zap', 'munmap'];
-
-/** What a call costs beside the operations of the model. */
-export const TERMS: readonly { readonly name: string; readonly summary: string }[] = [
-  ...FLUSHING.map((operation) => ({ name: `refill.${operation}`, summary: `walk the page tables anew in what a call of ${operation} does after its flush, and behind it` })),
-  { name: 'entry.dirty', summary: 'clear an entry that is dirty, beside what clearing any entry costs' },
-  { name: 'mapping.last', summary: 'drop the last mapping of a page, beside what dropping any mapping costs: it is counted as mapped no more' },
-  { name: 'attribute.page', summary: 'reserve and store the attribute of one page: KVM keeps those of a virtual machine page by page, the model by ranges' },
-  { name: 'attribute.flush', summary: 'have the vCPUs, none of which runs, forget the stage-2 leaves that a conversion has cleared' },
-  ...CALLS.map((operation) => ({ name: `call.${operation}`, summary: `what a call of ${operation} does around the work that the model knows` })),
-];
-const DIRTY = FLUSHING.length;
-const LAST = DIRTY + 1;
-const ATTRIBUTE = LAST + 1;
-const ATTRIBUTE_FLUSH = ATTRIBUTE + 1;
-const FIRST_CALL = ATTRIBUTE_FLUSH + 1;
+import { TERMS, isConversion, termsOf } from './terms.ts';
 
 export interface Prediction {
   /** By index in OPERATIONS. */
@@ -133,34 +106,16 @@ function countCall(scene: Scene, place: Place, run: () => void): Prediction {
   const before = Float64Array.from(world.meter.count);
   const mapped = mappedPages(world);
   run();
-  const terms = new Float64Array(TERMS.length);
   const counts = world.meter.count.map((count, at) => count - before[at]);
-  if (place.dirty) terms[DIRTY] = counts[Op['pte.zap']];
-  terms[LAST] = mapped.filter((page) => world.mapcount[page] === 0).length;
-  const flushing = FLUSHING.indexOf(place.operation === 'stage2.punch' ? 'punch' : place.operation);
-  if (flushing >= 0 && counts[Op['tlb.flush']] > 0) terms[flushing] = 1;
-  if (isConversion(place)) {
-    terms[ATTRIBUTE] = place.pages;
-    terms[ATTRIBUTE_FLUSH] = Math.sign(counts[Op['stage2.zap']]);
-  }
-  const call = CALLS.indexOf(callName(place, counts));
-  if (call >= 0) terms[FIRST_CALL + call] = 1;
+  const terms = termsOf(place, counts, mapped.filter((page) => world.mapcount[page] === 0).length);
   correct(counts, place);
   return { counts, terms };
-}
-
-/** GUP that has to fault pages in goes another way from the start, and a hole without a page ends early. */
-function callName({ operation }: Place, counts: Float64Array): string {
-  if ((operation === 'gup.get' || operation === 'gup.pin') && counts[Op['pte.set']] > 0) return faulting(operation);
-  return operation === 'punch' && counts[Op['pageCache.remove']] === 0 ? 'punch.empty' : operation;
 }
 
 /** Pages of the file that somebody has mapped. */
 function mappedPages({ mapcount, shape: { pages } }: World): readonly number[] {
   return Array.from({ length: pages }, (_, page) => page).filter((page) => mapcount[page] > 0);
 }
-
-const isConversion = ({ operation }: Place): boolean => operation.startsWith('convert.');
 
 /** Takes away what the caller does not do. */
 function correct(counts: Float64Array, place: Place): void {
@@ -219,9 +174,12 @@ const SCRIPTS: Readonly<Record<Exclude<MeasuredOperation, MixedOperation>, Scrip
     if (place.touched) touchEverywhere(scene, place);
     return () => punch(scene, { count: place.pages }, backing);
   },
-  'punch.one': (scene, { pages, dirty }, backing) => {
+  'punch.one': (scene, place, backing) => {
+    const { pages, vmas } = place;
     allocate(scene, pages);
-    touch(scene, pages, [0], dirty);
+    touchEverywhere(scene, place);
+    // Their page tables stay.
+    for (let window = 1; window < vmas; window++) own(scene, 'zap', { count: pages, window });
     return () => punch(scene, { count: pages }, backing);
   },
   'punch.empty': (scene, { pages }, backing) => () => punch(scene, { count: pages }, backing),

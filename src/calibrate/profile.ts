@@ -10,7 +10,7 @@ import type { FittedPrice } from './fit.ts';
 import { errorFigures } from './fitPoints.ts';
 import type { FittedPoints } from './fitPoints.ts';
 import type { PointsRecord } from './points.ts';
-import { TERMS } from './predict.ts';
+import { TERMS } from './terms.ts';
 
 /** The text of a profile, for `--costs FILE.json`. @param prior what the fit began with */
 export function formatProfile(name: string, record: PointsRecord, fitted: FittedPoints, prior: CostProfile): string {
