@@ -58,7 +58,8 @@ describe('the fit of a grid', () => {
 
   test('finds a price that the grid tells apart: a flush', () => {
     const flush = fitted.fit.prices.find(({ operation }) => operation === 'tlb.flush');
-    expect(Math.abs((flush?.ns ?? 0) - priceNs[OPERATIONS.findIndex(({ name }) => name === 'tlb.flush')])).toBeLessThan(1);
+    // A notifier comes with nearly every flush, and is drawn towards what it cost before.
+    expect(Math.abs((flush?.ns ?? 0) / priceNs[OPERATIONS.findIndex(({ name }) => name === 'tlb.flush')] - 1)).toBeLessThan(0.02);
     expect(flush?.source).toBe('measured');
   });
 

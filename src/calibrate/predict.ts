@@ -135,6 +135,8 @@ function correct(counts: Float64Array, place: Place): void {
 interface Scene {
   readonly world: World;
   readonly host: Host;
+  /** The process that is measured. */
+  readonly mm: number;
   /** Window that a call maps or unmaps. */
   readonly extra: number;
   /** Faults for reading map around. */
@@ -230,7 +232,10 @@ const MIXED: Readonly<Record<MixedKind, (scene: Scene, range: MixedRange, backin
 
 function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: BackingName): Scene {
   const mapped = processes * vmas;
-  const childWindows = operation === 'fork' || operation === 'mixed.forks' ? vmas : 0;
+  const forks = operation === 'fork' || operation === 'mixed.forks';
+  const childWindows = forks ? vmas : 0;
+  // Process 0 has made a virtual machine, and KVM looks at its zaps. Beside a memfd there is none, and what forks is a child of its own.
+  const mm = backing === 'memfd' || forks ? 1 : 0;
   const shape: Shape = {
     pages: Math.max(1, pages),
     folioOrder: 0,
@@ -240,7 +245,7 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: 
     spareFolios: 31,
     windows: mapped + 1 + childWindows,
     childWindows,
-    mms: processes + 1,
+    mms: mm + processes + 1,
     cpus,
     vcpus: 0,
     tasks: cpus,
@@ -258,11 +263,12 @@ function openScene({ pages, vmas, processes, cpus, operation }: Place, backing: 
   const rules = (operation.startsWith('convert.') ? separateSharedMemory : sigbusOnFault).rules({ check: 'refcount' });
   const world = createWorld(shapeUnder(rules, shape), new Meter());
   for (let process = 0; process < processes; process++) {
-    for (let nth = 0; nth < vmas; nth++) openWindow(world, process * vmas + nth, process);
+    for (let nth = 0; nth < vmas; nth++) openWindow(world, process * vmas + nth, mm + process);
   }
   const mapsMore = operation === 'mmap' || operation === 'munmap';
-  if (mapsMore) openWindow(world, mapped, 0);
-  return { world, host: buildHost(rules, shape), extra: mapped, mapsAround: backing === 'memfd' };
+  if (mapsMore) openWindow(world, mapped, mm);
+  world.mm.fill(mm);
+  return { world, host: buildHost(rules, shape), mm, extra: mapped, mapsAround: backing === 'memfd' };
 }
 
 const allocate = (scene: Scene, pages: number): void => access(scene, Access.Allocate, { count: pages });
@@ -286,10 +292,10 @@ function populate(scene: Scene, what: What, dirty: boolean): void {
 function touchEverywhere(scene: Scene, { pages, vmas, processes, dirty }: Place): void {
   const { world } = scene;
   for (let process = 0; process < processes; process++) {
-    world.mm[TASK] = process;
+    world.mm[TASK] = scene.mm + process;
     touch(scene, pages, Array.from({ length: vmas }, (_, nth) => process * vmas + nth), dirty);
   }
-  world.mm[TASK] = 0;
+  world.mm[TASK] = scene.mm;
 }
 
 function touchAsGuest(scene: Scene, pages: number): void {

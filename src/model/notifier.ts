@@ -44,9 +44,15 @@ function raiseSequence(world: World, task: number): void {
   }
 }
 
+/**
+ * The process that has made the virtual machine: KVM subscribes to its mm and to no other, so that a zap of another process's entries
+ * has nobody to tell (mm_has_notifiers). Source: virt/kvm/kvm_main.c (kvm_init_mmu_notifier).
+ */
+const VMM_MM = 0;
+
 /** A zap of [walkStart, walkEnd) in `walkWindow` begins. Where nobody uses a secondary MMU, nothing is looked at. */
 export const beginNotifier: Run = (world, task) => {
-  world.meter.charge(Op.notifier);
+  if (world.windowMm[world.walkWindow[task]] === VMM_MM) world.meter.charge(Op.notifier);
   world.notifying[task] = 1;
   if (world.secondaries[0] !== 0) {
     dropEntries(world, task);

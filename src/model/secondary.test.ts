@@ -118,4 +118,13 @@ describe('a notifier', () => {
     expect(hasEntry(machine, 0)).toBe(true);
     expect(machine.world.meter.count[Op.notifier]).toBe(1);
   });
+
+  test('is heard in the process that has made the virtual machine, and in no other that maps the page', () => {
+    const vmm = { role: 'vmm', accesses: [] } as const;
+    const machine = new Machine({ policy, threads: [{ accesses: [] }, vmm, { ...vmm, process: 1 }, { ...vmm, process: 2 }] });
+    for (const thread of [1, 2, 3]) expect(machine.runAlone(thread, a.hostRead(0))).toBe('OK');
+    machine.runAlone(0, a.toPrivate(0));
+    const { count } = machine.world.meter;
+    expect([count[Op['vma.visit']], count[Op['pte.zap']], count[Op.notifier]]).toEqual([3, 3, 1]);
+  });
 });
