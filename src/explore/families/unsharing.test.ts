@@ -64,6 +64,26 @@ const ANSWERS: readonly (readonly [name: string, policy: string, verdict: Verdic
     ['cw-5', 'cw-6'].flatMap((row) => [[`${row}-${mode}`, 'ignore-and-pin', 'broken'], [`${row}-${mode}`, 'fail-to-pin', 'refuses'], [`${row}-${mode}`, 'unshare-and-pin', 'proved']] as const)),
 ];
 
+const hugetlb = (huge: string, ...operations: readonly string[]) => litmus(`world: { folios: hugetlb${huge} }`, 'before: [{ a: write 0 1 }]', `threads: { a: [${operations.join(', ')}], b: { process: 1, do: [write 1 3] } }`, "expect: { '*': proved }");
+
+/** Runs operations before anything else, where a mistake is the file's. */
+const hugetlbAlone = (pool: string, ...operations: readonly string[]) =>
+  check(litmus(`world: { folios: hugetlb, ${pool} }`, 'before:', ...operations.map((operation) => `  - a: ${operation}`), 'threads: { a: [read 0], c: { process: 1, do: [] } }', "expect: { '*': proved }"), 'unshare-and-pin');
+
+describe('a pool of hugetlb folios', () => {
+  test('is large enough for two processes that copy at once, unless the file says otherwise', () => {
+    expect(check(hugetlb('', 'fork', 'write 0 2'), 'unshare-and-pin').verdict).toBe('proved');
+    for (const size of [1, 2]) {
+      expect(check(hugetlb(`, huge-folios: ${size}`, 'fork', 'write 0 2'), 'unshare-and-pin').counterexample).toMatchObject({
+        rule: 'kernel-arithmetic', what: expect.stringContaining(`the pool of hugetlb folios is empty\n  why: this world has ${size} of them`) as unknown,
+      });
+    }
+    // A fault that finds it empty, and a fork that has to copy what is pinned.
+    expect(() => hugetlbAlone('huge-folios: 0', 'write 0 1')).toThrow('the pool of hugetlb folios is empty');
+    expect(() => hugetlbAlone('huge-folios: 1', 'write 0 1', 'pin 0 as b', 'fork')).toThrow('the pool of hugetlb folios is empty');
+  });
+});
+
 describe('the files of the family', () => {
   test.each(ANSWERS)('%s expects of %s that it is %s', (name, of, verdict) => expect(named(name).expectation(of, undefined)?.verdict).toBe(verdict));
 
@@ -93,6 +113,9 @@ describe('a file of the family', () => {
     const { world } = litmus('world: { pages: 4, folios: hugetlb, region-order: 2, windows: 2, swap: 1, flush: broadcast }', ...one);
     expect(world).toEqual({ pages: 4, memory: 'anonymous', folios: 'hugetlb', regionOrder: 2, hugeFolios: -1, windowsPerProcess: 2, swapSlots: 1, flush: 'broadcast', patience: 0 });
     expect(complaint('world: { folios: large }', ...one)).toContain('base, huge, hugetlb');
+    expect(complaint('world: { pages: 6, folios: hugetlb, region-order: 2 }', ...one)).toContain('6 pages cannot be made of hugetlb folios of order 2');
+    expect(complaint('world: { pages: 1, folios: hugetlb }', ...one)).toContain('set `pages` to a multiple of 2');
+    expect(complaint('world: { pages: 3, folios: huge }', ...one)).toBe('');
   });
 
   test('has room for every page of every process that a thread is of, or a fork makes', () => {
@@ -101,6 +124,9 @@ describe('a file of the family', () => {
     // The zero page, 2 pages of 3 processes, 2 of the buffer, 2 that the thread has in its hands.
     expect(shape.frames).toBe(1 + 6 + 2 + 2);
     expect(shapeOfUnsharing(litmus('world: { folios: huge, huge-folios: 5 }', ...one)).hugeFolios).toBe(5);
+    // A page of each process, one of the buffer, and of hugetlb two that each of the two threads has in its hands.
+    const huge = (folios: string): number => shapeOfUnsharing(litmus(`world: { folios: ${folios} }`, 'threads: { a: [fork, "pin 0 as b", unpin b], c: { process: 1, do: [write 0] } }', "expect: { '*': proved }")).hugeFolios;
+    expect([huge('base'), huge('huge'), huge('hugetlb')]).toEqual([0, 3, 7]);
   });
 
   test('is told in words', () => {

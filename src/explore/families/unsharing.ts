@@ -92,19 +92,27 @@ export const unsharing: Debate<AnonymousWorld, UnsharingPolicy, UnsharingLitmusW
       { key: 'memory', usual: 'anonymous', means: '`anonymous`: all mappings are private and anonymous. `file`: mapping 0 is private, the others shared, of one memfd, which starts empty' },
       { key: 'folios', usual: 'base', means: '`base`: pages of their own; `huge`: one folio a region, behind a PMD where it fits; `hugetlb`: one that is never taken to pieces, and copied by its mapping count' },
       { key: 'region-order', usual: '1', means: 'log2 of the pages behind one page table, and of a huge folio, 1 or 2' },
-      { key: 'huge-folios', usual: 'see right', means: 'huge folios that there are; default: none with `base`, else one for each process and region' },
+      { key: 'huge-folios', usual: 'see right', means: 'huge folios that there are; default: none with `base`, else one for each region of each process and buffer, and with `hugetlb` two more for each thread' },
       { key: 'windows', usual: '1', means: 'mappings of each process, 1 to 4' },
       { key: 'swap', usual: '0', means: 'pages that can be in swap' },
       { key: 'flush', usual: 'ipi', means: '`ipi` waits for CPUs with interrupts off, such as GUP-fast; `broadcast` does not' },
     ],
-    readWorld({ integer, choice }) {
+    readWorld({ mistake, lineOf, integer, choice }) {
       const pages = integer('pages', 2, 1, 8);
       const folios = choice('folios', 'base', PAGES);
+      const regionOrder = integer('region-order', 1, 1, 2);
+      if (folios === 'hugetlb' && pages % (1 << regionOrder) !== 0) {
+        throw mistake(lineOf('pages'), {
+          what: `${pages} page${pages === 1 ? '' : 's'} cannot be made of hugetlb folios of order ${regionOrder}`,
+          why: `a folio has ${1 << regionOrder} pages, and a mapping of hugetlb is made of whole ones`,
+          fix: `set \`pages\` to a multiple of ${1 << regionOrder}`,
+        });
+      }
       const world = {
         pages,
         memory: choice('memory', 'anonymous', MEMORIES),
         folios,
-        regionOrder: integer('region-order', 1, 1, 2),
+        regionOrder,
         hugeFolios: integer('huge-folios', -1, 0, 8),
         windowsPerProcess: integer('windows', 1, 1, 4),
         swapSlots: integer('swap', 0, 0, 8),
@@ -146,10 +154,12 @@ export function shapeOfUnsharing(litmus: Litmus<UnsharingLitmusWorld>): MemorySh
   const filePages = memory === 'file' ? pages : 0;
   // Every page of every process may be its own, while buffers hold others and each thread is about to map one more.
   const frames = 1 + pages * windowsPerProcess * mms + filePages + buffers.length * slotPages + 2 * threads.length;
+  // Huge folios are for the same, but that a thread takes a small one where there is none; of hugetlb it may hold one that it copies, and the copy.
+  const inHands = folios === 'hugetlb' ? 2 * threads.length : 0;
   return {
     pages, windows: mms * windowsPerProcess, windowsPerMm: windowsPerProcess, mms, cpus: threads.length, vcpus: 0, tasks: threads.length, slots: buffers.length, slotPages,
     broadcastFlush: flush === 'broadcast', regionOrder, frames, filePages, swapSlots,
-    hugeFolios: hugeFolios >= 0 ? hugeFolios : folios === 'base' ? 0 : regions * windowsPerProcess * (mms + buffers.length),
+    hugeFolios: hugeFolios >= 0 ? hugeFolios : folios === 'base' ? 0 : regions * windowsPerProcess * (mms + buffers.length) + inHands,
   };
 }
 

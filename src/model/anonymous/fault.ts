@@ -13,7 +13,7 @@ import { Backing, isPrivateMapping } from '../memory/windows.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, guarded, release, steady } from '../step.ts';
 import { AnonymousFlag } from './kinds.ts';
-import { NEW_ANONYMOUS, changeFlags, fitsPmd, isHugetlb, regionPages, setPmd } from './pmd.ts';
+import { NEW_ANONYMOUS, allocateHugetlb, changeFlags, fitsPmd, isHugetlb, regionPages, setPmd } from './pmd.ts';
 import { serves } from './access.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 
@@ -64,7 +64,8 @@ const setZero: Run = (world, task) => {
 
 /** A page of zeros for whoever writes first: a huge one where the VMA wants it and it fits. */
 const allocateZeroed: Run = (world, task) => {
-  const head = fitsPmd(world, world.window[task], world.page[task]) ? allocateHuge(world) : -1;
+  const allocate = isHugetlb(world, world.window[task]) ? allocateHugetlb : allocateHuge;
+  const head = fitsPmd(world, world.window[task], world.page[task]) ? allocate(world) : -1;
   const frame = head < 0 ? allocateFrame(world) : head;
   world.newFrame[task] = frame + 1;
   world.meter.chargeMany(Op['page.clear'], head < 0 ? 1 : regionPages(world));

@@ -10,7 +10,7 @@
  */
 import { ALL_ENTRIES, sendFlush, waitCalls } from '../crossCalls.ts';
 import { EntryBit, EntryType, OF_VMA, entryAt, isNone, isPresent, isSwapEntry } from '../memory/entries.ts';
-import { FrameBit, addMapping, allocateFrame, allocateHuge, dropReference, maybePinned, takeReference } from '../memory/frames.ts';
+import { FrameBit, addMapping, allocateFrame, dropReference, maybePinned, takeReference } from '../memory/frames.ts';
 import { lockEntry, unlockTable, writeLockMmap, writeUnlockMmap } from '../memory/locks.ts';
 import { bear, bornStep, conceive } from '../memory/processes.ts';
 import { windowOf } from '../memory/shape.ts';
@@ -20,7 +20,7 @@ import { Flow, acquire, free, goTo, guarded, release, steady, waits } from '../s
 import { complete } from './access.ts';
 import { AnonymousSpan } from './kinds.ts';
 import { at, mapNew } from './fault.ts';
-import { NEW_ANONYMOUS, changeFlags, changePmd, isHugetlb, isPmd, regionPages, regionStart, setPmd, splitPmd } from './pmd.ts';
+import { NEW_ANONYMOUS, allocateHugetlb, changeFlags, changePmd, isHugetlb, isPmd, regionPages, regionStart, setPmd, splitPmd } from './pmd.ts';
 import type { UnsharingRules } from './rules.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 
@@ -206,8 +206,7 @@ const splitParent: Run = (world, task) => {
 /** A pinned hugetlb folio is copied whole. */
 const copyHugeForChild: Run = (world, task) => {
   const from = target(world, task);
-  const head = allocateHuge(world);
-  if (head < 0) throw new Error('the pool of hugetlb folios is empty');
+  const head = allocateHugetlb(world);
   for (let nth = 0; nth < regionPages(world); nth++) world.frameContent[head + nth] = world.frameContent[from + nth];
   changeFlags(world, head, 0, NEW_ANONYMOUS);
   setPmd(world, childWindow(world, task), world.page[task], head, EntryBit.Present | EntryBit.Write | EntryBit.Dirty);

@@ -6,14 +6,22 @@
  * head's flag; here all pages have it, and it changes on all of them in one step, so that nothing is left to do when the PMD is split.
  */
 import { EntryBit, TableBit, entryAt, isNone, tableAt } from '../memory/entries.ts';
-import { FrameBit, hugeOf } from '../memory/frames.ts';
+import { FrameBit, allocateHuge, hugeOf } from '../memory/frames.ts';
 import { WindowFlag } from '../memory/windows.ts';
 import { Op } from '../operations.ts';
+import { UserError } from '../userError.ts';
 import type { AnonymousWorld } from './world.ts';
 
 export const isPmd = (world: AnonymousWorld, window: number, page: number): boolean => (world.table[tableAt(world, window, page)] & TableBit.Pmd) !== 0;
 
 export const isHugetlb = ({ windowFlags }: AnonymousWorld, window: number): boolean => (windowFlags[window] & WindowFlag.Hugetlb) !== 0;
+
+/**
+ * Whether a range cannot begin or end at this page: it would leave a part of a hugetlb folio on either side, in a VMA that has both.
+ * Source: mm/hugetlb.c (hugetlb_vm_op_split).
+ */
+export const cutsHugetlb = (world: AnonymousWorld, window: number, page: number): boolean =>
+  isHugetlb(world, window) && page < world.shape.pages && page !== regionStart(world, page) && (world.entry[entryAt(world, window, page)] & EntryBit.NoVma) === 0;
 
 /** The first page of the region of a page, and how many there are in it. */
 export const regionStart = ({ shape: { regionOrder } }: AnonymousWorld, page: number): number => (page >> regionOrder) << regionOrder;
@@ -30,6 +38,13 @@ export function fitsPmd(world: AnonymousWorld, window: number, page: number): bo
     if (!isNone(bits) || bits & EntryBit.NoVma) return false;
   }
   return true;
+}
+
+/** A folio of the pool, where small ones will not do. @throws UserError where the pool is empty */
+export function allocateHugetlb(world: AnonymousWorld): number {
+  const head = allocateHuge(world);
+  if (head < 0) throw new UserError({ what: 'the pool of hugetlb folios is empty', why: `this world has ${world.shape.hugeFolios} of them`, fix: 'give it more: `huge-folios` of a litmus file' });
+  return head;
 }
 
 /** Maps the folio with this head by a PMD; its reference is the caller's to give. */

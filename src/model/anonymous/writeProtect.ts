@@ -16,7 +16,7 @@
  */
 import { sendFlush, waitCalls } from '../crossCalls.ts';
 import { EntryBit, OF_VMA, entryAt } from '../memory/entries.ts';
-import { FrameBit, ZERO_FRAME, allocateFrame, allocateHuge, dropReference, hugeOf, isLarge, mapcountOf, refcountOf, removeMapping, takeReference } from '../memory/frames.ts';
+import { FrameBit, ZERO_FRAME, allocateFrame, dropReference, hugeOf, isLarge, mapcountOf, refcountOf, removeMapping, takeReference } from '../memory/frames.ts';
 import { dropFolioLock, lockEntry, unlockEntry } from '../memory/locks.ts';
 import { isPrivateMapping } from '../memory/windows.ts';
 import { lockId, LockClass } from '../locks.ts';
@@ -24,8 +24,7 @@ import { Op } from '../operations.ts';
 import { Flow, acquire, end, free, goTo, guarded, release, steady, waits } from '../step.ts';
 import { AnonymousFlag } from './kinds.ts';
 import { at, isSame, mapNew, putNew, putOld, wantsUnshare, wantsWrite } from './fault.ts';
-import { NEW_ANONYMOUS, changeFlags, changePmd, clearPmd, isHugetlb, isPmd, regionPages, regionStart, removePmdMapping, setPmd, splitPmd } from './pmd.ts';
-import { UserError } from '../userError.ts';
+import { NEW_ANONYMOUS, allocateHugetlb, changeFlags, changePmd, clearPmd, isHugetlb, isPmd, regionPages, regionStart, removePmdMapping, setPmd, splitPmd } from './pmd.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 import type { UnsharingRules } from './rules.ts';
 
@@ -151,9 +150,7 @@ const allocateCopy: Run = (world, task) => {
     world.newFrame[task] = allocateFrame(world) + 1;
     return Flow.Next;
   }
-  const head = allocateHuge(world);
-  if (head < 0) throw new UserError({ what: 'the pool of hugetlb folios is empty', why: `this world has ${world.shape.hugeFolios} of them`, fix: 'give it more: `huge-folios` of a litmus file' });
-  world.newFrame[task] = head + 1;
+  world.newFrame[task] = allocateHugetlb(world) + 1;
   return Flow.Next;
 };
 

@@ -54,6 +54,29 @@ describe('a range that its process gives up', () => {
   });
 });
 
+describe('a range of hugetlb', () => {
+  const hugetlb = (): Scene => written({ shape: { hugeFolios: 6 }, windows: [{ backing: Backing.Anonymous, flags: WindowFlag.Hugetlb }] });
+  const contents = (scene: Scene): readonly string[] => [0, 1, 2, 3].map((page) => scene.run(0, { kind: 'Read', page }));
+
+  test.each(['Unmap', 'ProtectRead', 'ProtectWrite'] as const)('begins and ends where a folio does, or %s changes nothing', (kind) => {
+    const scene = hugetlb();
+    const ranges = [[0, 1], [1, 1], [1, 3], [0, 3], [2, 1]] as const;
+    expect(ranges.map(([page, count]) => scene.run(0, { kind, page, count }))).toEqual(ranges.map(() => 'EINVAL'));
+    expect([contents(scene), scene.count('tlb.flush'), scene.count('pmd.split'), scene.run(0, { kind: 'Write', page: 3, value: 4 })]).toEqual([['1', '2', '3', '4'], 0, 0, 'OK']);
+  });
+
+  test('is unmapped whole, also where it begins in what is unmapped already', () => {
+    const scene = hugetlb();
+    expect([scene.run(0, { kind: 'Unmap', count: 2 }), scene.run(0, { kind: 'Unmap', page: 1, count: 3 }), contents(scene), used(scene)]).toEqual(['OK', 'OK', ['SIGSEGV', 'SIGSEGV', 'SIGSEGV', 'SIGSEGV'], 0]);
+  });
+
+  test('begins where a folio does for MADV_DONTNEED, which gives up no part of the last one', () => {
+    const scene = hugetlb();
+    expect([scene.run(0, { kind: 'DontNeed', page: 1, count: 3 }), scene.run(0, { kind: 'DontNeed' }), scene.count('tlb.flush'), contents(scene)]).toEqual(['EINVAL', 'OK', 0, ['1', '2', '3', '4']]);
+    expect([scene.run(0, { kind: 'DontNeed', count: 3 }), scene.count('pte.zap'), contents(scene)]).toEqual(['OK', 1, ['0', '0', '3', '4']]);
+  });
+});
+
 describe('mprotect', () => {
   test('takes the right to write from each entry, with one flush; giving it back touches none, and the next write asks', () => {
     const scene = written();

@@ -2,11 +2,14 @@
  * What a process does to its own range: munmap, MADV_DONTNEED, mprotect, and its exit.
  *
  * Entries are cleared under their page-table lock, the references dropped behind the flush. Source: mm/memory.c (zap_pte_range),
- * mm/mmu_gather.c, mm/mprotect.c (change_pte_range), mm/mmap.c (exit_mmap).
+ * mm/mmu_gather.c, mm/mprotect.c (change_pte_range), mm/mmap.c (exit_mmap). Of hugetlb only whole folios: munmap and mprotect may not split
+ * the VMA elsewhere (mm/hugetlb.c, hugetlb_vm_op_split), and MADV_DONTNEED has to begin at one and rounds its end down (mm/madvise.c,
+ * madvise_dontneed_free_valid_vma).
  * Differs from Linux: MADV_DONTNEED holds mmap_lock for writing; one flush for a range; mprotect back to PROT_WRITE leaves entries
  * read-only, where newer kernels make those of exclusive pages writable at once (can_change_pte_writable).
  */
 import { sendFlush, waitCalls } from '../crossCalls.ts';
+import { Errno } from '../errno.ts';
 import { EntryBit, OF_VMA, entryAt, isNone, isPresent, isSwapEntry } from '../memory/entries.ts';
 import { dropReference, removeMapping } from '../memory/frames.ts';
 import { dropSwap } from '../memory/files.ts';
@@ -17,8 +20,8 @@ import { detachSlots } from '../memory/slots.ts';
 import { Backing } from '../memory/windows.ts';
 import { Op } from '../operations.ts';
 import { Flow, acquire, callRoutine, end, free, goTo, release, steady, waits } from '../step.ts';
-import { complete, syscall } from './access.ts';
-import { clearPmd, isPmd, regionPages, regionStart, removePmdMapping, splitPmd } from './pmd.ts';
+import { complete, fail, syscall } from './access.ts';
+import { clearPmd, cutsHugetlb, isHugetlb, isPmd, regionPages, regionStart, removePmdMapping, splitPmd } from './pmd.ts';
 import { leaveSwapCache } from './writeProtect.ts';
 import type { AnonymousWorld, Run, Step } from './world.ts';
 
@@ -158,14 +161,40 @@ export function zapSteps({ huge }: { readonly huge: boolean }): readonly Step[] 
   ];
 }
 
-const giveUp = (bit: number): Run => (world, task) => {
-  const { window, rangeStart } = world;
-  const last = Math.min(world.rangeEnd[task], world.shape.pages);
-  for (let page = rangeStart[task]; page < last; page++) world.entry[entryAt(world, window[task], page)] |= bit;
+/** Whether the VMA cannot be split where the range begins or ends; `outcome` says so. */
+function isRefused(world: AnonymousWorld, task: number): boolean {
+  const window = world.window[task];
+  const refused = cutsHugetlb(world, window, world.rangeStart[task]) || cutsHugetlb(world, window, world.rangeEnd[task]);
+  world.outcome[task] = refused ? Errno.EINVAL : Errno.OK;
+  return refused;
+}
+
+/** Otherwise `outcome` says why nothing is given up, be it that nothing was asked for. */
+const giveUp = ({ keepsVma }: { readonly keepsVma: boolean }): Run => (world, task) => {
+  const { window, rangeStart, rangeEnd } = world;
+  if (keepsVma && isHugetlb(world, window[task])) {
+    world.outcome[task] = cutsHugetlb(world, window[task], rangeStart[task]) ? Errno.EINVAL : Errno.OK;
+    rangeEnd[task] = regionStart(world, rangeEnd[task]);
+    if (world.outcome[task] !== Errno.OK || rangeEnd[task] <= rangeStart[task]) return Flow.Otherwise;
+  } else if (isRefused(world, task)) {
+    return Flow.Otherwise;
+  }
+  const last = Math.min(rangeEnd[task], world.shape.pages);
+  if (!keepsVma) for (let page = rangeStart[task]; page < last; page++) world.entry[entryAt(world, window[task], page)] |= EntryBit.NoVma;
   detachSlots(world, window[task], rangeStart[task], last);
   world.meter.charge(Op.munmap);
   return Flow.Next;
 };
+
+const ifOk: Run = (world, task) => (world.outcome[task] === Errno.OK ? Flow.Next : Flow.Otherwise);
+
+/** The end of a routine that changed nothing. */
+const refused: readonly Step[] = [
+  release('mmapLock.writeUnlockRefused', writeUnlockMmap),
+  free('isOk', ifOk, 'failed'),
+  goTo('done'),
+  free('failed', fail),
+];
 
 /** Routines `unmap` and `dontNeed`. */
 export function unmapSteps({ keepsVma }: { readonly keepsVma: boolean }): readonly Step[] {
@@ -173,10 +202,11 @@ export function unmapSteps({ keepsVma }: { readonly keepsVma: boolean }): readon
     bornStep,
     free('syscall', syscall),
     acquire('mmapLock.write', writeLockMmap),
-    steady('vma.giveUp', giveUp(keepsVma ? 0 : EntryBit.NoVma)),
+    steady('vma.giveUp', giveUp({ keepsVma }), 'mmapLock.writeUnlockRefused'),
     callRoutine('zap', 'zap'),
     release('mmapLock.writeUnlock', writeUnlockMmap),
     free('done', complete),
+    ...refused,
   ];
 }
 
@@ -225,6 +255,7 @@ export function exitSteps(): readonly Step[] {
 /* ---- mprotect ---- */
 
 const changeVma = (readOnly: boolean): Run => (world, task) => {
+  if (isRefused(world, task)) return Flow.Otherwise;
   rewind(world, task);
   for (let page = world.rangeStart[task]; page < world.rangeEnd[task]; page++) {
     const at = entryAt(world, world.window[task], page);
@@ -251,7 +282,7 @@ export function protectSteps(readOnly: boolean): readonly Step[] {
     bornStep,
     free('syscall', syscall),
     acquire('mmapLock.write', writeLockMmap),
-    steady('vma.protect', changeVma(readOnly)),
+    steady('vma.protect', changeVma(readOnly), 'mmapLock.writeUnlockRefused'),
     ...(readOnly
       ? [
           free('table.next', nextTable, 'tlb.send'),
@@ -267,6 +298,7 @@ export function protectSteps(readOnly: boolean): readonly Step[] {
       : []),
     release('mmapLock.writeUnlock', writeUnlockMmap),
     free('done', complete),
+    ...refused,
   ];
 }
 
