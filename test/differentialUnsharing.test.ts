@@ -160,7 +160,7 @@ describe('threads that take their steps in any order', () => {
   };
 
   const lists: readonly (readonly SceneOperation[])[] = [
-    [{ kind: 'Fork', page: 1 }, { kind: 'Write', page: 1 }, { kind: 'Write', page: 0 }, { kind: 'SwapOut', page: 1 }, { kind: 'Collapse', page: 0 }, { kind: 'Write', page: 2 }],
+    [{ kind: 'Fork', page: 1 }, { kind: 'Write', page: 1 }, { kind: 'Write', page: 0 }, { kind: 'SwapOut', page: 1 }, { kind: 'Collapse', page: 0 }, { kind: 'DontNeed', page: 1, count: 2 }, { kind: 'Write', page: 2 }, { kind: 'Write', page: 1 }],
     [{ kind: 'PinRead', page: 0, count: 2 }, { kind: 'DeviceRead' }, { kind: 'SwapOut', page: 2 }, { kind: 'Unpin' }, { kind: 'PinLongRead', page: 1, count: 2 }, { kind: 'Write', page: 2 }, { kind: 'DeviceRead' }, { kind: 'Unpin' }],
     [{ kind: 'Write', page: 1 }, { kind: 'PinRead', page: 1, count: 2, slot: 1 }, { kind: 'Read', page: 0 }, { kind: 'DeviceRead', slot: 1 }, { kind: 'Unpin', slot: 1 }, { kind: 'Exit' }],
   ];

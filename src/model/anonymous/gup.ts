@@ -217,7 +217,10 @@ const readLocked = ({ onShared }: UnsharingRules): Run => (world, task) => {
   return Flow.Otherwise;
 };
 
+/** A buffer that begins here has nothing of what the fast path may have grabbed and a zap taken from under it. */
 const grabLocked: Run = (world, task) => {
+  const slot = world.slot[task];
+  if (world.slotCount[slot] === 0) world.slotWindow[slot] = world.window[task] + 1;
   const frame = world.entryTarget[atCursor(world, task)] - 1;
   takeReference(world, frame);
   if (!isGet(world, task)) addPinPart(world, frame, 1);

@@ -4,6 +4,7 @@ import type { Scene, SceneOptions } from '../../../test/tools/anonymousScene.ts'
 import { EntryBit } from '../memory/entries.ts';
 import { MmState } from '../memory/processes.ts';
 import { Backing, WindowFlag } from '../memory/windows.ts';
+import { DEPTH_MAX } from '../step.ts';
 
 const PAGES = 4;
 
@@ -51,6 +52,48 @@ describe('a range that its process gives up', () => {
     const [whole, part] = [huge(2), huge(1)];
     expect([whole.count('pte.zap'), whole.count('pmd.split'), part.count('pte.zap'), part.count('pmd.split')]).toEqual([1, 0, 1, 1]);
     expect([part.run(0, { kind: 'Read' }), part.run(0, { kind: 'Read', page: 1 })]).toEqual(['0', '2']);
+  });
+});
+
+describe('a range that is given up under GUP-fast', () => {
+  const nameOf = ({ world, host }: Scene, task: number): string => host.program.names[world.pc[task * DEPTH_MAX + world.depth[task]]];
+  const until = (scene: Scene, task: number, name: string): void => {
+    for (let steps = 0; nameOf(scene, task) !== name; steps++) expect(scene.step(task) && steps < 100).toBe(true);
+  };
+  const finish = (scene: Scene, task: number): void => {
+    while (scene.busy(task)) expect(scene.step(task)).toBe(true);
+  };
+  /** Task 0 pins page 0, and stops before a step; task 1, a thread of the same process, gives the page up meanwhile, and writes it anew. */
+  const race = (stop: string, options: Partial<SceneOptions> = {}): Scene => {
+    const scene = written({ processes: [0, 0], ...options, shape: { broadcastFlush: true, ...options.shape } });
+    scene.begin(0, { kind: 'PinLongRead' });
+    until(scene, 0, stop);
+    scene.begin(1, { kind: 'DontNeed', count: 2 });
+    finish(scene, 1);
+    finish(scene, 0);
+    scene.run(1, { kind: 'Write', value: 9 });
+    return scene;
+  };
+  const outcome = (scene: Scene): readonly unknown[] => [scene.result(0), scene.count('gup.slow'), scene.run(0, { kind: 'DeviceRead' }), scene.count('pin.stale')];
+  const huge = { shape: { hugeFolios: 4 }, windows: [{ backing: Backing.Anonymous, flags: WindowFlag.Huge }] };
+
+  test.each([['base pages', {}], ['a PMD', huge]])('is not compared where the pin keeps the page that it had: %s', (_name, options) => {
+    const scene = race('page.isExclusive', options);
+    expect([outcome(scene), scene.world.slotWindow[0]]).toEqual([['OK', 0, '1', 0], 0]);
+  });
+
+  test.each([['base pages', {}], ['a PMD', huge]])('is compared where the pin drops it, and takes the page that is there then: %s', (_name, options) => {
+    const scene = race('pte.reread', options);
+    expect([outcome(scene), scene.world.slotWindow[0]]).toEqual([['OK', 1, '9', 0], 1]);
+  });
+
+  test('is not compared where all of the pin comes between what the process says and what becomes of its entries', () => {
+    const scene = written({ processes: [0, 0], shape: { broadcastFlush: true } });
+    scene.begin(1, { kind: 'DontNeed' });
+    until(scene, 1, 'pte.clear');
+    expect([scene.run(0, { kind: 'PinRead' }), scene.world.slotWindow[0]]).toEqual(['OK', 1]);
+    finish(scene, 1);
+    expect(scene.world.slotWindow[0]).toBe(0);
   });
 });
 

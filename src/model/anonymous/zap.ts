@@ -81,9 +81,11 @@ const ifPmd: Run = (world, task) => {
   return Flow.Otherwise;
 };
 
+/** The PMD goes, and with it every page that GUP-fast, which takes no mmap_lock, has got since the range was given up. */
 const clearPmdEntry: Run = (world, task) => {
   const { window, cursor } = world;
   const head = clearPmd(world, window[task], cursor[task]);
+  detachSlots(world, window[task], cursor[task], cursor[task] + regionPages(world));
   world.gathered[atCursor(world, task)] = head + 1;
   world.meter.charge(Op['pte.zap']);
   return Flow.Next;
@@ -95,9 +97,10 @@ const removePmd: Run = (world, task) => {
   return Flow.Next;
 };
 
-/** Clears the entry: a frame goes to the gather, a swap slot is dropped in the next step. */
+/** Clears the entry: a frame goes to the gather, a swap slot is dropped in the next step. As with a PMD, buffers lose the page here. */
 const clearEntry: Run = (world, task) => {
   const at = atCursor(world, task);
+  detachSlots(world, world.window[task], world.cursor[task], world.cursor[task] + 1);
   const bits = world.entry[at];
   world.readEntry[task] = bits;
   world.readTarget[task] = world.entryTarget[at];

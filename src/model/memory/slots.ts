@@ -36,11 +36,21 @@ export function clearSlot(world: MemoryWorld, slot: number): void {
   world.slotPage[slot] = 0;
 }
 
-/** The process gave [first, end) of a window up: what is held there is no longer what it sees, and need not be. */
+/** Whether GUP-fast has a reference in its hands that the slot does not count yet. */
+function isBeingFilled({ shape: { tasks }, slot: slotOf, grabFrame }: MemoryWorld, slot: number): boolean {
+  for (let task = 0; task < tasks; task++) if (slotOf[task] === slot && grabFrame[task] !== 0) return true;
+  return false;
+}
+
+/**
+ * The process gave [first, end) of a window up: what is held there is no longer what it sees, and need not be. What GUP-fast has grabbed
+ * of it is as good as held: whether it keeps that page depends on its second look at the entry, which may have been before.
+ */
 export function detachSlots(world: MemoryWorld, window: number, first: number, end: number): void {
   for (let slot = 0; slot < world.slotKind.length; slot++) {
     if (world.slotWindow[slot] !== window + 1) continue;
     const page = world.slotPage[slot];
-    if (page < end && page + world.slotCount[slot] > first) world.slotWindow[slot] = 0;
+    const last = page + world.slotCount[slot];
+    if ((page < end && last > first) || (last >= first && last < end && isBeingFilled(world, slot))) world.slotWindow[slot] = 0;
   }
 }

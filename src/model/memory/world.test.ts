@@ -101,6 +101,27 @@ describe('a world of processes', () => {
     expect([world.slotKind[1], world.slotCount[1], world.slotFrame[2], world.slotPage[1]]).toEqual([SlotKind.Empty, 0, 0, 0]);
   });
 
+  test('forgets of a buffer what GUP-fast has in its hands, and no page behind it', () => {
+    const keptAfter = (grabFrame: number): readonly number[] => [0, 1, 2].map((page) => {
+      const world = createMemoryWorld(shape);
+      world.slotWindow[1] = 1;
+      world.slotPage[1] = 0;
+      world.slotCount[1] = 1;
+      world.slot[0] = 1;
+      world.grabFrame[0] = grabFrame;
+      detachSlots(world, 0, page, page + 1);
+      return world.slotWindow[1];
+    });
+    expect(keptAfter(4)).toEqual([0, 0, 1]);
+    expect(keptAfter(0)).toEqual([0, 1, 1]);
+    const world = createMemoryWorld(shape);
+    world.slotWindow.fill(1);
+    world.slot[0] = 1;
+    world.grabFrame[0] = 4;
+    detachSlots(world, 0, 0, 3);
+    expect([...world.slotWindow]).toEqual([1, 0]);
+  });
+
   test('gives a swap slot out until nobody names it and no frame is cached for it', () => {
     const world = createMemoryWorld(shape);
     expect([allocateSwap(world), allocateSwap(world), allocateSwap(world)]).toEqual([0, 1, -1]);
