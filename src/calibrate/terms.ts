@@ -60,9 +60,9 @@ export const isConversion = ({ operation }: Place): boolean => operation.startsW
 
 /** What it faults in, it faults in for writing: a long-term pin is taken for that. */
 function writes({ operation, dirty }: Place): boolean {
-  return operation === 'gup.pin' || (dirty && FAULTING.includes(operation));
+  return operation === 'gup.pin' || (dirty && FAULTING.has(operation));
 }
-const FAULTING: readonly MeasuredOperation[] = ['fault.first', 'fault.minor', 'populate'];
+const FAULTING: ReadonlySet<MeasuredOperation> = new Set(['fault.first', 'fault.minor', 'populate']);
 
 /** GUP that has to fault pages in goes another way from the start, and a hole without a page ends early. */
 function callName({ operation }: Place, counts: Float64Array): string {
