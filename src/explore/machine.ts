@@ -19,15 +19,13 @@ import type { World } from '../model/world.ts';
 import type { Check } from '../policies/policy.ts';
 import type { ExploredPolicy, MoveRule, Scene } from './family.ts';
 import type { AnyLitmus, LitmusOperation } from './litmus.ts';
-import { endsOtherwise, neverEnds } from './before.ts';
+import { endsOtherwise, neverEnds, stepUntilNobodyCan } from './before.ts';
 import { Choice, acknowledgementOf, choiceOf, isAcknowledgement, moveOf, taskOf } from './moves.ts';
 import { sameElements } from './packing.ts';
 import { layProgress } from './progress.ts';
 import { fits, resultId } from './results.ts';
 import type { Reductions } from './verdict.ts';
 
-/** An operation that never comes to its end takes no more steps than this alone. */
-const STEPS_ALONE_MAX = 100_000;
 /** Marks of steps that never wait: they may stand behind others in a move. */
 const NEVER_WAITS: ReadonlySet<number> = new Set([Mark.Steady, Mark.Free, Mark.Guarded, Mark.Release]);
 /** Steps that join one move; more of them without a stop is a loop. */
@@ -376,37 +374,26 @@ export class Machine<W extends TaskWorld = World> {
    */
   private runAlone(thread: number, operation: LitmusOperation): void {
     const { world } = this;
+    const { run, names, onTimeout } = this.host.program;
     this.begin(thread, operation, Choice.FirstPage);
     this.endedThread = -1;
-    let steps = 0;
-    const { tasks, cpus } = world.shape;
-    const { onTimeout } = this.host.program;
-    for (let moved = true; moved && steps < STEPS_ALONE_MAX; ) {
-      moved = false;
-      let limited = -1;
-      for (let task = 0; task < tasks; task++) {
-        const at = world.pc[task * DEPTH_MAX + world.depth[task]];
-        if (at === 0) continue;
+    stepUntilNobodyCan({
+      world,
+      onTimeout,
+      step: (task, at) => {
         this.clearSignals();
-        const flow = this.host.program.run[at](world, task);
-        if (flow !== Flow.Wait) {
-          this.listen(task);
-          this.follow(task, at, flow === Flow.Sleep ? Flow.Otherwise : flow);
-          moved = true;
-          steps++;
-        } else if (onTimeout[at] !== 0) {
-          limited = task;
-        }
-        for (let cpu = 0; cpu < cpus; cpu++) if (this.canAcknowledge(task, cpu)) this.scene.acknowledge(world, task, cpu);
-      }
-      if (!moved && limited >= 0) {
-        const level = limited * DEPTH_MAX + world.depth[limited];
-        world.pc[level] = onTimeout[world.pc[level]];
-        moved = true;
-      }
-    }
+        const flow = run[at](world, task);
+        if (flow === Flow.Wait) return false;
+        this.listen(task);
+        this.follow(task, at, flow === Flow.Sleep ? Flow.Otherwise : flow);
+        return true;
+      },
+      acknowledge: (task) => {
+        for (let cpu = 0; cpu < world.shape.cpus; cpu++) if (this.canAcknowledge(task, cpu)) this.scene.acknowledge(world, task, cpu);
+      },
+    });
     const { path } = this.litmus;
-    if (world.pc[thread * DEPTH_MAX] !== 0) throw neverEnds(path, operation, this.host.program.names[this.positionOf(thread)]);
+    if (world.pc[thread * DEPTH_MAX] !== 0) throw neverEnds(path, operation, names[this.positionOf(thread)]);
     if (this.endedThread < 0 || !fits(this.endedResult, operation.expected ?? { errno: 'OK' })) throw endsOtherwise(path, operation, this.endedResult);
     this.endedThread = -1;
   }
