@@ -17,6 +17,8 @@ import { DEFAULT_COSTS, loadCostProfile } from '../src/simulate/costs.ts';
 /** Most that the median of absolute errors may be, in per cent; and any error of any point. */
 const MEDIAN_PERCENT_MAX = { guest_memfd: 5, memfd: 10 } as const;
 const LARGEST_PERCENT_MAX = 25;
+/** The same of whole sequences, which go over more memory than the loops that prices come from: neither model nor prices have caches. */
+const SEQUENCES_PERCENT_MAX = { guest_memfd: 10, memfd: 15 } as const;
 
 const folder = path.join(packageFolder(), 'results', 'calibration');
 const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
@@ -53,7 +55,7 @@ describe('the committed grids', () => {
       const measured = new Set(record.points.map(placeName));
       const missing = placesOf({ quick: false, cpus: 2 }).filter((place) => !measured.has(placeName(place)));
       // A pipe of more than 1 MiB takes a permission; nothing of a memfd is private.
-      expect(new Set(missing.map(({ operation, pages }) => `${operation} ${pages}`))).toEqual(new Set(['gup.get 384', 'gup.get 512', ...(record.backing === 'memfd' ? ['efault 1'] : [])]));
+      expect(new Set(missing.map(({ operation, pages }) => `${operation} ${pages}`))).toEqual(new Set(['gup.get 384', 'gup.get 512', ...(record.backing === 'memfd' ? ['efault 1', 'sigbus 1'] : [])]));
       expect(fitted.unsteady).toEqual([]);
     });
     test('is predicted in each of its points', () => {
@@ -62,8 +64,8 @@ describe('the committed grids', () => {
     });
     test('is predicted in whole sequences, none of which was fitted', () => {
       const sequences = fitted.checked.filter(({ heldBack }) => heldBack === 'a whole sequence');
-      expect(sequences).toHaveLength(32);
-      expect(errorFigures(sequences).medianPercent).toBeLessThanOrEqual(10);
+      expect(sequences).toHaveLength(64);
+      expect(errorFigures(sequences).medianPercent).toBeLessThanOrEqual(SEQUENCES_PERCENT_MAX[record.backing]);
     });
     test('is printed in each of its points', () => {
       const lines = formatValidation(record, fitted, true).split('\n');
@@ -75,5 +77,16 @@ describe('the committed grids', () => {
       expect([unseen.length > 200, corner.length > 20]).toEqual([true, true]);
       for (const some of [fitted.checked, unseen, corner]) expect(errorFigures(some).medianPercent).toBeLessThanOrEqual(MEDIAN_PERCENT_MAX[record.backing]);
     });
+  });
+
+  test('show what METHODOLOGY says that they taught of forks, of looks for nothing, of other processes and of signals', () => {
+    const { points } = readPoints(path.join(folder, 'guest_memfd.json'));
+    const nsOf = (name: string): number => points.find((point) => placeName(point) === name)?.ns ?? Number.NaN;
+    const untouched = nsOf('fork 512 pages, 64 VMAs');
+    for (const entries of ['clean', 'dirty']) expect(nsOf(`fork 512 pages, 64 VMAs, ${entries}`) / untouched).toBeLessThan(1.2); // for 32768 entries
+    expect(nsOf('punch.one 512 pages, 64 VMAs, clean') / nsOf('punch 512 pages, 64 VMAs, clean')).toBeLessThan(0.35);
+    const [alone, elsewhere] = [nsOf('punch 512 pages, 8 VMAs, clean'), nsOf('punch 512 pages, 4 VMAs, clean, 2 processes')];
+    expect(elsewhere / alone).toBeLessThan(0.75); // as many mappings, half of them of a process that sleeps
+    expect(nsOf('sigbus 1 pages, 1 VMAs') / nsOf('efault 1 pages, 1 VMAs')).toBeGreaterThan(1.8);
   });
 });
