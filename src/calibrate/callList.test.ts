@@ -62,7 +62,10 @@ describe.skipIf(!hasMachineCode)(`a list of calls${withoutMachineCode}`, () => {
   test('a list takes the time of its lines but those that are not to be timed, and one that the kernel refuses a line of says which', () =>
     withScope((scope) => {
       const routines = routinesHere(scope);
-      const timeOf = (lines: readonly CallLine[]): number => openCallList({ libc, routines, scope, lines, shown: [] })();
+      const timeOf = (lines: readonly CallLine[]): number => {
+        const run = openCallList({ libc, routines, scope, lines, shown: [] });
+        return Math.min(run(), run(), run(), run(), run());
+      };
       const fork = [forkLine, waitLine];
       const [none, one] = [timeOf([...untimed([forkLine]), waitLine]), timeOf(fork)];
       expect(none).toBe(0);

@@ -24,7 +24,7 @@ export interface CallLine {
 }
 
 export const madviseLine = (address: Address, bytes: number, advice: number): CallLine => ({ name: 'madvise', words: [X64Call.Madvise, address, bytes, advice] });
-/** Maps a file where a window of `reserveWindows` is to be. */
+/** Maps a file at addresses that are reserved here: for children alone, as a hole in a file visits all of its mappings, ours too. */
 export const mapLine = (address: Address, bytes: number, fd: number): CallLine => ({ name: 'mmap', words: [X64Call.Mmap, address, bytes, Protection.ReadWrite, MapFlag.Shared | MapFlag.Fixed, fd, 0] });
 /** A load or store of each page. */
 export const touchLine = (address: Address, bytes: number, isStore: boolean): CallLine => ({ name: 'a load or store', words: [isStore ? Line.Store : Line.Load, address, address + bytes] });
@@ -114,16 +114,6 @@ function startChild(routines: Routines, list: Address): number {
   const child = routines.start(list);
   if (child < 0) throw new KernelError('clone', -child);
   return child;
-}
-
-/** Addresses for mappings of children alone: a hole in a file visits all of its mappings, ours too. */
-export function reserveWindows(libc: Libc, scope: Scope, windows: number, bytes: number): readonly Address[] {
-  return Array.from({ length: windows }, () => {
-    const address = libc.mmap(0, bytes, Protection.None, MapFlag.Private | MapFlag.Anonymous, -1, 0);
-    if (address === MAP_FAILED) throw new KernelError('mmap', libc.errno());
-    scope.defer(() => void libc.munmap(address, bytes));
-    return address;
-  });
 }
 
 /** Memory that children see, and write for us. */

@@ -1,7 +1,7 @@
 /** Forks of a process that has nothing but mappings of the file: a batch of them, whose children end at once. */
-import type { Experiment, Bench } from './experiments.ts';
-import { forkLine, madviseLine, mapLine, openCallList, reserveWindows, untimed, waitLine } from './callList.ts';
-import { allocateAll, openGround, populating } from './ground.ts';
+import { forkLine, madviseLine, mapLine, openCallList, untimed, waitLine } from './callList.ts';
+import type { Bench, Experiment } from './experiments.ts';
+import { allocateAll, openGround, populating, reserve } from './ground.ts';
 import { openRoutines } from './machineCode.ts';
 import type { Place } from './points.ts';
 
@@ -14,7 +14,7 @@ export function openFork(bench: Bench, place: Place): Experiment | string {
   const ground = openGround(bench, { ...place, vmas: 0 }, 1);
   allocateAll(libc, ground);
   const { fd, bytes } = ground;
-  const windows = reserveWindows(libc, scope, place.vmas, bytes);
+  const windows = Array.from({ length: place.vmas }, () => reserve(libc, scope, bytes));
   const run = openCallList({
     libc,
     routines,

@@ -40,3 +40,11 @@ export const unmapEntries = (libc: Libc, address: Address, bytes: number): void 
 export function touchAll(libc: Libc, { windows, bytes }: Ground, dirty: boolean): void {
   for (const address of windows) checked(libc, 'madvise(POPULATE)', libc.madvise(address, bytes, populating(dirty)));
 }
+
+/** Addresses at which nothing is, and nothing else will be. */
+export function reserve(libc: Libc, scope: Scope, bytes: number): Address {
+  const address = libc.mmap(0, bytes, Protection.None, MapFlag.Private | MapFlag.Anonymous, -1, 0);
+  if (address === MAP_FAILED) throw new KernelError('mmap', libc.errno());
+  scope.defer(() => void libc.munmap(address, bytes));
+  return address;
+}

@@ -1,10 +1,10 @@
 /** A whole sequence as an experiment: one run is the sequence, on a file that is empty before it; with forks in it, by a child that may fork. */
 import { Advice, Allocate, IO_URING_PARAMS_BYTES, IoUringRegister, PAGE_BYTES, Syscall, X64Call } from './abi.ts';
 import { checked } from './backing.ts';
-import { forkLine, madviseLine, mapLine, mapShared, openCallList, reserveWindows, touchLine, untimed, waitLine } from './callList.ts';
+import { forkLine, madviseLine, mapLine, mapShared, openCallList, touchLine, untimed, waitLine } from './callList.ts';
 import type { CallLine } from './callList.ts';
 import type { Bench, Experiment } from './experiments.ts';
-import { map } from './ground.ts';
+import { map, reserve } from './ground.ts';
 import { openRoutines } from './machineCode.ts';
 import { mixedCalls, mixedSequence } from './mixed.ts';
 import type { MixedKind, MixedStep } from './mixed.ts';
@@ -76,7 +76,7 @@ export function openMixedForks(bench: Bench, place: Place): Experiment | string 
   if (typeof routines === 'string') return routines;
   const steps = mixedSequence(place);
   const { fd, bytes, ring, reset } = openMixedGround(bench, place);
-  const windows = reserveWindows(libc, scope, vmas, bytes);
+  const windows = Array.from({ length: vmas }, () => reserve(libc, scope, bytes));
   const vectors = mapShared(libc, scope, steps.length * 16);
   for (const [at, { page, count, window }] of steps.entries()) vectors.words.set([BigInt(windows[window] + page * PAGE_BYTES), BigInt(count * PAGE_BYTES)], 2 * at);
   const advise = ({ page, count, window }: MixedStep, advice: number): readonly CallLine[] => [madviseLine(windows[window] + page * PAGE_BYTES, count * PAGE_BYTES, advice)];

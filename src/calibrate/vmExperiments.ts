@@ -7,25 +7,14 @@
  *
  * Source: virt/kvm/guest_memfd.c (kvm_gmem_punch_hole, kvm_gmem_get_pfn), virt/kvm/kvm_main.c (kvm_vm_set_mem_attributes).
  */
-import { Advice, Allocate, MapFlag, PAGE_BYTES, Protection, VmType } from './abi.ts';
-import { KernelError, checked } from './backing.ts';
+import { Advice, Allocate, PAGE_BYTES, VmType } from './abi.ts';
+import { checked } from './backing.ts';
 import { callsOf } from './batches.ts';
 import type { Bench, Experiment } from './experiments.ts';
-import { allocateAll, map, populating, punchAll, touchAll, unmapEntries } from './ground.ts';
+import { allocateAll, map, populating, punchAll, reserve, touchAll, unmapEntries } from './ground.ts';
 import type { Ground } from './ground.ts';
-import { MAP_FAILED } from './libc.ts';
-import type { Address, Libc } from './libc.ts';
 import type { Place } from './points.ts';
-import type { Scope } from './scope.ts';
 import { PRIVATE_FILE, SHARED_FILE } from './virtualMachine.ts';
-
-/** Addresses at which nothing is, and nothing else will be. */
-function reserve(libc: Libc, scope: Scope, bytes: number): Address {
-  const address = libc.mmap(0, bytes, Protection.None, MapFlag.Private | MapFlag.Anonymous, -1, 0);
-  if (address === MAP_FAILED) throw new KernelError('mmap', libc.errno());
-  scope.defer(() => void libc.munmap(address, bytes));
-  return address;
-}
 
 /** Stage-2 faults by KVM_PRE_FAULT_MEMORY, and holes in what they have mapped. */
 export function openStage2({ libc, machines, scope }: Bench, place: Place): Experiment {
