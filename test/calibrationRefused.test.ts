@@ -14,6 +14,12 @@ describe('without koffi', () => {
     expect(stderr).toMatch(/^foliobench: foliobench cannot (?:reach the kernel's system calls|measure on \w+)\n {2}why: .+\n {2}fix: .+compare, explore and all other commands work without it\n$/);
   }, 60_000);
 
+  test.each([['-o'], ['--points']])('a file behind %s that cannot be written is told before anything is measured', (option) => {
+    const { status, stdout, stderr } = run('calibrate', '--quick', option, '/no-such-folder/x.json');
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^foliobench: cannot write \/no-such-folder\/x\.json\n {2}why: ENOENT/);
+  }, 60_000);
+
   test('prices that were measured before are used as ever', () => {
     const { status, stdout } = run('compare', '--policy', 'sigbus-on-fault', '--workload', 'sequential', '--accesses', '100', '--memory', '16M', '--costs', 'measured-nested-vm');
     expect([status, stdout.includes('prices: measured-nested-vm')]).toEqual([0, true]);

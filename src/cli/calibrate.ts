@@ -9,7 +9,7 @@ import { formatPoints, readPoints } from '../calibrate/points.ts';
 import type { PointsRecord } from '../calibrate/points.ts';
 import { formatProfile } from '../calibrate/profile.ts';
 import { formatValidation } from '../calibrate/validationTable.ts';
-import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
+import { refuseUnlessWritable, writeWhole } from '../harness/output.ts';
 import { UserError } from '../model/userError.ts';
 import { DEFAULT_COSTS } from '../simulate/costs.ts';
 import type { CliContext } from './context.ts';
@@ -50,7 +50,7 @@ async function runCalibrate(flags: CalibrateFlags, context: CliContext): Promise
   const { output, points, fromPoints, costs, quiet = false } = flags;
   const { stdout, catalogue, setExitCode } = context;
   if (fromPoints !== undefined) refuseToMeasure(flags);
-  for (const file of [output, points]) if (file !== undefined) await refuseUnlessFile(file);
+  for (const file of [output, points]) if (file !== undefined) await refuseUnlessWritable(file);
   const prior = await catalogue.loadCostProfile(costs);
   const record = fromPoints === undefined ? await measureHere(flags, context) : readPoints(fromPoints);
   if (record === null) return setExitCode(ExitCode.Interrupted);

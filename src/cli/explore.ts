@@ -8,7 +8,7 @@ import { readLibrary, readLitmusFiles, type LitmusFile } from '../harness/litmus
 import { explore, planExploration, verdictsOf, type ExplorationCell, type ExploredCell } from '../harness/exploration.ts';
 import { chooseOptions, chosenText } from '../harness/choices.ts';
 import { withoutExpectation } from '../harness/exploreCell.ts';
-import { refuseUnlessFile, writeWhole } from '../harness/output.ts';
+import { refuseUnlessWritable, writeWhole } from '../harness/output.ts';
 import { factsOf, loadOwnPolicy, originOf, readPolicyFiles, STEP_SECONDS, wordOf, type PolicyFile } from '../harness/policyFiles.ts';
 import { quoted } from '../harness/shell.ts';
 import { hashText, readSources } from '../harness/sources.ts';
@@ -82,7 +82,7 @@ async function runExplore(words: readonly string[], flags: ExploreFlags, context
   const { stdout, packageFolder } = context;
   const { output, maxStates, reductions, policy, check, quiet = false } = flags;
   refuseContradictions(words, flags);
-  if (output !== undefined) await refuseUnlessFile(output);
+  if (output !== undefined) await refuseUnlessWritable(output);
   const policyFiles = await readPolicyFiles(policy, flags.stepSeconds);
   const files = words.length === 0 ? await readLibrary(packageFolder) : await readLitmusFiles(words, packageFolder, factsOf(policyFiles).map(({ name }) => name));
   const cells = planExploration({ files, policyFiles, choose: flags.choose ?? [], ...(policy === undefined ? {} : { policies: policy }), ...(check === undefined ? {} : { checks: check }) });
